@@ -1,0 +1,46 @@
+// Times and durations as text.
+//
+// Event times are int64 microseconds since 1970-01-01T00:00:00Z (proleptic Gregorian, no leap seconds), whatever the source's unit.
+// Range: years 0001 to 9999. Parsing is our own and reads no locale and no TZ: the same bytes give the same time everywhere.
+//
+// Thread: any; pure functions.
+#ifndef OPERATOR_BASE_TIME_H
+#define OPERATOR_BASE_TIME_H
+
+#include "operator/base/decimal.h"
+
+#define RWD_TIME_MIN (-62135596800000000LL)  // 0001-01-01T00:00:00Z
+#define RWD_TIME_MAX 253402300799999999LL    // 9999-12-31T23:59:59.999999Z
+#define RWD_TIME_NONE INT64_MIN
+#define RWD_TIME_TEXT_MAX 40
+
+// How a time is written: one row of the table of formats, or a strptime pattern.
+typedef enum rwd_time_kind {
+    RWD_TIME_EPOCH_S, RWD_TIME_EPOCH_MS, RWD_TIME_EPOCH_US, RWD_TIME_EPOCH_NS, RWD_TIME_RFC3339, RWD_TIME_PATTERN,
+} rwd_time_kind;
+
+typedef struct rwd_time_format {
+    rwd_time_kind kind;
+    char pattern[64];  // of RWD_TIME_PATTERN: %Y %m %d %H %M %S %f (1-6 digits) %z (+hh:mm, +hhmm, Z) %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%
+} rwd_time_format;
+
+// "epoch-ms", "rfc3339", or a pattern that holds a '%'. An unknown name or conversion is named in `err`.
+RWD_MUST bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err);
+
+// Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z is UTC; without a date it is MALFORMED at set-up.
+RWD_MUST rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us);
+// The same for a whole number (epoch-*): used where the source has a number, not a text.
+RWD_MUST rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, int64_t *out_us);
+
+// "2026-01-02T03:04:05Z", with as many fraction digits (0, 3 or 6) as needed. Returns the length.
+size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]);
+
+// "200ms", "10s", "5m", "1h", "24h", "7d", "1h30m", "0"; result in nanoseconds. Also the way back, shortest exact form.
+RWD_MUST bool rwd_duration_parse(const char *text, int64_t *out_ns);
+void rwd_duration_text(int64_t ns, char out[RWD_TIME_TEXT_MAX]);
+
+// "512MiB", "20GiB", "64KiB", "100MB", "1048576"; and back ("512 MiB" for people, one decimal).
+RWD_MUST bool rwd_size_parse(const char *text, uint64_t *out_bytes);
+void rwd_size_text(uint64_t bytes, char out[RWD_TIME_TEXT_MAX]);
+
+#endif
