@@ -1,0 +1,84 @@
+// The shape of a table: key parts, aggregate columns, row layout; and the canonical encodings of keys and rows.
+//
+// Key encoding: self-delimiting and ordered, so that memcmp on encoded keys is the order of their values.
+//   each part: 0x01 then   INT, TIME   8 bytes big-endian, sign bit flipped
+//                          DECIMAL     16 bytes big-endian, sign bit flipped
+//                          BOOL        0x00 | 0x01
+//                          STRING      bytes with 0x00 as 0x00 0xFF, ended by 0x00 0x01
+//   a null part: 0x00 alone.
+// Store key: [table number, 2 bytes big-endian][bucket, 2 bytes big-endian][key]. bucket = top 12 bits of
+// XXH3-64(key, seed = table number). Keys of one bucket lie together, so that two states can be compared bucket by bucket.
+//
+// Row encoding: the cells of all columns, one behind the other, little-endian, fixed width where the aggregate has one. The bytes in memory, in
+// RocksDB and under the digest are the same.
+//
+// Thread: a schema is immutable once made; any.
+#ifndef STATE_SCHEMA_H
+#define STATE_SCHEMA_H
+
+#include "state/aggregate.h"
+#include "state/value.h"
+
+#define RWD_KEY_PARTS_MAX 8
+#define RWD_COLUMNS_MAX 64
+#define RWD_TABLES_MAX 64
+#define RWD_KEY_BYTES_MAX 8192       // encoded; a longer one is the event's error (TOO_LARGE)
+#define RWD_ROW_BYTES_MAX 65536
+#define RWD_BUCKETS 4096
+#define RWD_STORE_KEY_PREFIX 4       // table and bucket
+
+typedef struct rwd_key_part {
+    char *name;
+    rwd_type type;
+    uint8_t scale;
+} rwd_key_part;
+
+typedef struct rwd_column {
+    char *name;
+    const rwd_aggregate *aggregate;
+    rwd_type arg_type;       // of the argument; unused for count
+    uint8_t arg_scale;
+    uint32_t offset;         // of its cell in the row
+    uint32_t size;
+    rwd_cell_update update;  // chosen for the argument's type
+} rwd_column;
+
+typedef struct rwd_schema {
+    uint16_t number;         // position in the job file; begins every store key
+    char *name;
+    rwd_key_part parts[RWD_KEY_PARTS_MAX];
+    size_t part_count;
+    rwd_column columns[RWD_COLUMNS_MAX];
+    size_t column_count;
+    uint32_t row_size;
+} rwd_schema;
+
+// Builds up a schema: init, add parts, add columns, deinit. Names are copied. Adding fails where a bound is reached, a name
+// comes twice, or the aggregate does not take that type (the message lists the types that it takes).
+void rwd_schema_init(rwd_schema *schema, uint16_t number, const char *name);
+void rwd_schema_deinit(rwd_schema *schema);
+RWD_MUST bool rwd_schema_add_part(rwd_schema *schema, const char *name, rwd_type type, uint8_t scale, rwd_error *err);
+RWD_MUST bool rwd_schema_add_column(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type,
+                                    uint8_t arg_scale, rwd_error *err);
+
+// Encodes a key at `out` (room for RWD_KEY_BYTES_MAX). Returns its size, or 0 if it would be longer.
+size_t rwd_key_encode(const rwd_schema *schema, const rwd_value parts[], uint8_t *out);
+// The way back; strings are copied into `scratch` (appended) and *borrowed* from there. Untrusted bytes: fails, never overruns.
+// `scratch` must not be used for anything else while the parts are.
+RWD_MUST bool rwd_key_decode(const rwd_schema *schema, rwd_slice key, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch);
+uint64_t rwd_key_hash(uint16_t table, rwd_slice key);
+static inline uint16_t rwd_hash_bucket(uint64_t hash) { return (uint16_t)(hash >> 52); }
+// Writes the store key's prefix.
+static inline void rwd_store_key_prefix(uint8_t out[RWD_STORE_KEY_PREFIX], uint16_t table, uint64_t hash) {
+    rwd_put_be16(out, table);
+    rwd_put_be16(out + 2, rwd_hash_bucket(hash));
+}
+
+// A row of zero events (all cells at their beginning), schema->row_size bytes.
+void rwd_row_init(const rwd_schema *schema, uint8_t *row);
+// The answer of column `column`; strings *borrow* from the row. Type and scale of the answer: rwd_column_type / _scale.
+void rwd_row_read(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_value *out);
+rwd_type rwd_column_type(const rwd_column *column);
+uint8_t rwd_column_scale(const rwd_column *column);
+
+#endif
