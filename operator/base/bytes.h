@@ -90,6 +90,7 @@ void rwd_arena_deinit(rwd_arena *arena);
 void *rwd_malloc(size_t size);
 void *rwd_calloc(size_t count, size_t size);
 void *rwd_realloc(void *old, size_t size);
+void *rwd_aligned_alloc(size_t alignment, size_t size);  // alignment: a power of two; `size` is rounded up to it
 char *rwd_strdup(const char *text);
 char *rwd_strndup(const char *text, size_t size);
 char *rwd_strf(const char *format, ...) RWD_PRINTF(1, 2);  // gives a new string

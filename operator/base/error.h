@@ -78,6 +78,7 @@ typedef enum rwd_exit {
     X(INVALID_UTF8, "invalid-utf8", RWD_SKIP, RWD_EXIT_OK, "a text is not valid UTF-8")                                           \
     X(TOO_LARGE, "too-large", RWD_SKIP, RWD_EXIT_OK, "a record, key or field is above its size limit")                            \
     X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate would overflow")                                                 \
+    X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \
     X(INVARIANT, "invariant", RWD_PARK, RWD_EXIT_DIFFERENT, "an invariant of the job does not hold")                              \
     X(INTERNAL, "internal", RWD_FATAL, RWD_EXIT_INTERNAL, "a bug in Rewind")
 

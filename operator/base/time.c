@@ -1,0 +1,496 @@
+// Times and durations as text. Parsing reads no locale and no TZ: the same bytes give the same time everywhere.
+//
+// Days and dates convert by the algorithms of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (days_from_civil,
+// civil_from_days): a year begins in March, so that the leap day is its last.
+#include "operator/base/time.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "operator/base/words.h"
+
+#define US_PER_S 1000000LL
+#define S_PER_DAY 86400LL
+#define DAYS_PER_ERA 146097LL  // 400 years
+#define YEAR_MIN 1
+#define YEAR_MAX 9999
+
+static int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
+    year -= month <= 2;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t year_of_era = year - era * 400;
+    int64_t day_of_year = (153 * (int64_t)(month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * DAYS_PER_ERA + day_of_era - 719468;
+}
+
+static void civil_from_days(int64_t days, int64_t *out_year, unsigned *out_month, unsigned *out_day) {
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - (DAYS_PER_ERA - 1)) / DAYS_PER_ERA;
+    int64_t day_of_era = days - era * DAYS_PER_ERA;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    *out_day = (unsigned)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+    *out_month = (unsigned)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+    *out_year = year_of_era + era * 400 + (*out_month <= 2);
+}
+
+static bool is_leap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+
+static unsigned days_in_month(int64_t year, unsigned month) {
+    static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return month == 2 && is_leap(year) ? 29 : days[month];
+}
+
+// ---- a moment as its parts
+
+typedef struct moment {
+    int64_t year;
+    unsigned month, day, hour, minute, second, microsecond;
+    unsigned day_of_year;  // in place of month and day, if not 0
+    int64_t offset_s;      // east of Greenwich
+} moment;
+
+// Every part in its range? A second of 60 (a leap second) is the beginning of the next minute, as in POSIX.
+static rwd_parse to_us(const moment *m, int64_t *out_us) {
+    if (m->year < YEAR_MIN || m->year > YEAR_MAX || m->hour > 23 || m->minute > 59 || m->second > 60) return RWD_PARSE_RANGE;
+    int64_t days;
+    if (m->day_of_year) {
+        if (m->day_of_year > 365u + is_leap(m->year)) return RWD_PARSE_RANGE;
+        days = days_from_civil(m->year, 1, 1) + m->day_of_year - 1;
+    } else {
+        if (m->month < 1 || m->month > 12 || m->day < 1 || m->day > days_in_month(m->year, m->month)) return RWD_PARSE_RANGE;
+        days = days_from_civil(m->year, m->month, m->day);
+    }
+    int64_t seconds = days * S_PER_DAY + m->hour * 3600 + m->minute * 60 + m->second - m->offset_s;
+    int64_t us = seconds * US_PER_S + m->microsecond;
+    if (us < RWD_TIME_MIN || us > RWD_TIME_MAX) return RWD_PARSE_RANGE;
+    *out_us = us;
+    return RWD_PARSE_OK;
+}
+
+// ---- a cursor over the text; each step returns false where the text is not what it has to be
+
+typedef struct cursor {
+    const uint8_t *p;
+    const uint8_t *end;
+} cursor;
+
+static bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
+static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+static bool take_char(cursor *c, char wanted) {
+    if (c->p == c->end || *c->p != (uint8_t)wanted) return false;
+    c->p++;
+    return true;
+}
+
+// Between `least` and `most` digits.
+static bool take_digits(cursor *c, unsigned least, unsigned most, unsigned *out) {
+    unsigned value = 0, count = 0;
+    for (; count < most && c->p < c->end && is_digit(*c->p); count++) value = value * 10 + (unsigned)(*c->p++ - '0');
+    *out = value;
+    return count >= least;
+}
+
+static bool take_year(cursor *c, unsigned least, int64_t *out) {
+    unsigned year;
+    bool worked = take_digits(c, least, 4, &year);
+    *out = year;
+    return worked;
+}
+
+// The digits of a fraction of a second; those beyond microseconds are cut.
+static bool take_fraction(cursor *c, unsigned most, unsigned *out_us) {
+    unsigned us = 0, count = 0;
+    for (; count < most && c->p < c->end && is_digit(*c->p); count++, c->p++)
+        if (count < 6) us = us * 10 + (unsigned)(*c->p - '0');
+    for (unsigned i = count; i < 6; i++) us *= 10;
+    *out_us = us;
+    return count > 0;
+}
+
+// "Z", "+02:00", "+0200" or "+02" (the last two only if `loose`). Hours and minutes out of range are for the caller: it sees
+// them in `*out_good`.
+static bool take_offset(cursor *c, bool loose, int64_t *out_s, bool *out_good) {
+    *out_good = true;
+    *out_s = 0;
+    if (take_char(c, 'Z') || take_char(c, 'z')) return true;
+    bool west = c->p < c->end && *c->p == '-';
+    if (!west && (c->p == c->end || *c->p != '+')) return false;
+    c->p++;
+    unsigned hours, minutes = 0;
+    if (!take_digits(c, 2, 2, &hours)) return false;
+    bool colon = take_char(c, ':');
+    if (!colon && !loose) return false;
+    bool more = colon || (c->p < c->end && is_digit(*c->p));
+    if (more && !take_digits(c, 2, 2, &minutes)) return false;
+    *out_good = hours <= 23 && minutes <= 59;
+    *out_s = (west ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
+    return true;
+}
+
+// ---- RFC 3339
+
+static rwd_parse parse_rfc3339(rwd_slice text, int64_t *out_us) {
+    cursor c = {text.data, text.data + text.size};
+    moment m = {0};
+    bool shape = take_year(&c, 4, &m.year) && take_char(&c, '-') && take_digits(&c, 2, 2, &m.month) && take_char(&c, '-') &&
+                 take_digits(&c, 2, 2, &m.day) && (take_char(&c, 'T') || take_char(&c, 't') || take_char(&c, ' ')) &&
+                 take_digits(&c, 2, 2, &m.hour) && take_char(&c, ':') && take_digits(&c, 2, 2, &m.minute) &&
+                 take_char(&c, ':') && take_digits(&c, 2, 2, &m.second);
+    if (!shape) return RWD_PARSE_MALFORMED;
+    if (take_char(&c, '.') && !take_fraction(&c, UINT32_MAX, &m.microsecond)) return RWD_PARSE_MALFORMED;
+    bool good;
+    if (!take_offset(&c, false, &m.offset_s, &good) || c.p != c.end) return RWD_PARSE_MALFORMED;
+    return good ? to_us(&m, out_us) : RWD_PARSE_RANGE;
+}
+
+// ---- strptime patterns
+
+static const char *const month_names[12] = {
+    "january", "february", "march",     "april",   "may",      "june",
+    "july",    "august",   "september", "october", "november", "december",
+};
+
+// The English name of a month, in full or its first three letters, in any case.
+static bool take_month_name(cursor *c, unsigned *out) {
+    for (unsigned i = 0; i < 12; i++) {
+        size_t full = strlen(month_names[i]), same = 0;
+        while (same < full && c->p + same < c->end && (c->p[same] | 0x20) == (uint8_t)month_names[i][same]) same++;
+        if (same < 3) continue;
+        c->p += same == full ? full : 3;
+        *out = i + 1;
+        return true;
+    }
+    return false;
+}
+
+// "AM" or "PM", in any case.
+static bool take_half(cursor *c, bool *out_pm) {
+    if (c->end - c->p < 2 || (c->p[1] | 0x20) != 'm') return false;
+    uint8_t letter = c->p[0] | 0x20;
+    if (letter != 'a' && letter != 'p') return false;
+    *out_pm = letter == 'p';
+    c->p += 2;
+    return true;
+}
+
+static void skip_spaces(cursor *c) {
+    while (c->p < c->end && is_space(*c->p)) c->p++;
+}
+
+// What a walk along a pattern has found so far.
+typedef struct found {
+    moment m;
+    int64_t epoch_s;
+    unsigned twelve;  // of %I
+    bool has_epoch, has_twelve, pm, good;
+} found;
+
+static bool take_epoch(cursor *c, found *f) {
+    const uint8_t *from = c->p;
+    if (c->p < c->end && *c->p == '-') c->p++;
+    while (c->p < c->end && is_digit(*c->p)) c->p++;
+    rwd_parse parsed = rwd_int_parse(rwd_slice_of(from, (size_t)(c->p - from)), &f->epoch_s);
+    f->has_epoch = true;
+    if (parsed == RWD_PARSE_RANGE) f->good = false;
+    return parsed != RWD_PARSE_MALFORMED;
+}
+
+static bool take_two_digit_year(cursor *c, found *f) {
+    unsigned year;
+    if (!take_digits(c, 2, 2, &year)) return false;
+    f->m.year = year + (year < 69 ? 2000 : 1900);  // as POSIX has it
+    return true;
+}
+
+static bool take_day_of_year(cursor *c, found *f) {
+    if (!take_digits(c, 1, 3, &f->m.day_of_year)) return false;
+    if (f->m.day_of_year == 0) f->good = false;
+    return true;
+}
+
+static bool take_zone(cursor *c, found *f) {
+    bool good;
+    if (!take_offset(c, true, &f->m.offset_s, &good)) return false;
+    f->good = f->good && good;
+    return true;
+}
+
+static bool take_twelve(cursor *c, found *f) {
+    if (!take_digits(c, 1, 2, &f->twelve)) return false;
+    f->has_twelve = true;
+    if (f->twelve < 1 || f->twelve > 12) f->good = false;
+    return true;
+}
+
+static bool take_pattern(cursor *c, const char *pattern, found *f);
+
+static bool take_conversion(cursor *c, char conversion, found *f) {
+    switch (conversion) {
+    case 'Y': return take_year(c, 1, &f->m.year);
+    case 'y': return take_two_digit_year(c, f);
+    case 'm': return take_digits(c, 1, 2, &f->m.month);
+    case 'b':
+    case 'B': return take_month_name(c, &f->m.month);
+    case 'e': skip_spaces(c); return take_digits(c, 1, 2, &f->m.day);
+    case 'd': return take_digits(c, 1, 2, &f->m.day);
+    case 'j': return take_day_of_year(c, f);
+    case 'H': return take_digits(c, 1, 2, &f->m.hour);
+    case 'I': return take_twelve(c, f);
+    case 'p': return take_half(c, &f->pm);
+    case 'M': return take_digits(c, 1, 2, &f->m.minute);
+    case 'S': return take_digits(c, 1, 2, &f->m.second);
+    case 'f': return take_fraction(c, 6, &f->m.microsecond);
+    case 'z': return take_zone(c, f);
+    case 's': return take_epoch(c, f);
+    case 'T': return take_pattern(c, "%H:%M:%S", f);
+    case 'R': return take_pattern(c, "%H:%M", f);
+    case 'D': return take_pattern(c, "%m/%d/%y", f);
+    case 'F': return take_pattern(c, "%Y-%m-%d", f);
+    case 'n':
+    case 't': skip_spaces(c); return true;
+    default: return take_char(c, conversion);  // %%: others were refused at set-up
+    }
+}
+
+// White space in a pattern stands for any amount of it, none too.
+static bool take_pattern(cursor *c, const char *pattern, found *f) {
+    for (const char *p = pattern; *p; p++) {
+        if (is_space((uint8_t)*p)) {
+            skip_spaces(c);
+        } else if (*p != '%') {
+            if (!take_char(c, *p)) return false;
+        } else if (!take_conversion(c, *++p, f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static rwd_parse parse_pattern(const char *pattern, rwd_slice text, int64_t *out_us) {
+    cursor c = {text.data, text.data + text.size};
+    found f = {.good = true};
+    if (!take_pattern(&c, pattern, &f) || c.p != c.end) return RWD_PARSE_MALFORMED;
+    if (!f.good) return RWD_PARSE_RANGE;
+    if (f.has_epoch) {
+        if (f.epoch_s < RWD_TIME_MIN / US_PER_S || f.epoch_s > RWD_TIME_MAX / US_PER_S) return RWD_PARSE_RANGE;
+        *out_us = f.epoch_s * US_PER_S + f.m.microsecond;
+        return RWD_PARSE_OK;
+    }
+    if (f.has_twelve) f.m.hour = f.twelve % 12 + (f.pm ? 12 : 0);
+    return to_us(&f.m, out_us);
+}
+
+// ---- formats by name
+
+static const char *const format_names[] = {
+    [RWD_TIME_EPOCH_S] = "epoch-s",   [RWD_TIME_EPOCH_MS] = "epoch-ms", [RWD_TIME_EPOCH_US] = "epoch-us",
+    [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",
+};
+#define FORMAT_NAMES (sizeof(format_names) / sizeof(format_names[0]))
+
+// Does the pattern hold one of these conversions? %D, %F, %T and %R count as what they stand for.
+static bool pattern_has(const char *pattern, const char *conversions) {
+    for (const char *p = pattern; *p; p++)
+        if (*p == '%' && strchr(conversions, *++p)) return true;
+    return false;
+}
+
+static bool pattern_check(const char *pattern, rwd_error *err) {
+    for (const char *p = pattern; *p; p++) {
+        if (*p != '%') continue;
+        p++;
+        if (*p == '\0') return rwd_fail(err, RWD_E_CONFIG, "time pattern '%s' ends in a single %%", pattern);
+        if (!strchr("YymbBedjHIpMSfzsTRDFnt%", *p))
+            return rwd_fail(err, RWD_E_CONFIG, "time pattern '%s' has the unknown conversion %%%c", pattern, *p);
+    }
+    bool year = pattern_has(pattern, "YyDF"), month = pattern_has(pattern, "mbBDF"), day = pattern_has(pattern, "deDF");
+    bool date = pattern_has(pattern, "s") || (year && ((month && day) || pattern_has(pattern, "j")));
+    if (!date)
+        return rwd_fail(err, RWD_E_CONFIG, "time pattern '%s' has no whole date: it needs %%F, or %%Y %%m %%d, or %%Y %%j, or %%s", pattern);
+    if (pattern_has(pattern, "I") != pattern_has(pattern, "p"))
+        return rwd_fail(err, RWD_E_CONFIG, "time pattern '%s': %%I and %%p go together", pattern);
+    return true;
+}
+
+bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err) {
+    *out = (rwd_time_format){0};
+    for (size_t i = 0; i < FORMAT_NAMES; i++) {
+        if (strcmp(text, format_names[i]) != 0) continue;
+        out->kind = (rwd_time_kind)i;
+        return true;
+    }
+    if (!strchr(text, '%')) {
+        const char *nearest = rwd_nearest(text, format_names, FORMAT_NAMES);
+        return rwd_fail(err, RWD_E_CONFIG, "'%s' is not a time format%s%s%s; known are epoch-s, epoch-ms, epoch-us, epoch-ns, rfc3339 and "
+                        "patterns with %%", text, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+    }
+    size_t size = strlen(text);
+    if (size >= sizeof(out->pattern))
+        return rwd_fail(err, RWD_E_CONFIG, "a time pattern has at most %zu characters, this one has %zu", sizeof(out->pattern) - 1, size);
+    if (!pattern_check(text, err)) return false;
+    out->kind = RWD_TIME_PATTERN;
+    memcpy(out->pattern, text, size + 1);
+    return true;
+}
+
+rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, int64_t *out_us) {
+    int64_t us;
+    bool overflow = false;
+    switch (format->kind) {
+    case RWD_TIME_EPOCH_S: overflow = __builtin_mul_overflow(number, US_PER_S, &us); break;
+    case RWD_TIME_EPOCH_MS: overflow = __builtin_mul_overflow(number, 1000LL, &us); break;
+    case RWD_TIME_EPOCH_US: us = number; break;
+    case RWD_TIME_EPOCH_NS: us = number / 1000 - (number % 1000 < 0); break;
+    default: return RWD_PARSE_MALFORMED;
+    }
+    if (overflow || us < RWD_TIME_MIN || us > RWD_TIME_MAX) return RWD_PARSE_RANGE;
+    *out_us = us;
+    return RWD_PARSE_OK;
+}
+
+rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us) {
+    if (format->kind == RWD_TIME_RFC3339) return parse_rfc3339(text, out_us);
+    if (format->kind == RWD_TIME_PATTERN) return parse_pattern(format->pattern, text, out_us);
+    int64_t number;
+    rwd_parse parsed = rwd_int_parse(text, &number);
+    return parsed == RWD_PARSE_OK ? rwd_time_from_number(format, number, out_us) : parsed;
+}
+
+// ---- numbers to text
+
+size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
+    int64_t seconds = us / US_PER_S - (us % US_PER_S < 0);
+    unsigned fraction = (unsigned)(us - seconds * US_PER_S);
+    int64_t days = seconds / S_PER_DAY - (seconds % S_PER_DAY < 0);
+    unsigned second = (unsigned)(seconds - days * S_PER_DAY);
+    int64_t year;
+    unsigned month, day;
+    civil_from_days(days, &year, &month, &day);
+    int length = snprintf(out, RWD_TIME_TEXT_MAX, "%04lld-%02u-%02uT%02u:%02u:%02u", (long long)year, month, day, second / 3600,
+                          second / 60 % 60, second % 60);
+    size_t at = (size_t)length, left = RWD_TIME_TEXT_MAX - at;
+    if (fraction == 0) return at + (size_t)snprintf(out + at, left, "Z");
+    if (fraction % 1000 == 0) return at + (size_t)snprintf(out + at, left, ".%03uZ", fraction / 1000);
+    return at + (size_t)snprintf(out + at, left, ".%06uZ", fraction);
+}
+
+typedef struct unit {
+    const char *name;
+    int64_t size;
+} unit;
+
+// From large to small.
+static const unit duration_units[] = {
+    {"d", 86400000000000}, {"h", 3600000000000}, {"m", 60000000000}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1},
+};
+#define DURATION_UNITS (sizeof(duration_units) / sizeof(duration_units[0]))
+
+static bool is_letter(uint8_t c) { return (uint8_t)((c | 0x20) - 'a') < 26; }
+
+// The digits at `*p` as a number, and `*p` behind them.
+static bool read_count(const char **p, uint64_t *out) {
+    if (!is_digit((uint8_t)**p)) return false;
+    uint64_t value = 0;
+    for (; is_digit((uint8_t)**p); (*p)++)
+        if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (unsigned)(**p - '0'), &value)) return false;
+    *out = value;
+    return true;
+}
+
+// Terms go from large units to small ones, each at most once.
+bool rwd_duration_parse(const char *text, int64_t *out_ns) {
+    if (strcmp(text, "0") == 0) {
+        *out_ns = 0;
+        return true;
+    }
+    int64_t sum = 0;
+    size_t next_unit = 0;
+    const char *p = text;
+    do {
+        uint64_t count;
+        if (!read_count(&p, &count)) return false;
+        size_t letters = 0;
+        while (is_letter((uint8_t)p[letters])) letters++;
+        while (next_unit < DURATION_UNITS &&
+               (strlen(duration_units[next_unit].name) != letters || memcmp(duration_units[next_unit].name, p, letters) != 0))
+            next_unit++;
+        if (next_unit == DURATION_UNITS) return false;
+        int64_t term;
+        if (__builtin_mul_overflow(count, duration_units[next_unit].size, &term) || __builtin_add_overflow(sum, term, &sum)) return false;
+        next_unit++;
+        p += letters;
+    } while (*p);
+    *out_ns = sum;
+    return true;
+}
+
+void rwd_duration_text(int64_t ns, char out[RWD_TIME_TEXT_MAX]) {
+    if (ns == 0) {
+        (void)snprintf(out, RWD_TIME_TEXT_MAX, "0");
+        return;
+    }
+    const char *sign = ns < 0 ? "-" : "";
+    uint64_t left = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    size_t whole = 0;  // the largest unit that divides it
+    while (left % (uint64_t)duration_units[whole].size != 0) whole++;
+    char single[RWD_TIME_TEXT_MAX];
+    int single_size = snprintf(single, sizeof(single), "%s%llu%s", sign, (unsigned long long)(left / (uint64_t)duration_units[whole].size),
+                               duration_units[whole].name);
+    char terms[96];
+    int size = snprintf(terms, sizeof(terms), "%s", sign);
+    for (size_t i = 0; i < DURATION_UNITS; i++) {
+        uint64_t unit_size = (uint64_t)duration_units[i].size, count = left / unit_size;
+        left %= unit_size;
+        if (count) size += snprintf(terms + size, sizeof(terms) - (size_t)size, "%llu%s", (unsigned long long)count, duration_units[i].name);
+    }
+    (void)snprintf(out, RWD_TIME_TEXT_MAX, "%.*s", RWD_TIME_TEXT_MAX - 1, size < single_size ? terms : single);
+}
+
+static const struct {
+    const char *name;
+    uint64_t size;
+} size_units[] = {
+    {"", 1},
+    {"B", 1},
+    {"KiB", 1ULL << 10},
+    {"MiB", 1ULL << 20},
+    {"GiB", 1ULL << 30},
+    {"TiB", 1ULL << 40},
+    {"kB", 1000ULL},
+    {"KB", 1000ULL},
+    {"MB", 1000000ULL},
+    {"GB", 1000000000ULL},
+    {"TB", 1000000000000ULL},
+};
+
+bool rwd_size_parse(const char *text, uint64_t *out_bytes) {
+    uint64_t count;
+    const char *p = text;
+    if (!read_count(&p, &count)) return false;
+    for (size_t i = 0; i < sizeof(size_units) / sizeof(size_units[0]); i++)
+        if (strcmp(p, size_units[i].name) == 0) return !__builtin_mul_overflow(count, size_units[i].size, out_bytes);
+    return false;
+}
+
+void rwd_size_text(uint64_t bytes, char out[RWD_TIME_TEXT_MAX]) {
+    static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    unsigned power = 0;
+    uint64_t tenths = 0;  // of the unit, rounded half up
+    if (bytes < 1024) {
+        tenths = bytes * 10;
+    } else {
+        do {
+            power++;
+            unsigned __int128 scaled = (unsigned __int128)bytes * 10 + ((uint64_t)1 << (10 * power - 1));
+            tenths = (uint64_t)(scaled >> (10 * power));
+        } while (tenths >= 10240);  // 1023.96 KiB is 1 MiB
+    }
+    if (tenths % 10 == 0)
+        (void)snprintf(out, RWD_TIME_TEXT_MAX, "%llu %s", (unsigned long long)(tenths / 10), names[power]);
+    else
+        (void)snprintf(out, RWD_TIME_TEXT_MAX, "%llu.%llu %s", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10), names[power]);
+}
