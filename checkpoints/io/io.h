@@ -1,0 +1,97 @@
+// Durable input and output behind one interface, so that every byte that must survive can be made to fail in a test.
+//
+// An operation is submitted and completes later; its completion lives in the operation, which lives in its owner: nothing is
+// allocated. Tiers: pread (system calls, here), fault (a seeded wrapper over another tier that fails, shortens and reorders); a
+// ring tier fits behind the same functions. Short transfers and EINTR are the tier's business: an operation ends with all its bytes,
+// end of file, or -errno.
+//
+// Names (create, rename, link, unlink, sync of a folder) go through the same tier, because they fail on full and broken disks, too.
+//
+// A failed fsync is never retried on the same file: the kernel may have dropped the dirty pages (see "fsyncgate", LWN 752063). Callers get
+// SYNC_FAILED and treat what it covered as lost.
+//
+// Thread: an rwd_io belongs to one thread; make one per thread (cheap).
+#ifndef CHECKPOINTS_IO_IO_H
+#define CHECKPOINTS_IO_IO_H
+
+#include "operator/base/bytes.h"
+#include "operator/base/error.h"
+
+typedef enum rwd_io_kind { RWD_IO_READ, RWD_IO_WRITE, RWD_IO_FSYNC, RWD_IO_FDATASYNC } rwd_io_kind;
+
+typedef struct rwd_io_op {
+    rwd_io_kind kind;
+    int fd;
+    void *data;            // borrowed until completion
+    size_t size;
+    uint64_t offset;
+    int64_t result;        // bytes moved (less than size: end of file), 0 for syncs, or -errno
+    void *owner;           // the submitter's, untouched
+    struct rwd_io_op *next; // private to the tier
+} rwd_io_op;
+
+typedef struct rwd_io rwd_io;
+
+// What a tier does. Metadata calls return 0 or -errno.
+typedef struct rwd_io_ops {
+    const char *name;  // "pread", "fault"
+    void (*submit)(rwd_io *io, rwd_io_op *ops[], size_t count);
+    size_t (*wait)(rwd_io *io, size_t at_least, rwd_io_op *done[], size_t capacity);
+    int (*open)(rwd_io *io, const char *path, int flags, unsigned mode);  // O_CLOEXEC is added; a descriptor or -errno
+    int (*close)(rwd_io *io, int fd);
+    int (*rename)(rwd_io *io, const char *from, const char *to);
+    int (*link)(rwd_io *io, const char *from, const char *to);
+    int (*unlink)(rwd_io *io, const char *path);
+    int (*truncate)(rwd_io *io, int fd, uint64_t size);
+    int (*mkdir)(rwd_io *io, const char *path, unsigned mode);
+    void (*free)(rwd_io *io);
+} rwd_io_ops;
+
+struct rwd_io {
+    const rwd_io_ops *ops;
+    uint64_t reads, writes, syncs, bytes_read, bytes_written;  // counters for metrics; plain, owner's thread
+};
+
+// The system-call tier. *gives*.
+RWD_MUST bool rwd_io_pread_new(rwd_io **out, rwd_error *err);
+void rwd_io_free(rwd_io *io);
+
+// A wrapper (*takes* `inner`) that misbehaves as its plan says; the same seed misbehaves the same way. For tests.
+typedef struct rwd_io_fault_plan {
+    uint64_t seed;
+    uint64_t fail_at;        // the n-th operation of any kind from 1 fails with `error`; 0: none
+    int error;               // EIO, ENOSPC, ...
+    bool fail_forever;       // and all later ones of that kind as well
+    unsigned reorder;        // completions are handed out shuffled among up to this many
+    unsigned short_percent;  // chance that a transfer is done in two halves
+    const char *path_part;   // only operations on paths or descriptors opened with this in their path; NULL: all
+} rwd_io_fault_plan;
+RWD_MUST bool rwd_io_fault_new(rwd_io *inner, const rwd_io_fault_plan *plan, rwd_io **out, rwd_error *err);
+uint64_t rwd_io_fault_count(const rwd_io *io);  // operations seen so far: lets a test try every fail_at
+
+// A tier of the same kind for another thread, as the caller's was made. *gives*.
+RWD_MUST bool rwd_io_clone(const rwd_io *io, rwd_io **out, rwd_error *err);
+
+// One operation, waited for. `path` is for the message. A write that cannot be completed is an error (DISK_FULL, IO, ...);
+// a read returns less than `size` at end of file only.
+RWD_MUST bool rwd_io_read(rwd_io *io, int fd, const char *path, void *data, size_t size, uint64_t offset, size_t *out_read, rwd_error *err);
+RWD_MUST bool rwd_io_write(rwd_io *io, int fd, const char *path, const void *data, size_t size, uint64_t offset, rwd_error *err);
+RWD_MUST bool rwd_io_fsync(rwd_io *io, int fd, const char *path, rwd_error *err);
+RWD_MUST bool rwd_io_fdatasync(rwd_io *io, int fd, const char *path, rwd_error *err);
+RWD_MUST bool rwd_io_open(rwd_io *io, const char *path, int flags, unsigned mode, int *out_fd, rwd_error *err);
+void rwd_io_close(rwd_io *io, int fd);  // -1 is ignored
+RWD_MUST bool rwd_io_rename(rwd_io *io, const char *from, const char *to, rwd_error *err);
+RWD_MUST bool rwd_io_link(rwd_io *io, const char *from, const char *to, rwd_error *err);
+RWD_MUST bool rwd_io_unlink(rwd_io *io, const char *path, rwd_error *err);
+RWD_MUST bool rwd_io_truncate(rwd_io *io, int fd, const char *path, uint64_t size, rwd_error *err);
+RWD_MUST bool rwd_io_mkdir(rwd_io *io, const char *path, rwd_error *err);  // 0700; existing is an error
+RWD_MUST bool rwd_io_sync_dir(rwd_io *io, const char *path, rwd_error *err);
+
+// A whole small file, atomically and durably: temporary, fsync, rename, fsync of the folder. 0600.
+RWD_MUST bool rwd_io_write_file(rwd_io *io, const char *path, rwd_slice bytes, rwd_error *err);
+// Hash of a file's bytes with read-ahead; also its size.
+RWD_MUST bool rwd_io_hash_file(rwd_io *io, const char *path, struct rwd_hash128 *out_hash, uint64_t *out_size, rwd_error *err);
+// Copies the bytes (never a reflink: K4 wants an independent copy), fsyncs the copy. Fails if `to` exists.
+RWD_MUST bool rwd_io_copy_file(rwd_io *io, const char *from, const char *to, struct rwd_hash128 *out_hash, uint64_t *out_size, rwd_error *err);
+
+#endif

@@ -1,0 +1,190 @@
+// The checkpoint repository: one data directory, one owner, many readers.
+//
+//   <data>/LOCK                 flock: one owner; holds repository id, job, term (K6)
+//   <data>/history.log          append-only, framed, hash-chained (R7)
+//   <data>/live/<term>/         files in use by this owner; what an earlier term left is thrown away
+//   <data>/checkpoints/<id>/    MANIFEST and the participants' files
+//   <data>/checkpoints/<id>.bad/  a quarantined one
+//   <data>/lineages/<id>/       lineage and normalised job file
+//
+// What must stay true:
+//   - a folder counts as a checkpoint only once its MANIFEST is there under that name; MANIFEST comes last (K3);
+//   - nothing here deletes a checkpoint but `prune` and `forget`, under K6's conditions;
+//   - pruning removes files and keeps the MANIFEST, so that the chain of parents can always be walked (K5).
+//
+// Thread: an rwd_repo may be used from several threads; calls are serialised by its own mutex (never the per-event path).
+// Locks: repo mutex, held over no wait for another thread.
+#ifndef CHECKPOINTS_REPOSITORY_H
+#define CHECKPOINTS_REPOSITORY_H
+
+#include "checkpoints/io/io.h"
+#include "checkpoints/lineage.h"
+#include "operator/base/clock.h"
+#include "operator/base/hash.h"
+
+#define RWD_CHECKPOINT_ID 17    // 16 hex digits and a NUL
+#define RWD_TAG_MAX 64
+
+typedef struct rwd_repo rwd_repo;
+
+typedef struct rwd_counts {
+    uint64_t read, applied, late, duplicate, dead;
+} rwd_counts;
+
+// What the pipeline knows at a boundary and the manifest keeps.
+typedef struct rwd_facts {
+    int64_t next_offset;          // X
+    int64_t frontier;             // C when this was written: equals X but for genesis
+    rwd_slice cursor;             // the source's own words for X, opaque here
+    rwd_slice source_identity;    // the source's own words for what it is, opaque here
+    rwd_hash128 source;           // hash of the identity
+    int64_t stream_time;          // RWD_TIME_NONE before the first event
+    rwd_counts counts;
+    uint64_t input_count;         // E4
+    rwd_hash128 input_hash;       // E4
+    rwd_hash128 lineage;          // id
+    rwd_hash128 history;          // hash of the history below X (L2)
+    rwd_hash128 fingerprint;      // of the logic at X (L4)
+    uint64_t keys;
+    const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore"
+    const char *violated;         // an invariant that did not hold, or NULL (S5)
+} rwd_facts;
+
+typedef enum rwd_checkpoint_state {
+    RWD_CHECKPOINT_GOOD,          // verified since written, or just written and read back
+    RWD_CHECKPOINT_UNVERIFIED,    // files not verified by this process yet
+    RWD_CHECKPOINT_BAD,           // quarantined
+    RWD_CHECKPOINT_PRUNED,        // only the manifest is left
+} rwd_checkpoint_state;
+
+typedef struct rwd_checkpoint_file {
+    char *name;                   // relative to the checkpoint's folder
+    uint64_t inode;
+    uint64_t size;
+    rwd_hash128 hash;
+} rwd_checkpoint_file;
+
+typedef struct rwd_checkpoint {
+    char id[RWD_CHECKPOINT_ID];
+    char parent[RWD_CHECKPOINT_ID];   // empty for genesis
+    rwd_hash128 parent_hash;          // hash of the parent's MANIFEST bytes
+    rwd_hash128 manifest_hash;
+    rwd_hash128 repository;
+    uint64_t term, sequence;          // order of creation: (term, sequence)
+    rwd_facts facts;                  // slices and strings are owned by this checkpoint
+    rwd_hash128 digest;               // root of the state digest
+    int64_t created_us;               // wall clock, for people only (R2)
+    char *build;
+    bool independent;                 // K4: shares no inode with any other
+    rwd_checkpoint_file *files;
+    size_t file_count;
+    uint64_t bytes;                   // sum of file sizes
+    rwd_checkpoint_state state;
+    char *why_bad;                    // NULL unless bad
+    char tag[RWD_TAG_MAX];            // empty if none
+    bool pinned;                      // genesis, tags
+} rwd_checkpoint;
+
+typedef struct rwd_checkpoint_list {
+    rwd_checkpoint *items;            // newest first
+    size_t count;
+} rwd_checkpoint_list;
+void rwd_checkpoint_list_deinit(rwd_checkpoint_list *list);
+
+typedef struct rwd_repo_options {
+    const char *path;                 // <data>
+    const char *job;
+    const char *partition;            // "0", or the file's name
+    bool create;                      // make it if nothing is there
+} rwd_repo_options;
+
+// As owner: takes LOCK (LOCKED names the process that holds it), refuses network file systems (NETWORK_FS), another job's directory (FOREIGN) and
+// newer formats (NEWER_FORMAT), raises the term, makes live/<term>, removes what earlier terms left in live/ and unfinished checkpoints.
+// `io` is *borrowed*, used from the calling thread and under the repo mutex.
+RWD_MUST bool rwd_repo_open_owner(const rwd_repo_options *options, rwd_io *io, rwd_clock *clock, rwd_repo **out, rwd_error *err);
+// As reader: takes no lock, changes nothing.
+RWD_MUST bool rwd_repo_open_reader(const char *path, rwd_io *io, rwd_clock *clock, rwd_repo **out, rwd_error *err);
+void rwd_repo_close(rwd_repo *repo);
+
+rwd_hash128 rwd_repo_id(const rwd_repo *repo);
+uint64_t rwd_repo_term(const rwd_repo *repo);
+const char *rwd_repo_path(const rwd_repo *repo);
+const char *rwd_repo_job(const rwd_repo *repo);
+const char *rwd_repo_live(const rwd_repo *repo);      // <data>/live/<term>
+bool rwd_repo_is_new(const rwd_repo *repo);           // no checkpoint was ever written here
+// False once LOCK no longer holds our term (someone removed or replaced it): stop deleting, stop writing (K6).
+bool rwd_repo_still_owner(rwd_repo *repo);
+// Genesis: the checkpoint exists; the commit of C = S is known (C2). Durable marks.
+RWD_MUST bool rwd_repo_mark_genesis_committed(rwd_repo *repo, rwd_error *err);
+bool rwd_repo_genesis_committed(const rwd_repo *repo);
+
+// All checkpoints, bad and pruned ones included, newest first. *gives*: deinit the list.
+RWD_MUST bool rwd_repo_list(rwd_repo *repo, rwd_checkpoint_list *out, rwd_error *err);
+// By id, unambiguous prefix, tag, or "latest" (newest that is not bad or pruned). *gives* one item: deinit with rwd_checkpoint_deinit.
+RWD_MUST bool rwd_repo_find(rwd_repo *repo, const char *word, rwd_checkpoint *out, rwd_error *err);
+void rwd_checkpoint_deinit(rwd_checkpoint *checkpoint);
+// Folder of a checkpoint.
+RWD_MUST bool rwd_repo_checkpoint_path(rwd_repo *repo, const char *id, char out[4096], rwd_error *err);
+
+// Writing one (K3), on the checkpoint thread: stage makes an empty folder; the participants write into it; publish hashes the new files (a parent's hash is
+// reused for the same inode), fsyncs files, folder and parent, writes MANIFEST (temporary, fsync, rename, fsync), reads it back, appends to
+// history.log. abandon removes the folder.
+RWD_MUST bool rwd_repo_stage(rwd_repo *repo, rwd_io *io, char out_dir[4096], rwd_error *err);
+RWD_MUST bool rwd_repo_publish(rwd_repo *repo, rwd_io *io, const char *stage_dir, const rwd_facts *facts, rwd_hash128 digest,
+                               char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
+void rwd_repo_abandon(rwd_repo *repo, rwd_io *io, const char *stage_dir);
+
+// Verification (K5).
+typedef enum rwd_verify { RWD_VERIFY_SIZES, RWD_VERIFY_NEW, RWD_VERIFY_ALL } rwd_verify;  // NEW: hashes of files not verified since written
+// Good, or says what is wrong (CORRUPT; place is the file). Remembers verified files across processes (in a file beside LOCK, which a crash may lose).
+// `stop`, if not NULL, is polled: true ends early with RETRY.
+RWD_MUST bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify level, const volatile bool *stop, rwd_error *err);
+// Renames to <id>.bad, with the reason in history.log. Never deletes.
+RWD_MUST bool rwd_repo_quarantine(rwd_repo *repo, const char *id, const char *why, rwd_error *err);
+
+// Recovery's choice (C4 (5)): the newest good checkpoint with X <= frontier whose history hash is that of `lineage` below its X. Those found bad on the way are
+// quarantined and said aloud; `skipped` counts them. `only_id` restricts to one (restore --to). COMMIT_MOVED if a checkpoint of this lineage has
+// X > frontier and none is chosen by name (C4 (8)); NO_CHECKPOINT if none is good.
+RWD_MUST bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, const char *only_id, rwd_checkpoint *out,
+                              unsigned *out_skipped, rwd_error *err);
+
+// Readers (K6): a shared flock on MANIFEST while its files are read. *gives* a lock; release by rwd_read_lock_release.
+typedef struct rwd_read_lock { int fd; } rwd_read_lock;
+RWD_MUST bool rwd_repo_read_lock(rwd_repo *repo, const char *id, rwd_read_lock *out, rwd_error *err);
+void rwd_read_lock_release(rwd_read_lock *lock);
+
+// Retention.
+typedef struct rwd_keep { unsigned last; } rwd_keep;   // the newest two good ones of C's history stay whatever is said (K5)
+typedef struct rwd_prune_item { char id[RWD_CHECKPOINT_ID]; uint64_t bytes; bool removed; const char *why_kept; } rwd_prune_item;
+typedef struct rwd_prune_plan { rwd_prune_item *items; size_t count; uint64_t freed; } rwd_prune_plan;
+void rwd_prune_plan_deinit(rwd_prune_plan *plan);
+// What retention would remove, or with `act` removes: not pinned, not the newest `keep.last`, no reader, our term (K6). why_kept is static.
+RWD_MUST bool rwd_repo_prune(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const rwd_keep *keep, bool act, rwd_prune_plan *out, rwd_error *err);
+// Drops one by name under the same conditions (its MANIFEST stays); says why not where it may not.
+RWD_MUST bool rwd_repo_forget(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const char *id, bool act, uint64_t *out_freed, rwd_error *err);
+// Sets (or with "" removes) a tag: unique, [A-Za-z0-9._-]; a tagged checkpoint is pinned.
+RWD_MUST bool rwd_repo_tag(rwd_repo *repo, const char *id, const char *tag, rwd_error *err);
+// K4: makes an independent copy of the bytes of `id` as a checkpoint of its own, reading back and comparing; keeps the newest `keep` of such copies.
+RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *id, unsigned keep, char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
+
+// Lineages kept with the repository: encoded lineage and the normalised job file that made its last segment.
+RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice job_text, rwd_error *err);
+RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage *out, rwd_buf *out_job_text, rwd_error *err);
+
+// history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.
+typedef struct rwd_history_entry {
+    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy"
+    char *subject;     // checkpoint id or other name
+    char *who, *why;
+    int64_t at_us, next_offset;
+    uint64_t term;
+    rwd_hash128 digest, lineage, before;
+} rwd_history_entry;
+typedef struct rwd_history { rwd_history_entry *items; size_t count; } rwd_history;
+void rwd_history_deinit(rwd_history *history);
+// `before` and `at_us`, `term` are filled in here. Durable on return.
+RWD_MUST bool rwd_repo_history_append(rwd_repo *repo, const rwd_history_entry *entry, rwd_error *err);
+// Reads and checks the chain. A torn last entry is not an error (it never counted); anything else that does not check is CORRUPT.
+RWD_MUST bool rwd_repo_history_read(rwd_repo *repo, rwd_history *out, rwd_error *err);
+
+#endif

@@ -1,0 +1,39 @@
+// From a record's bytes to an event's typed fields.
+//
+// Decoding is pure: the same bytes give the same event or the same fault, whatever the locale, the clock or the memory (S1, E2).
+// Every byte of a record is judged: a JSON record with a mistake in a member that nobody asked for is a fault all the same.
+//
+// Thread: pipeline. Nothing is allocated per record once buffers have grown to the largest record.
+#ifndef OPERATOR_LOGIC_DECODE_H
+#define OPERATOR_LOGIC_DECODE_H
+
+#include "operator/config/job.h"
+#include "operator/source/source.h"
+
+typedef struct rwd_event {
+    rwd_value *fields;     // job->event.field_count of them, borrowed until the next rwd_decoder_begin
+    int64_t time_us;       // event time, RWD_TIME_NONE if the job declares none
+    const rwd_record *record;
+} rwd_event;
+
+// Why a record or an event failed, without text until someone wants it.
+typedef struct rwd_fault {
+    rwd_code code;
+    int16_t field;         // index into the job's fields, or -1
+    uint32_t at;           // byte in the record where the mistake is, where known
+} rwd_fault;
+
+typedef struct rwd_decoder rwd_decoder;
+
+// `columns`: the CSV header (NULL: fields are columns in their declared order, or JSON). SOURCE_HEADER if a needed column is missing (names it and the nearest one
+// there is) or stands twice. `job` is *borrowed*.
+RWD_MUST bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_decoder **out, rwd_error *err);
+void rwd_decoder_free(rwd_decoder *decoder);
+// Begins a batch of at most `max` events: values of earlier events end.
+void rwd_decoder_begin(rwd_decoder *decoder, size_t max);
+// True: `out` is filled. False: the fault says why.
+RWD_MUST bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault);
+// "field 'amount': ..." for people and dead letters. Appends.
+void rwd_fault_text(const rwd_job *job, const rwd_fault *fault, rwd_buf *out);
+
+#endif

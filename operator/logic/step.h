@@ -1,0 +1,43 @@
+// The step: (event, old rows) -> new rows. Pure: no clock, no randomness, no I/O, no locale.
+//
+// An event touches one row in each table. All of its rows change, or none: the step computes the new rows first and reports a fault
+// without having changed anything.
+//
+//   judge    is the event acceptable at this stream time (S2)?
+//   route    which keys does it touch?
+//   apply    the new row of one touch
+//
+// Implementations: the job's tables (rwd_step_new) and functions given by a test.
+//
+// Thread: pipeline; no allocation.
+#ifndef OPERATOR_LOGIC_STEP_H
+#define OPERATOR_LOGIC_STEP_H
+
+#include "operator/logic/decode.h"
+#include "state/tables.h"
+
+// Raised when the meaning of any step changes; part of every fingerprint (L4).
+#define RWD_STEP_VERSION 1
+
+typedef struct rwd_step rwd_step;
+typedef struct rwd_step_ops {
+    // RWD_E_NONE, or FUTURE. `stream_time` is the highest accepted event time so far (RWD_TIME_NONE: none yet).
+    rwd_code (*judge)(rwd_step *self, const rwd_event *event, int64_t stream_time);
+    // Writes one touch per table into `touches` (at most RWD_TABLES_MAX), keys encoded into `keys` (room for table count * RWD_KEY_BYTES_MAX), `out_used` bytes of it.
+    // False: `out_fault` (TOO_LARGE).
+    bool (*route)(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
+                  size_t *out_used, rwd_fault *out_fault);
+    // New row of one touch from the old one (NULL: the key is new). `new_row` has room for RWD_ROW_BYTES_MAX. False: `out_fault` (OVERFLOW).
+    bool (*apply)(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
+                  uint32_t *out_size, rwd_fault *out_fault);
+    void (*free)(rwd_step *self);
+} rwd_step_ops;
+
+struct rwd_step {
+    const rwd_step_ops *ops;
+};
+
+// The step that the job's tables define. `job` is *borrowed*. *gives*.
+rwd_step *rwd_step_new(const rwd_job *job);
+
+#endif

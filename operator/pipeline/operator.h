@@ -1,0 +1,50 @@
+// The operator: one partition in, keyed aggregates, outputs; recovery, commits, checkpoints. The only place where all rooms meet.
+//
+// Life: new -> run (recover, go live, end) -> free. run holds the data directory's lock and owns the pipeline thread: it is the calling
+// thread. Everything else talks to it through the functions marked "any".
+//
+// Thread: as stated at each function.
+#ifndef OPERATOR_PIPELINE_OPERATOR_H
+#define OPERATOR_PIPELINE_OPERATOR_H
+
+#include "checkpoints/repository.h"
+#include "operator/config/job.h"
+#include "operator/pipeline/status.h"
+
+typedef struct rwd_operator rwd_operator;
+
+typedef struct rwd_operator_options {
+    const rwd_job *job;         // borrowed
+    rwd_clock *clock;           // borrowed
+    bool fresh;                 // --fresh: start empty although something exists; what exists is moved aside, never deleted
+    const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
+    const char *reason;         // --reason, for history.log; may be NULL
+    bool progress;              // a progress line on stderr where that is a terminal
+} rwd_operator_options;
+
+// Thread: the one that will call run. Nothing is touched on disk yet.
+RWD_MUST bool rwd_operator_new(const rwd_operator_options *options, rwd_operator **out, rwd_error *err);
+void rwd_operator_free(rwd_operator *op);
+
+// Takes the data directory's lock: fails at once where it cannot. Thread: pipeline.
+RWD_MUST bool rwd_operator_open(rwd_operator *op, rwd_error *err);
+// Recovers and runs to the end of the input (or to stop). True: ended well. False: `err` says why it stopped; with on_stop: park it returns only
+// after stop. Thread: pipeline.
+RWD_MUST bool rwd_operator_run(rwd_operator *op, rwd_error *err);
+// Asks for the end: last commit, last checkpoint. Thread: any; async-signal-safe.
+void rwd_operator_stop(rwd_operator *op);
+
+// A consistent picture of not more than about 100 ms ago. Strings in it are copies. Thread: any.
+void rwd_operator_status(rwd_operator *op, rwd_status *out);
+// The open repository (owner), for checkpoint commands. Thread: any, after open.
+rwd_repo *rwd_operator_repo(rwd_operator *op);
+const rwd_job *rwd_operator_job(const rwd_operator *op);
+// The lineage in force and the frontier, for retention's questions. Thread: any.
+void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_frontier);
+
+// Makes a checkpoint at the next boundary and waits until it is durable. `tag` may be NULL. Thread: any but pipeline.
+RWD_MUST bool rwd_operator_checkpoint(rwd_operator *op, const char *tag, char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
+// One key's row as of the next batch boundary; `out_offset` is the next offset there. Thread: any but pipeline.
+RWD_MUST bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
+
+#endif

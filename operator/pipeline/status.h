@@ -1,0 +1,120 @@
+// What an operator says about itself: one struct, from which /status, /metrics, `rewind status`, the progress line and the end summary come.
+//
+// Every metric is one row of RWD_METRIC_TABLE: name, kind, unit, help, and the member of rwd_status that holds it.
+//
+// Thread: a value; copied out under the operator's status lock.
+#ifndef OPERATOR_PIPELINE_STATUS_H
+#define OPERATOR_PIPELINE_STATUS_H
+
+#include "operator/base/hash.h"
+#include "operator/base/time.h"
+
+// id, word, may records be read now (/readyz), what it means
+#define RWD_PHASE_TABLE(X)                                                                  \
+    X(STARTING, "starting", false, "taking the lock, reading C")                            \
+    X(VERIFYING, "verifying", false, "choosing and verifying a checkpoint")                 \
+    X(REPLAYING, "replaying", false, "silent replay from the checkpoint to C")              \
+    X(RUNNING, "running", true, "reading, aggregating, publishing")                         \
+    X(WAITING, "waiting", true, "at the end of the input, waiting for more")                \
+    X(STOPPING, "stopping", false, "last commit, last checkpoint")                          \
+    X(PARKED, "parked", false, "stopped on an error, holding the lock; the reason says why") \
+    X(ENDED, "ended", false, "done")
+
+typedef enum rwd_phase {
+#define RWD_PHASE_ENUM(id, name, ready, doc) RWD_PHASE_##id,
+    RWD_PHASE_TABLE(RWD_PHASE_ENUM)
+#undef RWD_PHASE_ENUM
+        RWD_PHASE_COUNT
+} rwd_phase;
+const char *rwd_phase_name(rwd_phase phase);
+bool rwd_phase_ready(rwd_phase phase);
+
+typedef struct rwd_status {
+    rwd_phase phase;
+    char reason[1024];          // of PARKED: the error in one line
+    char next[512];             // of PARKED: the command to type
+    char job[128];
+    char data[1024];            // data directory
+    char source[1024];          // label
+    char version[64];
+    rwd_hash128 repository, lineage, fingerprint;
+    uint64_t term;
+    uint64_t pid;
+    int64_t started_us;         // wall clock
+
+    int64_t genesis;            // S
+    int64_t position;           // next offset to read
+    int64_t frontier;           // C
+    int64_t replay_from, replay_to; // of the recovery of this start: [X, C)
+    uint64_t source_done, source_total;  // bytes
+    int64_t stream_time;        // RWD_TIME_NONE: none
+    uint64_t read, applied, late, duplicate, dead;   // since genesis
+    uint64_t read_live;         // since this start, replay excluded
+    double rate;                // records per second over the last seconds
+    rwd_hash128 input_hash;
+    rwd_hash128 digest;         // of the newest checkpoint
+
+    uint64_t keys, hot_slots, hot_bytes, dirty, hits, misses, evicted, splits, full, store_reads;
+    bool hot_complete;
+    uint64_t memory_total, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
+
+    uint64_t commits, rows, output_bytes;
+    int64_t last_commit_us, last_commit_ns;
+    uint64_t checkpoints, checkpoint_failures, checkpoints_skipped;
+    char checkpoint_id[17];
+    int64_t checkpoint_offset;  // X of the newest
+    int64_t checkpoint_us;      // when
+    int64_t checkpoint_ns;      // how long
+    bool checkpoint_running;
+    int64_t pause_max_ns;       // longest pause of the pipeline for a freeze or a sweep portion
+    uint64_t quarantined;
+    int64_t recovery_verify_ns, recovery_open_ns, recovery_replay_ns;
+    char io_tier[16];
+} rwd_status;
+
+// name (prefix rewind_), OpenMetrics type, unit or "", help, member, divisor (ns to seconds: 1e9)
+#define RWD_METRIC_TABLE(X)                                                                                              \
+    X("position_offset", "gauge", "", "Next offset to read", position, 1)                                                \
+    X("committed_offset", "gauge", "", "Frontier C: the offset committed with the output", frontier, 1)                  \
+    X("records_read", "counter", "", "Records read since genesis", read, 1)                                              \
+    X("events_applied", "counter", "", "Events applied since genesis", applied, 1)                                       \
+    X("events_late", "counter", "", "Events refused as late since genesis", late, 1)                                     \
+    X("dead_letters", "counter", "", "Events sent to the dead letters since genesis", dead, 1)                           \
+    X("source_done_bytes", "gauge", "bytes", "Bytes of the input read", source_done, 1)                                  \
+    X("source_total_bytes", "gauge", "bytes", "Bytes of the input", source_total, 1)                                     \
+    X("keys", "gauge", "", "Keys present in all tables", keys, 1)                                                        \
+    X("hot_slots", "gauge", "", "Slots in use in the hot table", hot_slots, 1)                                           \
+    X("hot_dirty_slots", "gauge", "", "Slots changed since the last freeze", dirty, 1)                                   \
+    X("hot_hits", "counter", "", "Keys found in the hot table", hits, 1)                                                 \
+    X("hot_misses", "counter", "", "Keys not found in the hot table", misses, 1)                                         \
+    X("hot_evicted", "counter", "", "Clean slots evicted", evicted, 1)                                                   \
+    X("hot_full", "counter", "", "Times no clean slot was left and the pipeline had to checkpoint first", full, 1)       \
+    X("store_reads", "counter", "", "Keys asked of RocksDB", store_reads, 1)                                             \
+    X("memory_limit_bytes", "gauge", "bytes", "state.memory", memory_total, 1)                                           \
+    X("memory_hot_bytes", "gauge", "bytes", "Hot tables", memory_hot, 1)                                                 \
+    X("memory_frozen_bytes", "gauge", "bytes", "Frozen versions on their way to a checkpoint", memory_frozen, 1)         \
+    X("memory_sink_bytes", "gauge", "bytes", "Output of the open and the committing transaction", memory_sink, 1)        \
+    X("memory_source_bytes", "gauge", "bytes", "Read buffers", memory_source, 1)                                         \
+    X("memory_resident_bytes", "gauge", "bytes", "Resident memory of the process", memory_resident, 1)                   \
+    X("commits", "counter", "", "Transactions committed by this process", commits, 1)                                    \
+    X("output_rows", "counter", "", "Output rows committed by this process", rows, 1)                                    \
+    X("output_bytes", "counter", "bytes", "Output bytes committed by this process", output_bytes, 1)                     \
+    X("commit_duration_seconds", "gauge", "seconds", "How long the newest commit took", last_commit_ns, 1e9)             \
+    X("checkpoints", "counter", "", "Checkpoints made by this process", checkpoints, 1)                                  \
+    X("checkpoint_failures", "counter", "", "Checkpoints that failed", checkpoint_failures, 1)                           \
+    X("checkpoints_skipped", "counter", "", "Checkpoints not tried because the disk is nearly full", checkpoints_skipped, 1) \
+    X("checkpoint_offset", "gauge", "", "X of the newest checkpoint", checkpoint_offset, 1)                              \
+    X("checkpoint_timestamp_seconds", "gauge", "seconds", "When the newest checkpoint was made", checkpoint_us, 1e6)     \
+    X("checkpoint_duration_seconds", "gauge", "seconds", "How long the newest checkpoint took", checkpoint_ns, 1e9)      \
+    X("checkpoints_quarantined", "counter", "", "Checkpoints found bad by this process", quarantined, 1)                 \
+    X("pause_max_seconds", "gauge", "seconds", "Longest pause of the pipeline for a checkpoint", pause_max_ns, 1e9)      \
+    X("recovery_verify_seconds", "gauge", "seconds", "Verification at this start", recovery_verify_ns, 1e9)              \
+    X("recovery_open_seconds", "gauge", "seconds", "Opening the state at this start", recovery_open_ns, 1e9)             \
+    X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)
+
+// The status as a JSON object (for /status and `status -o json`), as OpenMetrics text, and as one screen for people. Append.
+void rwd_status_json(const rwd_status *status, rwd_buf *out);
+void rwd_status_metrics(const rwd_status *status, rwd_buf *out);
+void rwd_status_screen(const rwd_status *status, rwd_buf *out);
+
+#endif

@@ -1,0 +1,67 @@
+// Where records come from: one partition, read in order of offsets.
+//
+// Implementations: a file (file.h) and a list in memory (memory.h, for tests). Records are handed out in batches; their bytes stay valid until the
+// batch is released. Offsets rise; gaps are legal.
+//
+// Thread: pipeline.
+#ifndef OPERATOR_SOURCE_SOURCE_H
+#define OPERATOR_SOURCE_SOURCE_H
+
+#include "operator/base/bytes.h"
+#include "operator/base/hash.h"
+#include "operator/base/time.h"
+
+#define RWD_BATCH_MAX 4096
+
+typedef struct rwd_record {
+    int64_t offset;
+    int64_t time_us;       // the record's own time, RWD_TIME_NONE where there is none (files)
+    rwd_slice value;       // borrowed until release; followed by RWD_RECORD_PADDING readable bytes
+    uint64_t full_size;    // of the raw record; above value.size when it is over the size limit (value then holds its beginning)
+    uint64_t position;     // where its raw bytes begin, in the source's own terms (files: byte)
+    rwd_hash128 hash;      // E4: XXH3-128 of the whole raw record, seed = offset
+    rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
+} rwd_record;
+
+#define RWD_RECORD_PADDING 64
+
+typedef struct rwd_batch {
+    const rwd_record *records;
+    size_t count;
+    bool end;              // there is nothing behind these records now (a file that is not followed: for good)
+} rwd_batch;
+
+typedef struct rwd_source rwd_source;
+typedef struct rwd_source_ops {
+    const char *name;
+    // What this source is, as bytes that are kept in every manifest; `out_hash` names it in lineages. Files: path, and hash of the header
+    // and first bytes. Appends.
+    RWD_MUST bool (*identity)(rwd_source *self, rwd_buf *out, rwd_hash128 *out_hash, rwd_error *err);
+    // SOURCE_CHANGED if `stored`, from a manifest, is not this source.
+    RWD_MUST bool (*check_identity)(rwd_source *self, rwd_slice stored, rwd_error *err);
+    // First offset there is, and first offset there is not (-1: unknown until read, as in files).
+    RWD_MUST bool (*bounds)(rwd_source *self, int64_t *out_low, int64_t *out_high, rwd_error *err);
+    // Goes to `offset`: by `cursor` (from `cursor` below, kept in a manifest), or, with an empty cursor, from the beginning.
+    // SOURCE_CHANGED if the bytes before the cursor are not what they were.
+    RWD_MUST bool (*assign)(rwd_source *self, int64_t offset, rwd_slice cursor, rwd_error *err);
+    // At most `max` (<= RWD_BATCH_MAX) records; waits up to `timeout_ns` for the first (followed files). An empty batch with `end` false: nothing yet.
+    RWD_MUST bool (*batch)(rwd_source *self, size_t max, int64_t timeout_ns, rwd_batch *out, rwd_error *err);
+    void (*release)(rwd_source *self);
+    // The cursor behind `last` (a record of the current batch), or at the assigned position (NULL). Appends.
+    RWD_MUST bool (*cursor)(rwd_source *self, const rwd_record *last, rwd_buf *out, rwd_error *err);
+    // Bytes [at, at + size) of a record's raw bytes, again: for dead letters of records over the limit. The batch is not released.
+    RWD_MUST bool (*read_back)(rwd_source *self, const rwd_record *record, uint64_t at, void *out, size_t size, rwd_error *err);
+    // Names "orders.csv" or "orders/0" for messages. *borrows*.
+    const char *(*label)(const rwd_source *self);
+    // Position and size for progress: bytes read so far and bytes in all (0: unknown).
+    void (*progress)(const rwd_source *self, uint64_t *out_done, uint64_t *out_total);
+    // CSV: names of the columns from the header, NULL where there is none. *borrows*.
+    const char *const *(*columns)(const rwd_source *self, size_t *out_count);
+    void (*close)(rwd_source *self);
+} rwd_source_ops;
+
+struct rwd_source {
+    const rwd_source_ops *ops;
+};
+
+#endif
