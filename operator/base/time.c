@@ -362,19 +362,34 @@ rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t 
 
 // ---- numbers to text
 
-size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
-    int64_t seconds = us / US_PER_S - (us % US_PER_S < 0);
-    unsigned fraction = (unsigned)(us - seconds * US_PER_S);
+// "2026-01-02T03:04:05", and the microseconds that are left.
+static size_t text_to_seconds(int64_t us, char out[RWD_TIME_TEXT_MAX], unsigned *out_us) {
+    int64_t seconds = us / US_PER_S, rest = us % US_PER_S;
+    if (rest < 0) {
+        seconds--;
+        rest += US_PER_S;
+    }
+    *out_us = (unsigned)rest;
     int64_t days = seconds / S_PER_DAY - (seconds % S_PER_DAY < 0);
     unsigned second = (unsigned)(seconds - days * S_PER_DAY);
     int64_t year;
     unsigned month, day;
     civil_from_days(days, &year, &month, &day);
-    int length = snprintf(out, RWD_TIME_TEXT_MAX, "%04lld-%02u-%02uT%02u:%02u:%02u", (long long)year, month, day, second / 3600,
-                          second / 60 % 60, second % 60);
-    size_t at = (size_t)length, left = RWD_TIME_TEXT_MAX - at;
+    return (size_t)snprintf(out, RWD_TIME_TEXT_MAX, "%04lld-%02u-%02uT%02u:%02u:%02u", (long long)year, month, day, second / 3600,
+                            second / 60 % 60, second % 60);
+}
+
+size_t rwd_time_text_ms(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
+    unsigned fraction;
+    size_t at = text_to_seconds(us, out, &fraction);
+    return at + (size_t)snprintf(out + at, RWD_TIME_TEXT_MAX - at, ".%03uZ", fraction / 1000);
+}
+
+size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
+    if (us % 1000 == 0 && us % US_PER_S != 0) return rwd_time_text_ms(us, out);
+    unsigned fraction;
+    size_t at = text_to_seconds(us, out, &fraction), left = RWD_TIME_TEXT_MAX - at;
     if (fraction == 0) return at + (size_t)snprintf(out + at, left, "Z");
-    if (fraction % 1000 == 0) return at + (size_t)snprintf(out + at, left, ".%03uZ", fraction / 1000);
     return at + (size_t)snprintf(out + at, left, ".%06uZ", fraction);
 }
 

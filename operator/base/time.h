@@ -34,6 +34,8 @@ RWD_MUST rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t n
 
 // "2026-01-02T03:04:05Z", with as many fraction digits (0, 3 or 6) as needed. Returns the length.
 size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]);
+// The same with three fraction digits, always (log lines).
+size_t rwd_time_text_ms(int64_t us, char out[RWD_TIME_TEXT_MAX]);
 
 // "200ms", "10s", "5m", "1h", "24h", "7d", "1h30m", "0"; result in nanoseconds. Also the way back, shortest exact form.
 RWD_MUST bool rwd_duration_parse(const char *text, int64_t *out_ns);
