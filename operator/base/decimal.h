@@ -16,9 +16,9 @@ typedef __int128 rwd_i128;
 
 typedef enum rwd_parse { RWD_PARSE_OK, RWD_PARSE_MALFORMED, RWD_PARSE_RANGE } rwd_parse;
 
-// Text to number. `number` is as in JSON and CSV: optional sign (+ too), digits, optional fraction, optional exponent; no spaces; leading zeros
-// are accepted. A decimal whose value needs digits beyond `scale` is RWD_PARSE_RANGE ("1.50" fits scale 1, "1.55" does not), and so
-// is one outside of +-(10^38 - 1) units. An int must be whole ("1.0" and "1e3" are, "1.5" is MALFORMED) and fit int64.
+// Text to number. `number` is as in JSON and CSV: optional sign (+ too), digits, optional fraction, optional exponent; no
+// spaces; leading zeros are accepted. A decimal whose value needs digits beyond `scale` is RWD_PARSE_RANGE ("1.50" fits scale
+// 1, "1.55" does not), and so is one outside of +-(10^38 - 1) units. An int must be whole ("1.0" and "1e3" are, "1.5" is MALFORMED) and fit int64.
 // Exponents are bounded before they are used. Never reads beyond the slice.
 RWD_MUST rwd_parse rwd_decimal_parse(rwd_slice text, unsigned scale, rwd_i128 *out);
 RWD_MUST rwd_parse rwd_int_parse(rwd_slice text, int64_t *out);

@@ -105,8 +105,8 @@ void rwd_error_clear(rwd_error *err);
 // write `return rwd_fail(err, RWD_E_IO, ...)`. `err` may be NULL: then nothing is recorded.
 bool rwd_fail(rwd_error *err, rwd_code code, const char *cause_format, ...) RWD_PRINTF(3, 4);
 
-// The same from errno value `system_error`: ENOSPC and EDQUOT become DISK_FULL, EACCES, EPERM and EROFS become PERMISSION, ENOMEM, EMFILE
-// and ENFILE become RESOURCE, all else IO; the cause ends with the system's words.
+// The same from errno value `system_error`: ENOSPC and EDQUOT become DISK_FULL, EACCES, EPERM and EROFS become PERMISSION,
+// ENOMEM, EMFILE and ENFILE become RESOURCE, all else IO; the cause ends with the system's words.
 bool rwd_fail_errno(rwd_error *err, int system_error, const char *cause_format, ...) RWD_PRINTF(3, 4);
 
 // Adds the place, or the next command, to an error already set. Both return false, to end a function with. Setting

@@ -1,4 +1,5 @@
-// Writes JSON text into a buffer: commas, quotes and escapes are its business. RFC 8259; invalid UTF-8 becomes U+FFFD.
+// Writes JSON text into a buffer: commas, quotes and escapes are its business. RFC 8259; a byte that is not
+// part of valid UTF-8 becomes U+FFFD.
 //
 // Thread: one at a time.
 #ifndef OPERATOR_BASE_JSON_OUT_H

@@ -1,6 +1,7 @@
 // Times and durations as text.
 //
-// Event times are int64 microseconds since 1970-01-01T00:00:00Z (proleptic Gregorian, no leap seconds), whatever the source's unit.
+// Event times are int64 microseconds since 1970-01-01T00:00:00Z (proleptic Gregorian, no leap seconds), whatever the source's
+// unit.
 // Range: years 0001 to 9999. Parsing is our own and reads no locale and no TZ: the same bytes give the same time everywhere.
 //
 // Thread: any; pure functions.
@@ -21,13 +22,16 @@ typedef enum rwd_time_kind {
 
 typedef struct rwd_time_format {
     rwd_time_kind kind;
-    char pattern[64];  // of RWD_TIME_PATTERN: %Y %m %d %H %M %S %f (1-6 digits) %z (+hh:mm, +hhmm, Z) %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%
+    // Of RWD_TIME_PATTERN: %Y %m %d %H %M %S %f (1-6 digits) %z (+hh:mm, +hhmm, +hh, Z) %y %j %b %B (English) %e %I %p %T %D %F
+    // %R %s %n %t %%. White space stands for any amount of it; a number may have fewer digits than its most.
+    char pattern[64];
 } rwd_time_format;
 
 // "epoch-ms", "rfc3339", or a pattern that holds a '%'. An unknown name or conversion is named in `err`.
 RWD_MUST bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err);
 
-// Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z is UTC; without a date it is MALFORMED at set-up.
+// Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z is UTC; without a date it is refused at
+// set-up. A part outside of its range (month 13, 30 February) is RWD_PARSE_RANGE; second 60 is the beginning of the next minute.
 RWD_MUST rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us);
 // The same for a whole number (epoch-*): used where the source has a number, not a text.
 RWD_MUST rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, int64_t *out_us);

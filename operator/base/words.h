@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-// The candidate nearest to `word` by Damerau-Levenshtein distance (optimal string alignment), or NULL if none is within a third of its length
-// (at least 1). Ties go to the first. *borrows* from `candidates`.
+// The candidate nearest to `word` by Damerau-Levenshtein distance (optimal string alignment), or NULL if none is within a third of
+// its length (at least 1). Ties go to the first. *borrows* from `candidates`.
 const char *rwd_nearest(const char *word, const char *const *candidates, size_t count);
 
 #endif
