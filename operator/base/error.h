@@ -42,6 +42,7 @@ typedef enum rwd_exit {
     RWD_EXIT_SOURCE = 8,        // the input is not what it was: shrunk, replaced, below or above what was committed
     RWD_EXIT_FENCED = 9,        // another owner took over
     RWD_EXIT_NOT_FOUND = 10,    // the key, checkpoint, or running operator asked for is not there
+    RWD_EXIT_BUSY = 11,         // the operator cannot answer now: try again
     RWD_EXIT_INTERRUPTED = 130, // a second SIGINT
     RWD_EXIT_INTERNAL = 70,     // a bug in Rewind
 } rwd_exit;
@@ -52,6 +53,7 @@ typedef enum rwd_exit {
     X(CONFIG, "config", RWD_USAGE, RWD_EXIT_USAGE, "the job file has a mistake; line and column are in the message")              \
     X(NOT_FOUND, "not-found", RWD_USAGE, RWD_EXIT_NOT_FOUND, "what was asked for does not exist")                                 \
     X(NO_OPERATOR, "no-operator", RWD_USAGE, RWD_EXIT_NOT_FOUND, "no operator is running on this data directory")                 \
+    X(BUSY, RWD_RETRY, RWD_EXIT_BUSY, "the operator cannot answer now; try again")                                                \
     X(IO, "io", RWD_PARK, RWD_EXIT_IO, "the system refused an operation on a file")                                               \
     X(DISK_FULL, "disk-full", RWD_PARK, RWD_EXIT_IO, "no space is left on the file system")                                       \
     X(PERMISSION, "permission", RWD_PARK, RWD_EXIT_IO, "a file or folder may not be read or written")                             \
