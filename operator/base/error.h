@@ -47,13 +47,13 @@ typedef enum rwd_exit {
     RWD_EXIT_INTERNAL = 70,     // a bug in Rewind
 } rwd_exit;
 
-// code, its word, decision, exit code, what it means (one line of the manual)
+// code, its word (in dead letters and JSON), decision, exit code, what it means (one line of the manual)
 #define RWD_ERROR_TABLE(X)                                                                                                        \
     X(USAGE, "usage", RWD_USAGE, RWD_EXIT_USAGE, "the command line has a word that is not understood")                            \
     X(CONFIG, "config", RWD_USAGE, RWD_EXIT_USAGE, "the job file has a mistake; line and column are in the message")              \
     X(NOT_FOUND, "not-found", RWD_USAGE, RWD_EXIT_NOT_FOUND, "what was asked for does not exist")                                 \
     X(NO_OPERATOR, "no-operator", RWD_USAGE, RWD_EXIT_NOT_FOUND, "no operator is running on this data directory")                 \
-    X(BUSY, RWD_RETRY, RWD_EXIT_BUSY, "the operator cannot answer now; try again")                                                \
+    X(BUSY, "busy", RWD_RETRY, RWD_EXIT_BUSY, "the operator cannot answer now; try again")                                        \
     X(IO, "io", RWD_PARK, RWD_EXIT_IO, "the system refused an operation on a file")                                               \
     X(DISK_FULL, "disk-full", RWD_PARK, RWD_EXIT_IO, "no space is left on the file system")                                       \
     X(PERMISSION, "permission", RWD_PARK, RWD_EXIT_IO, "a file or folder may not be read or written")                             \
