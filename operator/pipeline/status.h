@@ -29,6 +29,14 @@ typedef enum rwd_phase {
 const char *rwd_phase_name(rwd_phase phase);
 bool rwd_phase_ready(rwd_phase phase);
 
+// Tables named one by one in a status; a job with more has the rest in `keys` only.
+#define RWD_STATUS_TABLES_MAX 64
+
+typedef struct rwd_table_status {
+    char name[64];              // cut where it is longer
+    uint64_t keys;
+} rwd_table_status;
+
 typedef struct rwd_status {
     rwd_phase phase;
     char reason[1024];          // of PARKED: the error in one line
@@ -41,6 +49,7 @@ typedef struct rwd_status {
     uint64_t term;
     uint64_t pid;
     int64_t started_us;         // wall clock
+    int64_t heartbeat_ns;       // monotonic clock when the pipeline thread last came by; 0: it does not say (/livez then trusts it)
 
     int64_t genesis;            // S
     int64_t position;           // next offset to read
@@ -55,6 +64,8 @@ typedef struct rwd_status {
     rwd_hash128 digest;         // of the newest checkpoint
 
     uint64_t keys, hot_slots, hot_bytes, dirty, hits, misses, evicted, splits, full, store_reads;
+    rwd_table_status tables[RWD_STATUS_TABLES_MAX];
+    size_t table_count;
     bool hot_complete;
     uint64_t memory_total, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
 
@@ -116,5 +127,8 @@ typedef struct rwd_status {
 void rwd_status_json(const rwd_status *status, rwd_buf *out);
 void rwd_status_metrics(const rwd_status *status, rwd_buf *out);
 void rwd_status_screen(const rwd_status *status, rwd_buf *out);
+// What a run came to, at its end: for people, and as a JSON object. `took_ns` is the run's duration. Append.
+void rwd_status_summary(const rwd_status *status, int64_t took_ns, rwd_buf *out);
+void rwd_status_summary_json(const rwd_status *status, int64_t took_ns, rwd_buf *out);
 
 #endif

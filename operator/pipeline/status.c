@@ -1,0 +1,473 @@
+// The status in its four shapes: JSON, OpenMetrics text (https://openmetrics.io, version 1.0), a screen and an end summary for people.
+//
+// Pure functions of one rwd_status: no clock, no operator. What is a metric is decided by RWD_METRIC_TABLE alone.
+#include "operator/pipeline/status.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "operator/base/json_out.h"
+
+#define SCREEN_LABEL_WIDTH 14
+
+// ---- phases
+
+static const struct {
+    const char *name;
+    bool ready;
+} phases[RWD_PHASE_COUNT] = {
+#define RWD_PHASE_ROW(id, name, ready, doc) {name, ready},
+    RWD_PHASE_TABLE(RWD_PHASE_ROW)
+#undef RWD_PHASE_ROW
+};
+
+const char *rwd_phase_name(rwd_phase phase) {
+    assert(phase < RWD_PHASE_COUNT);
+    return phases[phase].name;
+}
+
+bool rwd_phase_ready(rwd_phase phase) {
+    assert(phase < RWD_PHASE_COUNT);
+    return phases[phase].ready;
+}
+
+// ---- metrics
+
+typedef struct number {
+    enum { SIGNED, UNSIGNED } kind;
+    int64_t i;
+    uint64_t u;
+} number;
+
+static number number_of_signed(int64_t value) { return (number){SIGNED, value, 0}; }
+static number number_of_unsigned(uint64_t value) { return (number){UNSIGNED, 0, value}; }
+#define NUMBER_OF(value) _Generic((value), int64_t: number_of_signed, uint64_t: number_of_unsigned)(value)
+
+static void append_number(rwd_buf *out, number value, double divisor) {
+    if (divisor == 1 && value.kind == SIGNED) rwd_buf_appendf(out, "%" PRId64, value.i);
+    else if (divisor == 1) rwd_buf_appendf(out, "%" PRIu64, value.u);
+    else rwd_buf_appendf(out, "%.15g", (value.kind == SIGNED ? (double)value.i : (double)value.u) / divisor);
+}
+
+// A label's value: backslash, quote and newline are escaped (OpenMetrics, "ABNF": escaped-string).
+static void append_label(rwd_buf *out, const char *text) {
+    for (; *text; text++) {
+        if (*text == '\n') rwd_buf_append_str(out, "\\n");
+        else {
+            if (*text == '\\' || *text == '"') rwd_buf_append_char(out, '\\');
+            rwd_buf_append_char(out, *text);
+        }
+    }
+}
+
+static void append_family(rwd_buf *out, const char *name, const char *type, const char *unit, const char *help) {
+    rwd_buf_appendf(out, "# TYPE rewind_%s %s\n", name, type);
+    if (*unit) rwd_buf_appendf(out, "# UNIT rewind_%s %s\n", name, unit);
+    rwd_buf_appendf(out, "# HELP rewind_%s %s\n", name, help);
+}
+
+static void append_metric(rwd_buf *out, const char *name, const char *type, const char *unit, const char *help, number value, double divisor) {
+    append_family(out, name, type, unit, help);
+    rwd_buf_appendf(out, "rewind_%s%s ", name, strcmp(type, "counter") == 0 ? "_total" : "");
+    append_number(out, value, divisor);
+    rwd_buf_append_char(out, '\n');
+}
+
+static void append_words(rwd_buf *out, const rwd_status *status) {
+    append_family(out, "operator", "info", "", "The job, the build, and how it reads and writes files");
+    rwd_buf_append_str(out, "rewind_operator_info{name=\"");
+    append_label(out, status->job);
+    rwd_buf_append_str(out, "\",version=\"");
+    append_label(out, status->version);
+    rwd_buf_append_str(out, "\",source=\"");
+    append_label(out, status->source);
+    rwd_buf_append_str(out, "\",io_tier=\"");
+    append_label(out, status->io_tier);
+    rwd_buf_append_str(out, "\"} 1\n");
+    append_family(out, "phase", "stateset", "", "What the operator is doing");
+    for (int i = 0; i < RWD_PHASE_COUNT; i++)
+        rwd_buf_appendf(out, "rewind_phase{rewind_phase=\"%s\"} %d\n", phases[i].name, (int)status->phase == i);
+    append_family(out, "table_keys", "gauge", "", "Keys present, by table");
+    for (size_t i = 0; i < status->table_count; i++) {
+        rwd_buf_append_str(out, "rewind_table_keys{table=\"");
+        append_label(out, status->tables[i].name);
+        rwd_buf_appendf(out, "\"} %" PRIu64 "\n", status->tables[i].keys);
+    }
+    append_family(out, "start_time_seconds", "gauge", "seconds", "When this process started");
+    rwd_buf_append_str(out, "rewind_start_time_seconds ");
+    append_number(out, number_of_signed(status->started_us), 1e6);
+    rwd_buf_append_char(out, '\n');
+}
+
+void rwd_status_metrics(const rwd_status *status, rwd_buf *out) {
+    assert(status->table_count <= RWD_STATUS_TABLES_MAX);
+    append_words(out, status);
+#define RWD_METRIC_ROW(name, type, unit, help, member, divisor) \
+    append_metric(out, name, type, unit, help, NUMBER_OF(status->member), divisor);
+    RWD_METRIC_TABLE(RWD_METRIC_ROW)
+#undef RWD_METRIC_ROW
+    rwd_buf_append_str(out, "# EOF\n");
+}
+
+// ---- JSON
+
+static void put_text(rwd_json_out *json, const char *key, const char *text) {
+    rwd_json_key(json, key);
+    rwd_json_string(json, text);
+}
+
+static void put_int(rwd_json_out *json, const char *key, int64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_int(json, value);
+}
+
+static void put_uint(rwd_json_out *json, const char *key, uint64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_uint(json, value);
+}
+
+static void put_bool(rwd_json_out *json, const char *key, bool value) {
+    rwd_json_key(json, key);
+    rwd_json_bool(json, value);
+}
+
+static void put_seconds(rwd_json_out *json, const char *key, int64_t ns) {
+    rwd_json_key(json, key);
+    rwd_json_float(json, (double)ns / 1e9);
+}
+
+static void put_time(rwd_json_out *json, const char *key, int64_t us, bool known) {
+    char text[RWD_TIME_TEXT_MAX];
+    if (known) rwd_time_text(us, text);
+    put_text(json, key, known ? text : NULL);
+}
+
+static void put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash) {
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(hash, hex);
+    put_text(json, key, hex);
+}
+
+static void begin(rwd_json_out *json, const char *key) {
+    rwd_json_key(json, key);
+    rwd_json_object(json);
+}
+
+static void put_identity(rwd_json_out *json, const rwd_status *status) {
+    put_text(json, "job", status->job);
+    put_text(json, "phase", rwd_phase_name(status->phase));
+    put_bool(json, "ready", rwd_phase_ready(status->phase));
+    put_text(json, "reason", *status->reason ? status->reason : NULL);
+    put_text(json, "next", *status->next ? status->next : NULL);
+    put_text(json, "data", status->data);
+    put_text(json, "version", status->version);
+    put_uint(json, "pid", status->pid);
+    put_uint(json, "term", status->term);
+    put_hash(json, "repository", status->repository);
+    put_hash(json, "lineage", status->lineage);
+    put_hash(json, "fingerprint", status->fingerprint);
+    put_text(json, "io_tier", status->io_tier);
+    put_time(json, "started", status->started_us, status->started_us != 0);
+}
+
+static void put_progress(rwd_json_out *json, const rwd_status *status) {
+    begin(json, "source");
+    put_text(json, "label", status->source);
+    put_uint(json, "done_bytes", status->source_done);
+    put_uint(json, "total_bytes", status->source_total);
+    rwd_json_object_end(json);
+    put_int(json, "genesis", status->genesis);
+    put_int(json, "position", status->position);
+    put_int(json, "committed", status->frontier);
+    begin(json, "replay");
+    put_int(json, "from", status->replay_from);
+    put_int(json, "to", status->replay_to);
+    rwd_json_object_end(json);
+    put_time(json, "stream_time", status->stream_time, status->stream_time != RWD_TIME_NONE);
+    rwd_json_key(json, "records_per_second");
+    rwd_json_float(json, status->rate);
+    put_hash(json, "input_digest", status->input_hash);
+}
+
+static void put_counts(rwd_json_out *json, const rwd_status *status) {
+    begin(json, "counts");
+    put_uint(json, "read", status->read);
+    put_uint(json, "read_since_start", status->read_live);
+    put_uint(json, "applied", status->applied);
+    put_uint(json, "late", status->late);
+    put_uint(json, "duplicate", status->duplicate);
+    put_uint(json, "dead_letters", status->dead);
+    rwd_json_object_end(json);
+}
+
+static void put_state(rwd_json_out *json, const rwd_status *status) {
+    begin(json, "state");
+    put_uint(json, "keys", status->keys);
+    begin(json, "tables");
+    for (size_t i = 0; i < status->table_count; i++) put_uint(json, status->tables[i].name, status->tables[i].keys);
+    rwd_json_object_end(json);
+    put_uint(json, "hot_slots", status->hot_slots);
+    put_uint(json, "hot_bytes", status->hot_bytes);
+    put_uint(json, "dirty", status->dirty);
+    put_uint(json, "hits", status->hits);
+    put_uint(json, "misses", status->misses);
+    put_uint(json, "evicted", status->evicted);
+    put_uint(json, "splits", status->splits);
+    put_uint(json, "full", status->full);
+    put_uint(json, "store_reads", status->store_reads);
+    put_bool(json, "hot_complete", status->hot_complete);
+    rwd_json_object_end(json);
+    begin(json, "memory");
+    put_uint(json, "limit", status->memory_total);
+    put_uint(json, "hot", status->memory_hot);
+    put_uint(json, "frozen", status->memory_frozen);
+    put_uint(json, "sink", status->memory_sink);
+    put_uint(json, "source", status->memory_source);
+    put_uint(json, "resident", status->memory_resident);
+    rwd_json_object_end(json);
+}
+
+static void put_durable(rwd_json_out *json, const rwd_status *status) {
+    begin(json, "commits");
+    put_uint(json, "count", status->commits);
+    put_uint(json, "rows", status->rows);
+    put_uint(json, "bytes", status->output_bytes);
+    put_time(json, "last", status->last_commit_us, status->commits != 0);
+    put_seconds(json, "last_seconds", status->last_commit_ns);
+    rwd_json_object_end(json);
+    begin(json, "checkpoints");
+    put_uint(json, "made", status->checkpoints);
+    put_uint(json, "failed", status->checkpoint_failures);
+    put_uint(json, "skipped", status->checkpoints_skipped);
+    put_uint(json, "quarantined", status->quarantined);
+    put_bool(json, "running", status->checkpoint_running);
+    put_text(json, "newest", *status->checkpoint_id ? status->checkpoint_id : NULL);
+    put_int(json, "offset", status->checkpoint_offset);
+    put_time(json, "at", status->checkpoint_us, *status->checkpoint_id != '\0');
+    put_seconds(json, "seconds", status->checkpoint_ns);
+    put_hash(json, "digest", status->digest);
+    put_seconds(json, "pause_max_seconds", status->pause_max_ns);
+    rwd_json_object_end(json);
+    begin(json, "recovery");
+    put_seconds(json, "verify_seconds", status->recovery_verify_ns);
+    put_seconds(json, "open_seconds", status->recovery_open_ns);
+    put_seconds(json, "replay_seconds", status->recovery_replay_ns);
+    rwd_json_object_end(json);
+}
+
+void rwd_status_json(const rwd_status *status, rwd_buf *out) {
+    rwd_json_out json;
+    rwd_json_init(&json, out, true);
+    rwd_json_object(&json);
+    put_identity(&json, status);
+    put_progress(&json, status);
+    put_counts(&json, status);
+    put_state(&json, status);
+    put_durable(&json, status);
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(out, '\n');
+}
+
+// ---- for people
+
+// 1234567 as "1,234,567".
+static void grouped(rwd_buf *out, uint64_t value) {
+    char digits[24];
+    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0) rwd_buf_append_char(out, ',');
+        rwd_buf_append_char(out, digits[i]);
+    }
+}
+
+static void counted(rwd_buf *out, uint64_t value, const char *words) {
+    grouped(out, value);
+    rwd_buf_append_str(out, words);
+}
+
+static void sized(rwd_buf *out, uint64_t bytes) {
+    char text[RWD_TIME_TEXT_MAX];
+    rwd_size_text(bytes, text);
+    rwd_buf_append_str(out, text);
+}
+
+static void seconds(rwd_buf *out, int64_t ns) {
+    double s = (double)ns / 1e9;
+    if (s < 1) rwd_buf_appendf(out, "%.1f ms", s * 1e3);
+    else if (s < 120) rwd_buf_appendf(out, "%.2f s", s);
+    else rwd_buf_appendf(out, "%" PRId64 "m%02ds", ns / 60000000000, (int)(ns / 1000000000 % 60));
+}
+
+static void moment(rwd_buf *out, int64_t us) {
+    char text[RWD_TIME_TEXT_MAX];
+    rwd_time_text(us / 1000000 * 1000000, text);
+    rwd_buf_append_str(out, text);
+}
+
+static void label(rwd_buf *out, const char *word) { rwd_buf_appendf(out, "  %-*s", SCREEN_LABEL_WIDTH, word); }
+static void line_end(rwd_buf *out) { rwd_buf_append_char(out, '\n'); }
+
+static void screen_head(const rwd_status *status, rwd_buf *out) {
+    rwd_buf_appendf(out, "%s: %s\n", *status->job ? status->job : "(no job yet)", rwd_phase_name(status->phase));
+    if (*status->reason) {
+        label(out, "because");
+        rwd_buf_appendf(out, "%s\n", status->reason);
+    }
+    if (*status->next) {
+        label(out, "next");
+        rwd_buf_appendf(out, "%s\n", status->next);
+    }
+    label(out, "data");
+    rwd_buf_appendf(out, "%s (term %" PRIu64 ", pid %" PRIu64 ", %s)\n", status->data, status->term, status->pid, status->version);
+}
+
+static void screen_input(const rwd_status *status, rwd_buf *out) {
+    label(out, "source");
+    rwd_buf_appendf(out, "%s", status->source);
+    if (status->source_total > 0) {
+        rwd_buf_append_str(out, ", ");
+        sized(out, status->source_done);
+        rwd_buf_append_str(out, " of ");
+        sized(out, status->source_total);
+        rwd_buf_appendf(out, " (%.1f %%)", 100.0 * (double)status->source_done / (double)status->source_total);
+    }
+    line_end(out);
+    label(out, "position");
+    rwd_buf_appendf(out, "next offset %" PRId64 ", committed C %" PRId64, status->position, status->frontier);
+    if (status->phase == RWD_PHASE_REPLAYING) rwd_buf_appendf(out, ", replaying [%" PRId64 ", %" PRId64 ")", status->replay_from, status->replay_to);
+    line_end(out);
+}
+
+static void screen_counts(const rwd_status *status, rwd_buf *out) {
+    label(out, "records");
+    counted(out, status->read, " read, ");
+    counted(out, status->applied, " applied, ");
+    counted(out, status->dead, " dead letters");
+    if (status->late) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->late, " late");
+    }
+    if (status->duplicate) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->duplicate, " duplicate");
+    }
+    line_end(out);
+}
+
+static void screen_keys(const rwd_status *status, rwd_buf *out) {
+    label(out, "keys");
+    grouped(out, status->keys);
+    for (size_t i = 0; i < status->table_count; i++) {
+        rwd_buf_appendf(out, "%s%s ", i == 0 ? ": " : ", ", status->tables[i].name);
+        grouped(out, status->tables[i].keys);
+    }
+    line_end(out);
+}
+
+static void screen_memory(const rwd_status *status, rwd_buf *out) {
+    label(out, "memory");
+    sized(out, status->memory_resident);
+    rwd_buf_append_str(out, " resident, limit ");
+    sized(out, status->memory_total);
+    rwd_buf_append_str(out, "; hot ");
+    sized(out, status->memory_hot);
+    rwd_buf_append_str(out, status->hot_complete ? " (all keys)" : " (part of the keys)");
+    line_end(out);
+}
+
+static void screen_commits(const rwd_status *status, rwd_buf *out) {
+    label(out, "commits");
+    counted(out, status->commits, " with ");
+    counted(out, status->rows, " rows, ");
+    sized(out, status->output_bytes);
+    if (status->commits) {
+        rwd_buf_append_str(out, ", last ");
+        moment(out, status->last_commit_us);
+    }
+    line_end(out);
+}
+
+static void screen_checkpoints(const rwd_status *status, rwd_buf *out) {
+    label(out, "checkpoints");
+    counted(out, status->checkpoints, " made");
+    if (status->checkpoint_failures) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->checkpoint_failures, " failed");
+    }
+    if (status->checkpoints_skipped) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->checkpoints_skipped, " skipped (disk nearly full)");
+    }
+    if (status->quarantined) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->quarantined, " quarantined");
+    }
+    line_end(out);
+    if (!*status->checkpoint_id) return;
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(status->digest, hex);
+    label(out, "newest");
+    rwd_buf_appendf(out, "%s at offset %" PRId64 ", ", status->checkpoint_id, status->checkpoint_offset);
+    moment(out, status->checkpoint_us);
+    rwd_buf_append_str(out, ", took ");
+    seconds(out, status->checkpoint_ns);
+    line_end(out);
+    label(out, "digest");
+    rwd_buf_append_str(out, hex);
+    line_end(out);
+}
+
+void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
+    assert(status->table_count <= RWD_STATUS_TABLES_MAX);
+    screen_head(status, out);
+    screen_input(status, out);
+    screen_counts(status, out);
+    label(out, "rate");
+    counted(out, status->rate > 0 ? (uint64_t)status->rate : 0, " records/s");
+    line_end(out);
+    screen_keys(status, out);
+    screen_memory(status, out);
+    screen_commits(status, out);
+    screen_checkpoints(status, out);
+}
+
+static double mean_rate(const rwd_status *status, int64_t took_ns) {
+    return took_ns > 0 ? (double)status->read_live / ((double)took_ns / 1e9) : 0;
+}
+
+void rwd_status_summary(const rwd_status *status, int64_t took_ns, rwd_buf *out) {
+    rwd_buf_appendf(out, "%s: %s at offset %" PRId64 "\n", *status->job ? status->job : "(no job yet)", rwd_phase_name(status->phase), status->frontier);
+    screen_counts(status, out);
+    if (status->replay_to > status->replay_from) {
+        label(out, "replayed");
+        counted(out, (uint64_t)(status->replay_to - status->replay_from), " offsets silently");
+        rwd_buf_appendf(out, ", [%" PRId64 ", %" PRId64 "), in ", status->replay_from, status->replay_to);
+        seconds(out, status->recovery_replay_ns);
+        line_end(out);
+    }
+    screen_keys(status, out);
+    screen_commits(status, out);
+    screen_checkpoints(status, out);
+    label(out, "took");
+    seconds(out, took_ns);
+    rwd_buf_append_str(out, ", ");
+    counted(out, (uint64_t)mean_rate(status, took_ns), " records/s");
+    line_end(out);
+}
+
+void rwd_status_summary_json(const rwd_status *status, int64_t took_ns, rwd_buf *out) {
+    rwd_json_out json;
+    rwd_json_init(&json, out, true);
+    rwd_json_object(&json);
+    put_identity(&json, status);
+    put_progress(&json, status);
+    put_counts(&json, status);
+    put_state(&json, status);
+    put_durable(&json, status);
+    put_seconds(&json, "took_seconds", took_ns);
+    rwd_json_key(&json, "mean_records_per_second");
+    rwd_json_float(&json, mean_rate(status, took_ns));
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(out, '\n');
+}
