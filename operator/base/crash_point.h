@@ -1,0 +1,77 @@
+// Named places where a test can kill the process: what stands on disk there is what recovery must cope with.
+//
+// REWIND_CRASH_POINT=<name>[:n], read once by main and handed to rwd_crash_points_setup, makes the n-th passing of that place (1 unless told) raise
+// SIGKILL. The places are one table: tests walk it, so a place that is not reached by a test is found. They are in every build, so that what is tested
+// is what is shipped; when off, a place costs one relaxed load.
+//
+// To add one: a row in the table (under its room's line), RWD_CRASH_POINT(row) where it stands.
+//
+// Thread: setup before threads start; places: any.
+#ifndef OPERATOR_BASE_CRASH_POINT_H
+#define OPERATOR_BASE_CRASH_POINT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "operator/base/error.h"
+
+// row, name, where it stands
+#define RWD_CRASH_POINT_TABLE(X)                                                                                                  \
+    /* checkpoints */                                                                                                             \
+    X(lock_before_term, "lock-before-term", "LOCK is held, the new term is not written yet")                                      \
+    X(lock_written, "lock-written", "the new term is in a file beside LOCK")                                                      \
+    X(lock_renamed, "lock-renamed", "the new LOCK has its name, which is not durable yet")                                        \
+    X(live_made, "live-made", "the folder for files in use is made, that of the earlier term is not gone yet")                    \
+    X(stage_before, "stage-before", "before the folder of a new checkpoint is made")                                              \
+    X(stage_after, "stage-after", "the folder of a new checkpoint is made and empty")                                             \
+    X(participant_written, "participant-written", "a participant has written its files")                                          \
+    X(publish_before_hash, "publish-before-hash", "all files of a checkpoint are written, none is hashed")                        \
+    X(publish_file_synced, "publish-file-synced", "one file of a checkpoint is durable")                                          \
+    X(publish_before_manifest, "publish-before-manifest", "files and folders of a checkpoint are durable, there is no manifest")  \
+    X(manifest_written, "manifest-written", "the manifest is durable under its temporary name")                                   \
+    X(manifest_renamed, "manifest-renamed", "the manifest has its name, the checkpoint does not")                                 \
+    X(manifest_synced, "manifest-synced", "the manifest is durable in the unfinished checkpoint's folder")                        \
+    X(checkpoint_renamed, "checkpoint-renamed", "the checkpoint has its name, which is not durable yet")                          \
+    X(checkpoint_synced, "checkpoint-synced", "the checkpoint is durable, not in the history log yet")                            \
+    X(history_before_append, "history-before-append", "before an entry is appended to the history log")                           \
+    X(history_half_append, "history-half-append", "half of an entry is in the history log")                                       \
+    X(history_appended, "history-appended", "an entry is in the history log, not synced")                                         \
+    X(history_synced, "history-synced", "an entry of the history log is durable")                                                 \
+    X(quarantine_noted, "quarantine-noted", "why a checkpoint is bad is written in its folder")                                   \
+    X(quarantine_renamed, "quarantine-renamed", "a bad checkpoint is set aside, the history log does not say so yet")             \
+    X(prune_marked, "prune-marked", "a checkpoint is marked as pruned, its files are there")                                      \
+    X(prune_between_files, "prune-between-files", "one file of a pruned checkpoint is removed")                                   \
+    X(prune_done, "prune-done", "the files of a pruned checkpoint are removed, the history log does not say so yet")              \
+    X(tag_written, "tag-written", "the tags are durable, the history log does not say so yet")                                    \
+    X(copy_file, "copy-file", "one file of an independent copy is written")                                                       \
+    X(copy_before_publish, "copy-before-publish", "all files of an independent copy are written")                                 \
+    X(genesis_before_mark, "genesis-before-mark", "C = S is committed, the mark that says so is not written")                     \
+    X(genesis_marked, "genesis-marked", "the mark of C = S is durable")                                                           \
+    X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
+    /* state */                                                                                                                   \
+    /* sink */                                                                                                                    \
+    /* pipeline */
+
+typedef enum rwd_crash_point {
+#define RWD_CRASH_POINT_ENUM(row, name, where) RWD_CRASH_POINT_##row,
+    RWD_CRASH_POINT_TABLE(RWD_CRASH_POINT_ENUM)
+#undef RWD_CRASH_POINT_ENUM
+        RWD_CRASH_POINT_COUNT
+} rwd_crash_point;
+
+// `spec` is "<name>" or "<name>:<n>"; NULL or empty disarms. An unknown name is USAGE, with the nearest right one.
+RWD_MUST bool rwd_crash_points_setup(const char *spec, rwd_error *err);
+const char *rwd_crash_point_name(rwd_crash_point point);
+const char *rwd_crash_point_where(rwd_crash_point point);
+
+// For the macro below only.
+extern atomic_bool rwd_crash_points_armed;
+void rwd_crash_point_pass(rwd_crash_point point);
+
+#define RWD_CRASH_POINT(row)                                                                                                      \
+    do {                                                                                                                          \
+        if (__builtin_expect(atomic_load_explicit(&rwd_crash_points_armed, memory_order_relaxed), 0))                             \
+            rwd_crash_point_pass(RWD_CRASH_POINT_##row);                                                                          \
+    } while (0)
+
+#endif
