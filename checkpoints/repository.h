@@ -138,7 +138,7 @@ void rwd_repo_abandon(rwd_repo *repo, rwd_io *io, const char *stage_dir);
 typedef enum rwd_verify { RWD_VERIFY_SIZES, RWD_VERIFY_NEW, RWD_VERIFY_ALL } rwd_verify;  // NEW: hashes of files not verified since written
 // Good, or says what is wrong (CORRUPT; place is the file). Remembers verified files across processes (in a file beside LOCK, which a crash may lose).
 // `stop`, if not NULL, is polled: true ends early with RETRY.
-RWD_MUST bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify level, const volatile bool *stop, rwd_error *err);
+RWD_MUST bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify level, const atomic_bool *stop, rwd_error *err);
 // Renames to <id>.bad, with the reason in history.log. Never deletes.
 RWD_MUST bool rwd_repo_quarantine(rwd_repo *repo, const char *id, const char *why, rwd_error *err);
 

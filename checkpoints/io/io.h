@@ -14,8 +14,11 @@
 #ifndef CHECKPOINTS_IO_IO_H
 #define CHECKPOINTS_IO_IO_H
 
+#include <stdatomic.h>
+
 #include "operator/base/bytes.h"
 #include "operator/base/error.h"
+#include "operator/base/hash.h"
 
 typedef enum rwd_io_kind { RWD_IO_READ, RWD_IO_WRITE, RWD_IO_FSYNC, RWD_IO_FDATASYNC } rwd_io_kind;
 
@@ -44,6 +47,7 @@ typedef struct rwd_io_ops {
     int (*unlink)(rwd_io *io, const char *path);
     int (*truncate)(rwd_io *io, int fd, uint64_t size);
     int (*mkdir)(rwd_io *io, const char *path, unsigned mode);
+    int (*clone)(const rwd_io *io, rwd_io **out);  // a tier of the same kind for another thread
     void (*free)(rwd_io *io);
 } rwd_io_ops;
 
@@ -56,7 +60,18 @@ struct rwd_io {
 RWD_MUST bool rwd_io_pread_new(rwd_io **out, rwd_error *err);
 void rwd_io_free(rwd_io *io);
 
-// A wrapper (*takes* `inner`) that misbehaves as its plan says; the same seed misbehaves the same way. For tests.
+// A wrapper (*takes* `inner`) that misbehaves as its plan says; the same seed misbehaves the same way. For tests. Clones share the
+// plan and the count of operations. Every call but close is one operation. A write that is made to fail writes its first half; a sync that is made
+// to fail loses what it covered for good, as kernels do: a later sync of the same file succeeds without it (seen with `disk` only).
+//
+// Power loss: give the plan a `disk` (checkpoints/io/fake_disk.h) that knows what has reached the medium, and stop the power at the n-th operation. From
+// then on every operation fails with EIO and changes nothing. The test lets the code unwind, calls rwd_fake_disk_power_loss, and opens again:
+//
+//   rwd_fake_disk_new(dir, &disk, &err);
+//   rwd_io_fault_new(pread, &(rwd_io_fault_plan){.disk = disk, .power_off_at = n}, &io, &err);
+//   ... run the code under test with io; free everything ...
+//   rwd_fake_disk_power_loss(disk, seed, &err);     // dir now holds what was durable (seed 0) or a state that a loss can leave (other seeds)
+struct rwd_fake_disk;
 typedef struct rwd_io_fault_plan {
     uint64_t seed;
     uint64_t fail_at;        // the n-th operation of any kind from 1 fails with `error`; 0: none
@@ -64,10 +79,12 @@ typedef struct rwd_io_fault_plan {
     bool fail_forever;       // and all later ones of that kind as well
     unsigned reorder;        // completions are handed out shuffled among up to this many
     unsigned short_percent;  // chance that a transfer is done in two halves
-    const char *path_part;   // only operations on paths or descriptors opened with this in their path; NULL: all
+    const char *path_part;   // only operations on paths or descriptors opened with this in their path; NULL: all. *borrowed*
+    struct rwd_fake_disk *disk;   // told of every operation; *borrowed*. NULL: none
+    uint64_t power_off_at;   // the n-th operation and all later ones fail and do nothing; 0: never
 } rwd_io_fault_plan;
 RWD_MUST bool rwd_io_fault_new(rwd_io *inner, const rwd_io_fault_plan *plan, rwd_io **out, rwd_error *err);
-uint64_t rwd_io_fault_count(const rwd_io *io);  // operations seen so far: lets a test try every fail_at
+uint64_t rwd_io_fault_count(const rwd_io *io);  // operations seen so far, of all clones: lets a test try every fail_at
 
 // A tier of the same kind for another thread, as the caller's was made. *gives*.
 RWD_MUST bool rwd_io_clone(const rwd_io *io, rwd_io **out, rwd_error *err);
@@ -89,9 +106,18 @@ RWD_MUST bool rwd_io_sync_dir(rwd_io *io, const char *path, rwd_error *err);
 
 // A whole small file, atomically and durably: temporary, fsync, rename, fsync of the folder. 0600.
 RWD_MUST bool rwd_io_write_file(rwd_io *io, const char *path, rwd_slice bytes, rwd_error *err);
-// Hash of a file's bytes with read-ahead; also its size.
-RWD_MUST bool rwd_io_hash_file(rwd_io *io, const char *path, struct rwd_hash128 *out_hash, uint64_t *out_size, rwd_error *err);
+// A folder that may be there already, with its missing parents; each new name is made durable. 0700.
+RWD_MUST bool rwd_io_make_dirs(rwd_io *io, const char *path, rwd_error *err);
+// A whole file of at most `limit` bytes, appended to `out`. Absent is NOT_FOUND, larger is CORRUPT.
+RWD_MUST bool rwd_io_read_file(rwd_io *io, const char *path, size_t limit, rwd_buf *out, rwd_error *err);
+
+// Hash of a file's bytes with read-ahead; also its size. MEDIUM reads past the page cache where the file system can, so that it says what is
+// on the disk and evicts nothing that others use. `stop` (may be NULL) is polled: true ends early with RETRY as the decision.
+typedef enum rwd_io_from { RWD_IO_FROM_CACHE, RWD_IO_FROM_MEDIUM } rwd_io_from;
+RWD_MUST bool rwd_io_hash_file(rwd_io *io, const char *path, rwd_io_from from, const atomic_bool *stop, rwd_hash128 *out_hash, uint64_t *out_size,
+                               rwd_error *err);
 // Copies the bytes (never a reflink: K4 wants an independent copy), fsyncs the copy. Fails if `to` exists.
-RWD_MUST bool rwd_io_copy_file(rwd_io *io, const char *from, const char *to, struct rwd_hash128 *out_hash, uint64_t *out_size, rwd_error *err);
+RWD_MUST bool rwd_io_copy_file(rwd_io *io, const char *from, const char *to, const atomic_bool *stop, rwd_hash128 *out_hash, uint64_t *out_size,
+                               rwd_error *err);
 
 #endif
