@@ -50,7 +50,17 @@
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
     /* state */                                                                                                                   \
     /* sink */                                                                                                                    \
-    /* pipeline */
+    /* pipeline */                                                                                                                 \
+    X(recovery_peeked, "recovery-peeked", "C was looked at, nothing is taken over yet")                                            \
+    X(recovery_taken_over, "recovery-taken-over", "outputs are cut and C is read, no checkpoint is chosen yet")                    \
+    X(recovery_done, "recovery-done", "the state stands at C, nothing is read yet")                                                \
+    X(genesis_checkpoint, "genesis-checkpoint", "the empty checkpoint is durable, C = S is not committed")                         \
+    X(genesis_committing, "genesis-committing", "the commit of C = S has begun")                                                   \
+    X(genesis_committed, "genesis-committed", "C = S is committed, which is not marked yet")                                       \
+    X(commit_begin, "commit-begin", "outputs of a transaction are put, its commit has not begun")                                  \
+    X(commit_known, "commit-known", "a commit is known to have succeeded, its checkpoint is not told yet")                         \
+    X(freeze_begun, "freeze-begun", "the state is frozen, nothing of it is written")                                               \
+    X(checkpoint_thawed, "checkpoint-thawed", "a checkpoint is durable and the pipeline knows")
 
 typedef enum rwd_crash_point {
 #define RWD_CRASH_POINT_ENUM(row, name, where) RWD_CRASH_POINT_##row,

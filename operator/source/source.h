@@ -47,7 +47,8 @@ typedef struct rwd_source_ops {
     // At most `max` (<= RWD_BATCH_MAX) records; waits up to `timeout_ns` for the first (followed files). An empty batch with `end` false: nothing yet.
     RWD_MUST bool (*batch)(rwd_source *self, size_t max, int64_t timeout_ns, rwd_batch *out, rwd_error *err);
     void (*release)(rwd_source *self);
-    // The cursor behind `last` (a record of the current batch), or at the assigned position (NULL). Appends.
+    // The cursor behind `last`, a record of the current batch. NULL: behind the last batch that was released, or, where none was since
+    // assign, at the assigned position. Appends.
     RWD_MUST bool (*cursor)(rwd_source *self, const rwd_record *last, rwd_buf *out, rwd_error *err);
     // Bytes [at, at + size) of a record's raw bytes, again: for dead letters of records over the limit. The batch is not released.
     RWD_MUST bool (*read_back)(rwd_source *self, const rwd_record *record, uint64_t at, void *out, size_t size, rwd_error *err);

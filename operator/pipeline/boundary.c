@@ -1,0 +1,321 @@
+// Where batches end: transactions, checkpoints, and the waiting that both may need.
+//
+//   K1  a freeze happens only where a transaction ends, and becomes a checkpoint only once that commit is known;
+//   C1  outputs and C are committed together by the sink, on its own thread: the pipeline goes on meanwhile;
+//   K2  when no clean slot is left, the pipeline commits and checkpoints early, or waits.
+#include <assert.h>
+#include <inttypes.h>
+
+#include "operator/base/crash_point.h"
+#include "operator/base/fs.h"
+#include "operator/base/log.h"
+#include "operator/pipeline/operator_private.h"
+
+// Room that a checkpoint may need, for the check before one is tried: a dirty slot is counted with this many bytes of SST.
+#define RWD_DIRTY_BYTES_GUESS 256
+// How often a skipped checkpoint is said again.
+#define RWD_DISK_WARN_NS 60000000000LL
+
+void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
+    *out = (rwd_commit){
+        .next_offset = op->position.next_offset,
+        .source = op->source_hash,
+        .repository = rwd_repo_id(op->repo),
+        .owner = op->owner,
+        .term = rwd_repo_term(op->repo),
+        .lineage = rwd_lineage_id(&op->lineage),
+        .input_count = op->position.input_count,
+        .input_hash = op->position.input_hash,
+    };
+}
+
+// ---------------------------------------------------------------------------------------------- commits
+
+typedef struct rwd_publish_changes { rwd_operator *op; size_t sink; } rwd_publish_changes;
+
+static void put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+    (void)table;
+    const rwd_publish_changes *what = context;
+    what->op->sink->ops->put_row(what->op->sink, what->sink, key, row, row_size, what->op->position.next_offset - 1);
+}
+
+// emit: commit publishes the newest value of every key changed since the last commit (E1). Several sinks may want one table: its changes
+// are taken once and put into each.
+typedef struct rwd_fan_out { rwd_operator *op; } rwd_fan_out;
+static void put_change_to_all(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+    rwd_operator *op = ((rwd_fan_out *)context)->op;
+    for (size_t s = 0; s < op->job->sink_count; s++) {
+        if (op->job->sinks[s].table != table || op->job->sinks[s].emit != RWD_EMIT_COMMIT) continue;
+        rwd_publish_changes one = {op, s};
+        put_change(&one, table, key, row, row_size);
+    }
+}
+
+static void put_changes(rwd_operator *op) {
+    rwd_fan_out context = {op};
+    for (size_t t = 0; t < op->job->table_count; t++) {
+        bool wanted = false;
+        for (size_t s = 0; s < op->job->sink_count; s++)
+            wanted |= op->job->sinks[s].table == t && op->job->sinks[s].emit == RWD_EMIT_COMMIT;
+        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, put_change_to_all, &context);
+    }
+}
+
+static void committed(rwd_operator *op, const rwd_commit *commit) {
+    op->frontier = commit->next_offset;
+    op->committing = -1;
+    op->commit_started = true;
+    RWD_CRASH_POINT(commit_known);
+    if (op->freeze_waits && op->freeze_at == commit->next_offset) {
+        op->freeze_waits = false;
+        rwd_checkpointer_committed(op->checkpointer);  // K1
+    }
+    if (op->keeper) rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
+}
+
+static bool poll_commit(rwd_operator *op, rwd_error *err) {
+    if (op->committing < 0) return true;
+    rwd_commit commit;
+    rwd_error why;
+    switch (op->sink->ops->poll(op->sink, &commit, &why)) {
+    case RWD_COMMIT_IDLE:
+    case RWD_COMMIT_RUNNING: return true;
+    case RWD_COMMIT_COMMITTED: committed(op, &commit); return true;
+    case RWD_COMMIT_ABORTED:
+    case RWD_COMMIT_FENCED: *err = why; return false;
+    case RWD_COMMIT_UNKNOWN:
+        // C6: neither memory nor the offset decides; recovery reads what stands there.
+        *err = why;
+        err->decision = RWD_ROLLBACK;
+        return false;
+    }
+    return rwd_fail(err, RWD_E_INTERNAL, "the sink gave an outcome that does not exist");
+}
+
+bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
+    if (op->at_boundary) return true;  // nothing was read since the last one
+    if (!poll_commit(op, err)) return false;
+    if (op->committing >= 0 || !op->sink->ops->ready(op->sink)) {
+        if (!must) return true;
+        if (!rwd_drive_commit(op, err)) return false;
+    }
+    assert(op->sink->ops->ready(op->sink));
+    put_changes(op);
+    rwd_commit commit;
+    rwd_commit_metadata(op, &commit);
+    RWD_CRASH_POINT(commit_begin);
+    op->sink->ops->commit_async(op->sink, &commit);
+    op->committing = commit.next_offset;
+    op->at_boundary = true;
+    op->commit_started_ns = rwd_clock_ns(op->clock);
+    op->sink->ops->begin(op->sink);
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------- checkpoints
+
+static bool room_for_checkpoint(rwd_operator *op) {
+    rwd_tables_stats stats;
+    rwd_tables_get_stats(op->tables, &stats);
+    uint64_t free_bytes = 0;
+    rwd_error ignored;
+    if (!rwd_disk_free(op->data, &free_bytes, &ignored)) return true;  // then the attempt says what is wrong
+    uint64_t need = stats.dirty * RWD_DIRTY_BYTES_GUESS + RWD_DISK_MARGIN;
+    if (free_bytes >= need) return true;
+    int64_t now = rwd_clock_ns(op->clock);
+    if (op->disk_warned_ns == 0 || now - op->disk_warned_ns > RWD_DISK_WARN_NS) {
+        op->disk_warned_ns = now;
+        char have[RWD_TIME_TEXT_MAX], want[RWD_TIME_TEXT_MAX];
+        rwd_size_text(free_bytes, have);
+        rwd_size_text(need, want);
+        rwd_log(RWD_LOG_WARN, "checkpoint", "skipped: %s: %s are free, a checkpoint may need %s. Output goes on; a restart will replay from offset %" PRId64
+                ". Free space, or: rewind checkpoint prune --data %s", op->data, have, want, op->checkpoint_at, op->data);
+    }
+    return false;
+}
+
+bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rwd_error *err) {
+    assert(op->freeze_at < 0 && !rwd_checkpointer_busy(op->checkpointer));
+    rwd_buf_clear(&op->cursor);
+    if (!op->source->ops->cursor(op->source, op->last_record, &op->cursor, err)) return false;
+    rwd_tables_stats stats;
+    rwd_tables_get_stats(op->tables, &stats);
+    rwd_facts facts = {
+        .next_offset = op->position.next_offset,
+        .frontier = committed_already ? op->frontier : op->position.next_offset,
+        .cursor = rwd_buf_slice(&op->cursor),
+        .source_identity = rwd_buf_slice(&op->source_identity),
+        .source = op->source_hash,
+        .stream_time = op->position.stream_time,
+        .counts = op->position.counts,
+        .input_count = op->position.input_count,
+        .input_hash = op->position.input_hash,
+        .lineage = rwd_lineage_id(&op->lineage),
+        .history = rwd_lineage_history(&op->lineage, op->position.next_offset),
+        .fingerprint = op->job->logic,
+        .keys = stats.keys,
+        .reason = reason,
+    };
+    op->freeze_at = facts.next_offset;
+    op->freeze_waits = !committed_already;
+    op->freeze_reason = reason;
+    op->checkpoint_started_ns = rwd_clock_ns(op->clock);
+    rwd_checkpointer_begin(op->checkpointer, &facts);
+    RWD_CRASH_POINT(freeze_begun);
+    if (committed_already) rwd_checkpointer_committed(op->checkpointer);
+    return true;
+}
+
+static void note_pause(rwd_operator *op, int64_t began_ns) {
+    int64_t took = rwd_clock_ns(op->clock) - began_ns;
+    if (took > op->status.pause_max_ns) op->status.pause_max_ns = took;
+}
+
+static bool poll_checkpoint(rwd_operator *op, rwd_error *err) {
+    if (op->freeze_at < 0) return true;
+    rwd_checkpoint_result result;
+    switch (rwd_checkpointer_poll(op->checkpointer, &result)) {
+    case RWD_CHECKPOINT_IDLE:
+    case RWD_CHECKPOINT_RUNNING: return true;
+    case RWD_CHECKPOINT_DONE:
+        RWD_CRASH_POINT(checkpoint_thawed);
+        op->freeze_at = -1;
+        op->checkpoint_at = result.next_offset;
+        memcpy(op->checkpoint_id, result.id, sizeof(op->checkpoint_id));
+        op->status.checkpoints++;
+        op->status.digest = result.digest;
+        op->status.checkpoint_us = rwd_clock_wall_us(op->clock);
+        op->status.checkpoint_ns = rwd_clock_ns(op->clock) - op->checkpoint_started_ns;
+        rwd_answer_checkpoints(op, result.id, NULL);
+        if (op->keeper) rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, result.id);
+        return true;
+    case RWD_CHECKPOINT_FAILED:
+        op->freeze_at = -1;
+        op->freeze_waits = false;
+        op->status.checkpoint_failures++;
+        rwd_answer_checkpoints(op, NULL, &result.error);
+        *err = result.error;
+        return false;
+    }
+    return rwd_fail(err, RWD_E_INTERNAL, "the checkpointer gave an outcome that does not exist");
+}
+
+static bool poll_keeper(rwd_operator *op, rwd_error *err) {
+    char id[RWD_CHECKPOINT_ID];
+    rwd_error why;
+    if (!op->keeper || !rwd_keeper_found_bad(op->keeper, id, &why)) return true;
+    op->status.quarantined++;
+    // K5: the files in use may be links to the same bytes; what was read from them is not to be trusted.
+    *err = why;
+    err->decision = RWD_ROLLBACK;
+    return false;
+}
+
+bool rwd_poll_outcomes(rwd_operator *op, rwd_error *err) {
+    return poll_commit(op, err) && poll_checkpoint(op, err) && poll_keeper(op, err);
+}
+
+bool rwd_drive_commit(rwd_operator *op, rwd_error *err) {
+    while (op->committing >= 0) {
+        op->sink->ops->wait(op->sink, RWD_IDLE_NS);
+        if (!poll_commit(op, err)) return false;
+        rwd_publish(op, false);
+    }
+    return true;
+}
+
+bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err) {
+    while (op->freeze_at >= 0) {
+        if (op->freeze_waits && !rwd_drive_commit(op, err)) return false;
+        rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS * 4);
+        rwd_checkpointer_wait(op->checkpointer, 1000000);
+        if (!poll_checkpoint(op, err)) return false;
+        rwd_publish(op, false);
+    }
+    return true;
+}
+
+bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
+    if (op->freeze_at >= 0) return rwd_drive_checkpoint(op, err);  // slots are clean once it is durable
+    if (live && op->job->delivery.offset_multiple > 0 && !op->at_boundary) {
+        rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys that change between two commits fixed to offsets");
+        return rwd_error_next(err, "raise state.memory, or lower delivery.commit_at.offset_multiple (now %" PRId64 ")",
+                              op->job->delivery.offset_multiple);
+    }
+    if (live && !rwd_end_transaction(op, true, err)) return false;
+    if (op->checkpoint_at == op->position.next_offset) {
+        rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys of one batch");
+        return rwd_error_next(err, "raise state.memory (now %" PRIu64 " bytes)", op->job->state.memory);
+    }
+    if (!room_for_checkpoint(op)) {
+        rwd_fail(err, RWD_E_DISK_FULL, "the changed keys no longer fit into state.memory, and no checkpoint can be written");
+        rwd_error_at(err, "%s", op->data);
+        return rwd_error_next(err, "free space there, or: rewind checkpoint prune --data %s", op->data);
+    }
+    bool known = !live || op->committing < 0;
+    return rwd_freeze(op, "memory", known, err) && rwd_drive_checkpoint(op, err);
+}
+
+// ---------------------------------------------------------------------------------------------- what is due
+
+static bool commit_due(rwd_operator *op, int64_t now) {
+    if (op->at_boundary || op->job->delivery.offset_multiple > 0) return false;
+    if (now - op->commit_started_ns >= op->job->delivery.commit_every_ns) return true;
+    uint64_t pending = op->sink->ops->pending_bytes(op->sink) + rwd_tables_changed_bytes(op->tables);
+    return pending > op->budget.limit[RWD_SHARE_SINK] / 2;
+}
+
+static const char *checkpoint_due(rwd_operator *op, int64_t now) {
+    if (op->freeze_at >= 0) return NULL;
+    if (rwd_checkpoint_requested(op)) return "request";
+    if (op->checkpoint_at == op->position.next_offset) return NULL;
+    if (rwd_tables_pressed(op->tables)) return "memory";
+    return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
+}
+
+bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
+    int64_t now = rwd_clock_ns(op->clock);
+    if (!rwd_poll_outcomes(op, err)) return false;
+    const char *reason = checkpoint_due(op, now);
+    if ((reason && op->job->delivery.offset_multiple == 0) || commit_due(op, now)) {
+        if (!rwd_end_transaction(op, false, err)) return false;
+    }
+    if (op->job->delivery.offset_multiple == 0 && rwd_tables_changed_bytes(op->tables) > op->budget.limit[RWD_SHARE_SINK] &&
+        !rwd_end_transaction(op, true, err))
+        return false;  // a slow sink slows the fetch, never grows a queue
+    if (reason && op->at_boundary) {
+        if (room_for_checkpoint(op)) {
+            if (!rwd_freeze(op, reason, op->committing < 0, err)) return false;
+        } else {
+            op->checkpoint_started_ns = now;  // tried again after the next interval
+            op->status.checkpoints_skipped++;
+            rwd_error full;
+            rwd_fail(&full, RWD_E_DISK_FULL, "no room for a checkpoint at %s", op->data);
+            rwd_answer_checkpoints(op, NULL, &full);
+        }
+    }
+    if (op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
+    if (op->freeze_at >= 0 || reason) note_pause(op, now);
+    if (!op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
+    rwd_publish(op, false);
+    return true;
+}
+
+bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err) {
+    rwd_set_phase(op, RWD_PHASE_STOPPING);
+    if (op->job->delivery.offset_multiple > 0 && !input_ended && !op->at_boundary) {
+        // Commits fixed to offsets fall nowhere else: what was read behind the last one is read again by the next start. A state that no
+        // transaction ends cannot be frozen either (K1).
+        return rwd_drive_checkpoint(op, err) && rwd_drive_commit(op, err);
+    }
+    if (!rwd_end_transaction(op, true, err) || !rwd_drive_checkpoint(op, err) || !rwd_drive_commit(op, err)) return false;
+    if (op->checkpoint_at != op->position.next_offset) {
+        if (!room_for_checkpoint(op)) {
+            rwd_fail(err, RWD_E_DISK_FULL, "output is committed up to offset %" PRId64 ", but there is no room for the last checkpoint", op->frontier);
+            rwd_error_at(err, "%s", op->data);
+            return rwd_error_next(err, "free space there and run again: it replays from offset %" PRId64, op->checkpoint_at);
+        }
+        if (!rwd_freeze(op, "final", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,220 @@
+// Requests from other threads, and the status that they see.
+//
+// Other threads put a request into a list and wait; the pipeline looks at one atomic flag per batch and answers at a batch boundary, where position
+// and rows belong together. When the pipeline cannot answer (recovery, parked, ended) the requests are refused with the reason.
+//
+// Thread: functions of operator.h as stated there; the rest is the pipeline's. Locks: op->lock, never held over I/O.
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "operator/base/log.h"
+#include "operator/pipeline/operator_private.h"
+
+#define RWD_PUBLISH_NS 100000000LL
+// The rate shown is over at least this long.
+#define RWD_RATE_NS 1000000000LL
+
+void rwd_control_init(rwd_operator *op) {
+    pthread_mutex_init(&op->lock, NULL);
+    pthread_cond_init(&op->answered, NULL);
+}
+
+void rwd_control_deinit(rwd_operator *op) {
+    pthread_mutex_destroy(&op->lock);
+    pthread_cond_destroy(&op->answered);
+}
+
+static void refuse(const rwd_operator *op, rwd_request *request) {
+    rwd_fail(&request->error, RWD_E_BUSY, "the operator is %s%s%s", rwd_phase_name(op->status.phase), op->status.reason[0] ? ": " : "",
+             op->status.reason);
+    rwd_error_next(&request->error, "%s", op->status.next[0] ? op->status.next : "try again when `rewind status` says running");
+    request->ok = false;
+    request->done = true;
+}
+
+void rwd_set_serving(rwd_operator *op, bool serving) {
+    pthread_mutex_lock(&op->lock);
+    op->serving = serving;
+    if (!serving) {
+        for (rwd_request *r = op->requests; r; r = r->next) refuse(op, r);
+        op->requests = NULL;
+        atomic_store(&op->has_requests, false);
+        pthread_cond_broadcast(&op->answered);
+    }
+    pthread_mutex_unlock(&op->lock);
+}
+
+// Thread: any but pipeline. The request lives on the caller's stack until it is answered.
+static bool ask(rwd_operator *op, rwd_request *request, rwd_error *err) {
+    pthread_mutex_lock(&op->lock);
+    if (op->serving) {
+        request->next = op->requests;
+        op->requests = request;
+        atomic_store(&op->has_requests, true);
+        while (!request->done) pthread_cond_wait(&op->answered, &op->lock);
+    } else {
+        refuse(op, request);
+    }
+    pthread_mutex_unlock(&op->lock);
+    if (!request->ok && err) *err = request->error;
+    return request->ok;
+}
+
+bool rwd_operator_checkpoint(rwd_operator *op, const char *tag, char out_id[RWD_CHECKPOINT_ID], rwd_error *err) {
+    rwd_request request = {.kind = RWD_REQUEST_CHECKPOINT};
+    if (!ask(op, &request, err)) return false;
+    memcpy(out_id, request.id, RWD_CHECKPOINT_ID);
+    return !tag || rwd_repo_tag(op->repo, out_id, tag, err);
+}
+
+bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err) {
+    rwd_request request = {.kind = RWD_REQUEST_GET, .table = table, .key = key, .row = out_row};
+    if (!ask(op, &request, err)) return false;
+    *out_found = request.found;
+    *out_offset = request.offset;
+    return true;
+}
+
+// Takes answered requests out of the list. Holds the lock.
+static void drop_answered(rwd_operator *op) {
+    rwd_request **at = &op->requests;
+    while (*at) {
+        if ((*at)->done) *at = (*at)->next;
+        else at = &(*at)->next;
+    }
+    atomic_store(&op->has_requests, op->requests != NULL);
+    pthread_cond_broadcast(&op->answered);
+}
+
+void rwd_serve_requests(rwd_operator *op) {
+    if (!atomic_load_explicit(&op->has_requests, memory_order_relaxed)) return;
+    pthread_mutex_lock(&op->lock);
+    for (rwd_request *r = op->requests; r; r = r->next) {
+        if (r->kind != RWD_REQUEST_GET) continue;
+        r->ok = rwd_tables_get(op->tables, r->table, r->key, &r->found, r->row, &r->error);
+        r->offset = op->position.next_offset;
+        r->done = true;
+    }
+    drop_answered(op);
+    pthread_mutex_unlock(&op->lock);
+}
+
+bool rwd_checkpoint_requested(rwd_operator *op) {
+    if (!atomic_load_explicit(&op->has_requests, memory_order_relaxed)) return false;
+    pthread_mutex_lock(&op->lock);
+    bool found = false;
+    for (const rwd_request *r = op->requests; r; r = r->next) found |= r->kind == RWD_REQUEST_CHECKPOINT;
+    pthread_mutex_unlock(&op->lock);
+    return found;
+}
+
+void rwd_answer_checkpoints(rwd_operator *op, const char *id, const rwd_error *failure) {
+    if (!atomic_load(&op->has_requests)) return;
+    pthread_mutex_lock(&op->lock);
+    for (rwd_request *r = op->requests; r; r = r->next) {
+        if (r->kind != RWD_REQUEST_CHECKPOINT) continue;
+        r->ok = id != NULL;
+        if (id) memcpy(r->id, id, RWD_CHECKPOINT_ID);
+        else r->error = *failure;
+        r->done = true;
+    }
+    drop_answered(op);
+    pthread_mutex_unlock(&op->lock);
+}
+
+// ---------------------------------------------------------------------------------------------- status
+
+static uint64_t resident_bytes(void) {
+    char text[128];
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file) return 0;
+    uint64_t pages = 0;
+    if (fgets(text, sizeof(text), file) && sscanf(text, "%*u %" SCNu64, &pages) != 1) pages = 0;
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void fill_state(rwd_operator *op, rwd_status *s) {
+    if (!op->tables) return;
+    rwd_tables_stats t;
+    rwd_tables_get_stats(op->tables, &t);
+    s->keys = t.keys, s->hot_slots = t.hot_slots, s->hot_bytes = t.hot_bytes, s->dirty = t.dirty, s->hits = t.hits, s->misses = t.misses;
+    s->evicted = t.evicted, s->splits = t.splits, s->full = t.full, s->store_reads = t.store_reads, s->hot_complete = t.complete;
+    s->memory_total = op->budget.total;
+    s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);
+    s->memory_frozen = atomic_load(&op->budget.used[RWD_SHARE_FROZEN]);
+    s->memory_sink = atomic_load(&op->budget.used[RWD_SHARE_SINK]);
+    s->memory_source = atomic_load(&op->budget.used[RWD_SHARE_SOURCE]);
+}
+
+static void fill_sink(rwd_operator *op, rwd_status *s) {
+    if (!op->sink) return;
+    rwd_sink_stats k;
+    op->sink->ops->stats(op->sink, &k);
+    s->commits = k.commits, s->rows = k.rows, s->output_bytes = k.bytes, s->last_commit_us = k.last_commit_us, s->last_commit_ns = k.last_commit_ns;
+}
+
+static void fill_position(rwd_operator *op, rwd_status *s, int64_t now) {
+    const rwd_position *p = &op->position;
+    s->position = p->next_offset, s->frontier = op->frontier, s->stream_time = p->stream_time, s->input_hash = p->input_hash;
+    s->read = p->counts.read, s->applied = p->counts.applied, s->late = p->counts.late, s->duplicate = p->counts.duplicate, s->dead = p->counts.dead;
+    s->read_live = p->counts.read - op->replay_base;
+    if (op->source) op->source->ops->progress(op->source, &s->source_done, &s->source_total);
+    memcpy(s->checkpoint_id, op->checkpoint_id, sizeof(s->checkpoint_id));
+    s->checkpoint_offset = op->checkpoint_at;
+    s->checkpoint_running = op->freeze_at >= 0;
+    if (op->rate_ns == 0 || p->counts.read < op->rate_read) {
+        op->rate_ns = now, op->rate_read = p->counts.read;
+    } else if (now - op->rate_ns >= RWD_RATE_NS) {
+        s->rate = (double)(p->counts.read - op->rate_read) * 1e9 / (double)(now - op->rate_ns);
+        op->rate_ns = now, op->rate_read = p->counts.read;
+    }
+}
+
+static void show_progress(const rwd_operator *op, const rwd_status *s) {
+    char line[256], of[64] = "";
+    if (s->source_total > 0) snprintf(of, sizeof(of), " (%.0f %%)", 100.0 * (double)s->source_done / (double)s->source_total);
+    int64_t ago = s->checkpoint_us > 0 ? (rwd_clock_wall_us(op->clock) - s->checkpoint_us) / 1000000 : -1;
+    char last[64] = "none yet";
+    if (ago >= 0) snprintf(last, sizeof(last), "%.8s %" PRId64 " s ago", s->checkpoint_id, ago);
+    snprintf(line, sizeof(line), "%s  %.0f records/s  offset %" PRId64 "%s  %" PRIu64 " keys  checkpoint %s", rwd_phase_name(s->phase), s->rate,
+             s->position, of, s->keys, last);
+    rwd_log_progress(line);
+}
+
+void rwd_publish(rwd_operator *op, bool force) {
+    int64_t now = rwd_clock_ns(op->clock);
+    if (!force && now - op->published_ns < RWD_PUBLISH_NS) return;
+    op->published_ns = now;
+    uint64_t resident = resident_bytes();
+    pthread_mutex_lock(&op->lock);
+    fill_state(op, &op->status);
+    fill_sink(op, &op->status);
+    fill_position(op, &op->status, now);
+    op->status.memory_resident = resident;
+    pthread_mutex_unlock(&op->lock);
+    if (op->options.progress) show_progress(op, &op->status);
+}
+
+void rwd_set_phase(rwd_operator *op, rwd_phase phase) {
+    pthread_mutex_lock(&op->lock);
+    bool changed = op->status.phase != phase;
+    op->status.phase = phase;
+    pthread_mutex_unlock(&op->lock);
+    if (changed) rwd_publish(op, true);
+}
+
+void rwd_operator_status(rwd_operator *op, rwd_status *out) {
+    pthread_mutex_lock(&op->lock);
+    *out = op->status;
+    pthread_mutex_unlock(&op->lock);
+}
+
+void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_frontier) {
+    pthread_mutex_lock(&op->lock);
+    rwd_lineage_init(out, op->lineage.source, op->lineage.genesis);
+    for (size_t i = 0; i < op->lineage.segment_count; i++) rwd_lineage_add_segment(out, op->lineage.segments[i]);
+    *out_frontier = op->status.frontier;
+    pthread_mutex_unlock(&op->lock);
+}

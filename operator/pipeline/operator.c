@@ -1,0 +1,346 @@
+// The life of an operator: rooms put together, sessions, the main loop, the end.
+//
+// Thread: pipeline, but for what operator.h marks "any".
+#include "operator/pipeline/operator.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "operator/base/crash_point.h"
+#include "operator/base/fs.h"
+#include "operator/base/log.h"
+#include "operator/base/version.h"
+#include "operator/pipeline/operator_private.h"
+#include "operator/sink/file.h"
+#include "operator/sink/none.h"
+#include "operator/source/file.h"
+
+// Wait before another session after a rollback: doubled each time.
+#define RWD_BACKOFF_NS 200000000LL
+// How often a parked operator looks whether it is asked to stop.
+#define RWD_PARKED_NS 100000000LL
+
+bool rwd_operator_new(const rwd_operator_options *options, rwd_operator **out, rwd_error *err) {
+    rwd_operator *op = rwd_calloc(1, sizeof(*op));
+    op->options = *options;
+    op->job = options->job;
+    op->clock = options->clock;
+    op->frontier = op->committing = op->freeze_at = op->checkpoint_at = -1;
+    op->status.stream_time = RWD_TIME_NONE;
+    op->status.checkpoint_offset = -1;
+    rwd_control_init(op);
+    rwd_group_init(&op->group, op->job);
+    *out = op;
+    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !rwd_io_pread_new(&op->io, err)) {
+        rwd_operator_free(op);
+        *out = NULL;
+        return false;
+    }
+    op->schemas = rwd_calloc(op->job->table_count, sizeof(*op->schemas));
+    for (size_t i = 0; i < op->job->table_count; i++) op->schemas[i] = op->job->tables[i].schema;
+    op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));
+    for (size_t i = 0; i < op->job->sink_count; i++)
+        if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
+    if (getrandom(&op->owner, sizeof(op->owner), 0) != (ssize_t)sizeof(op->owner)) op->owner = (uint64_t)rwd_clock_wall_us(op->clock);
+    op->step = rwd_step_new(op->job);
+
+    rwd_status *s = &op->status;
+    snprintf(s->job, sizeof(s->job), "%s", op->job->name);
+    snprintf(s->data, sizeof(s->data), "%.1000s", op->data);
+    snprintf(s->version, sizeof(s->version), "%s", rwd_version_text());
+    snprintf(s->io_tier, sizeof(s->io_tier), "%s", op->io->ops->name);
+    s->fingerprint = op->job->logic;
+    s->pid = (uint64_t)getpid();
+    s->started_us = rwd_clock_wall_us(op->clock);
+    return true;
+}
+
+void rwd_operator_free(rwd_operator *op) {
+    if (!op) return;
+    if (op->source) op->source->ops->close(op->source);
+    rwd_decoder_free(op->decoder);
+    if (op->step) op->step->ops->free(op->step);
+    rwd_lineage_deinit(&op->lineage);
+    rwd_buf_deinit(&op->source_identity);
+    rwd_buf_deinit(&op->cursor);
+    rwd_group_deinit(&op->group);
+    rwd_repo_close(op->repo);
+    rwd_io_free(op->io);
+    free(op->schemas);
+    free(op->update_sinks);
+    rwd_control_deinit(op);
+    free(op);
+}
+
+// --fresh: what is there is moved aside under a name of its own, never deleted.
+static bool move_aside(rwd_operator *op, const char *path, rwd_error *err) {
+    if (!rwd_path_exists(path)) return true;
+    char aside[RWD_PATH_MAX + 32];
+    snprintf(aside, sizeof(aside), "%s.before-%" PRId64, path, rwd_clock_wall_us(op->clock) / 1000);
+    if (!rwd_io_rename(op->io, path, aside, err)) return false;
+    rwd_log(RWD_LOG_WARN, "operator", "--fresh: moved %s to %s", path, aside);
+    return true;
+}
+
+static bool start_fresh(rwd_operator *op, rwd_error *err) {
+    // Whoever still runs on it keeps it: the lock is tried first.
+    if (rwd_path_exists(op->data)) {
+        rwd_repo *repo = NULL;
+        rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0"};
+        rwd_error why;
+        if (rwd_repo_open_owner(&options, op->io, op->clock, &repo, &why)) rwd_repo_close(repo);
+        else if (why.code == RWD_E_LOCKED) {
+            *err = why;
+            return false;
+        }
+    }
+    if (!move_aside(op, op->data, err)) return false;
+    const char *first = op->job->sink_count ? op->job->sinks[0].path : op->job->dead_letter_path;
+    if (first) {
+        char log[RWD_PATH_MAX];
+        snprintf(log, sizeof(log), "%s.commits", first);
+        if (!move_aside(op, log, err)) return false;
+    }
+    for (size_t i = 0; i < op->job->sink_count; i++)
+        if (!move_aside(op, op->job->sinks[i].path, err)) return false;
+    return !op->job->dead_letter_path || move_aside(op, op->job->dead_letter_path, err);
+}
+
+static bool open_source(rwd_operator *op, rwd_error *err) {
+    const rwd_job *job = op->job;
+    rwd_file_source_options options = {
+        .path = job->source.path, .csv = job->source.format == RWD_FORMAT_CSV, .csv_header = job->source.csv_header,
+        .csv_delimiter = job->source.csv_delimiter, .follow = job->source.follow, .max_size = job->event.max_size,
+        .memory = op->budget.limit[RWD_SHARE_SOURCE],
+    };
+    if (!rwd_file_source_open(&options, op->io, op->clock, &op->source, err)) return false;
+    snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
+    size_t columns = 0;
+    const char *const *names = op->source->ops->columns(op->source, &columns);
+    return op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err) &&
+           rwd_decoder_new(job, names, columns, &op->decoder, err);
+}
+
+bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
+    if (!open_source(op, err)) return false;
+    if (op->options.fresh && !start_fresh(op, err)) return false;
+    rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0", .create = true};
+    if (!rwd_repo_open_owner(&options, op->io, op->clock, &op->repo, err)) return false;
+    op->status.repository = rwd_repo_id(op->repo);
+    op->status.term = rwd_repo_term(op->repo);
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------- sessions
+
+static bool open_sink(rwd_operator *op, rwd_error *err) {
+    if (op->job->sink_count == 0 && !op->job->dead_letter_path) {
+        op->sink = rwd_none_sink_new();
+        return true;
+    }
+    rwd_io *io = NULL;
+    return rwd_io_clone(op->io, &io, err) && rwd_file_sink_open(op->job, io, op->clock, &op->budget, &op->sink, err);
+}
+
+static bool open_session(rwd_operator *op, rwd_error *err) {
+    snprintf(op->live, sizeof(op->live), "%.3900s/%u", rwd_repo_live(op->repo), ++op->session);
+    if (!rwd_io_mkdir(op->io, op->live, err)) return false;
+    if (!open_sink(op, err)) return false;
+    if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
+    rwd_participant *participants[] = {rwd_tables_participant(op->tables)};
+    rwd_io *io = NULL;
+    if (!rwd_io_clone(op->io, &io, err)) return false;
+    return rwd_checkpointer_new(op->repo, participants, 1, io, op->clock, &op->checkpointer, err);
+}
+
+static void close_session(rwd_operator *op) {
+    rwd_set_serving(op, false);
+    rwd_keeper_free(op->keeper);
+    rwd_checkpointer_free(op->checkpointer);
+    if (op->sink) op->sink->ops->close(op->sink);
+    if (op->tables) {
+        rwd_participant *participant = rwd_tables_participant(op->tables);
+        participant->ops->discard(participant);
+        rwd_tables_free(op->tables);
+    }
+    op->keeper = NULL;
+    op->checkpointer = NULL;
+    op->tables = NULL;
+    op->sink = NULL;
+    op->committing = op->freeze_at = -1;
+    op->freeze_waits = op->warm = op->commit_started = false;
+    op->at_boundary = true;
+    rwd_error ignored;
+    if (!rwd_remove_tree(op->live, &ignored)) rwd_log_error(RWD_LOG_WARN, "operator", &ignored);
+}
+
+static bool go_live(rwd_operator *op, rwd_error *err) {
+    rwd_io *io = NULL;
+    rwd_keeper_options keep = {
+        .keep = {.last = op->job->checkpoints.keep_last}, .full_every_ns = op->job->checkpoints.full_every_ns, .full_keep = op->job->checkpoints.full_keep,
+    };
+    if (!rwd_io_clone(op->io, &io, err) || !rwd_keeper_new(op->repo, io, op->clock, &keep, &op->keeper, err)) return false;
+    // What replay changed was published before C (C9): changes count from here.
+    for (size_t s = 0; s < op->job->sink_count; s++)
+        if (op->job->sinks[s].emit == RWD_EMIT_COMMIT) rwd_tables_track_changes(op->tables, op->job->sinks[s].table, true);
+    if (op->sink->ops->holds_c(op->sink) && op->job->sink_count + (op->job->dead_letter_path != NULL) > 0)
+        rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
+    op->sink->ops->begin(op->sink);
+    op->at_boundary = true;
+    op->commit_started_ns = op->checkpoint_started_ns = rwd_clock_ns(op->clock);
+    int64_t multiple = op->job->delivery.offset_multiple;
+    op->commit_boundary = multiple > 0 ? (op->position.next_offset / multiple + 1) * multiple : INT64_MAX;
+    op->replay_base = op->position.counts.read;
+    op->rate_ns = 0;
+    pthread_mutex_lock(&op->lock);
+    op->status.lineage = rwd_lineage_id(&op->lineage);
+    op->status.genesis = op->lineage.genesis;
+    pthread_mutex_unlock(&op->lock);
+    rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
+    rwd_set_phase(op, RWD_PHASE_RUNNING);
+    rwd_set_serving(op, true);
+    return true;
+}
+
+// One batch, with the boundaries that fall inside it.
+static bool take_batch(rwd_operator *op, const rwd_batch *batch, rwd_error *err) {
+    size_t at = 0;
+    int64_t multiple = op->job->delivery.offset_multiple;
+    while (at < batch->count) {
+        size_t done = 0;
+        if (!rwd_apply_records(op, batch->records + at, batch->count - at, op->commit_boundary, true, &done, err)) return false;
+        at += done;
+        bool crossed = op->position.next_offset >= op->commit_boundary || at < batch->count;
+        if (multiple > 0 && crossed) {
+            if (!rwd_end_transaction(op, true, err)) return false;
+            int64_t next = at < batch->count ? batch->records[at].offset : op->position.next_offset;
+            op->commit_boundary = (next / multiple + 1) * multiple;
+            if (!rwd_batch_boundary(op, err)) return false;
+        }
+    }
+    return rwd_batch_boundary(op, err);
+}
+
+static bool idle(rwd_operator *op, rwd_error *err) {
+    rwd_set_phase(op, RWD_PHASE_WAITING);
+    return rwd_batch_boundary(op, err);
+}
+
+// Live, until the input ends or someone asks to stop.
+static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
+    *out_input_ended = false;
+    while (!atomic_load_explicit(&op->stop, memory_order_relaxed)) {
+        rwd_serve_requests(op);
+        rwd_batch batch;
+        bool busy = op->freeze_at >= 0 || op->committing >= 0 || !op->at_boundary || !op->warm;
+        if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, busy ? 1000000 : RWD_IDLE_NS, &batch, err)) return false;
+        if (batch.count > 0) {
+            if (op->status.phase == RWD_PHASE_WAITING) rwd_set_phase(op, RWD_PHASE_RUNNING);
+            if (!take_batch(op, &batch, err)) return false;
+        } else if (batch.end && !op->job->source.follow) {
+            op->source->ops->release(op->source);
+            *out_input_ended = true;
+            return true;
+        } else if (!idle(op, err)) {
+            return false;
+        }
+        op->source->ops->release(op->source);
+        op->last_record = NULL;
+    }
+    return true;
+}
+
+// The rebuilt state beside what a checkpoint at the same place had: they differ only if one of them was damaged.
+static void compare_rebuilt(rwd_operator *op) {
+    rwd_checkpoint_list list = {0};
+    rwd_error ignored;
+    if (!rwd_repo_list(op->repo, &list, &ignored)) return;
+    for (size_t i = 0; i < list.count; i++) {
+        const rwd_checkpoint *other = &list.items[i];
+        if (strcmp(other->id, op->checkpoint_id) == 0 || other->facts.next_offset != op->position.next_offset) continue;
+        bool equal = rwd_hash128_equal(other->digest, op->status.digest);
+        rwd_log(equal ? RWD_LOG_INFO : RWD_LOG_WARN, "restore", "checkpoint %s at the same offset has %s digest", other->id, equal ? "the same" : "ANOTHER");
+    }
+    rwd_checkpoint_list_deinit(&list);
+}
+
+// restore --to: the state at C was rebuilt; it becomes a checkpoint of its own.
+static bool finish_restore(rwd_operator *op, rwd_error *err) {
+    if (!rwd_freeze(op, "restore", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    compare_rebuilt(op);
+    char *who = rwd_strf("uid %u", (unsigned)getuid());
+    rwd_history_entry entry = {
+        .kind = (char *)"restore", .subject = op->checkpoint_id, .who = who, .why = (char *)(op->options.reason ? op->options.reason : ""),
+        .next_offset = op->position.next_offset, .digest = op->status.digest, .lineage = rwd_lineage_id(&op->lineage),
+    };
+    bool ok = rwd_repo_history_append(op->repo, &entry, err);
+    free(who);
+    return ok;
+}
+
+static bool run_session(rwd_operator *op, rwd_error *err) {
+    if (!open_session(op, err) || !rwd_recover(op, err)) return false;
+    if (op->options.restore_to) return finish_restore(op, err);
+    if (!go_live(op, err)) return false;
+    bool ended = false;
+    if (!run_live(op, &ended, err)) {
+        // An event that stops the job is no damage: what came before it is kept.
+        if (rwd_code_decision(err->code) == RWD_SKIP) {
+            rwd_error second;
+            op->source->ops->release(op->source);
+            op->last_record = NULL;
+            if (!rwd_finish(op, false, &second)) rwd_log_error(RWD_LOG_WARN, "operator", &second);
+        }
+        return false;
+    }
+    if (!rwd_finish(op, ended, err)) return false;
+    rwd_keeper_drain(op->keeper, 60000000000LL);
+    return true;
+}
+
+static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *rollbacks) {
+    if (atomic_load(&op->stop)) return false;
+    if (err->decision != RWD_ROLLBACK && err->decision != RWD_ABORT_TXN && err->decision != RWD_RETRY) return false;
+    if (op->commit_started) *rollbacks = 0;
+    if (++*rollbacks > RWD_ROLLBACKS_MAX) return false;
+    rwd_log(RWD_LOG_WARN, "operator", "going back to the last good checkpoint (attempt %u of %u)", *rollbacks, RWD_ROLLBACKS_MAX);
+    op->clock->sleep_ns(op->clock, RWD_BACKOFF_NS << (*rollbacks - 1));
+    return true;
+}
+
+static void park(rwd_operator *op, const rwd_error *err) {
+    pthread_mutex_lock(&op->lock);
+    rwd_error_format(err, op->status.reason, sizeof(op->status.reason));
+    snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
+    pthread_mutex_unlock(&op->lock);
+    rwd_set_phase(op, RWD_PHASE_PARKED);
+    rwd_log(RWD_LOG_WARN, "operator", "parked: the lock is held and nothing is processed until this is resolved and the operator is started again");
+    while (!atomic_load(&op->stop)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
+}
+
+bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
+    unsigned rollbacks = 0;
+    bool ok;
+    for (;;) {
+        ok = run_session(op, err);
+        if (!ok && err->decision == RWD_RETRY && atomic_load(&op->stop)) ok = true;  // asked to stop while recovering: nothing was lost
+        rwd_publish(op, true);
+        bool again = !ok && another_session(op, err, &rollbacks);
+        if (!ok) rwd_log_error(RWD_LOG_ERROR, "operator", err);
+        close_session(op);
+        if (!again) break;
+    }
+    rwd_log_progress(NULL);
+    if (!ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to) park(op, err);
+    else rwd_set_phase(op, RWD_PHASE_ENDED);
+    return ok;
+}
+
+void rwd_operator_stop(rwd_operator *op) { atomic_store(&op->stop, true); }
+rwd_repo *rwd_operator_repo(rwd_operator *op) { return op->repo; }
+const rwd_job *rwd_operator_job(const rwd_operator *op) { return op->job; }

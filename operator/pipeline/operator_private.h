@@ -1,0 +1,191 @@
+// The operator's own struct and the functions that its files share.
+//
+//   operator.c   life: new, open, run, park, free; sessions and their repetition after a rollback
+//   recovery.c   C4: from the lock to live; genesis (C2)
+//   batch.c      the per-event path: decode, route, resolve, apply
+//   boundary.c   where batches end: commits, checkpoints, sweeps
+//   control.c    requests from other threads, the published status
+//
+// A *session* is one recovery and what follows it: its sink, tables, checkpointer and keeper. When the state turns out to be damaged, or a
+// commit's fate unknown, the session ends and another begins from the last good checkpoint (decision ROLLBACK).
+//
+// Thread: pipeline, unless stated.
+#ifndef OPERATOR_PIPELINE_OPERATOR_PRIVATE_H
+#define OPERATOR_PIPELINE_OPERATOR_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "checkpoints/checkpointer.h"
+#include "checkpoints/keeper.h"
+#include "operator/logic/step.h"
+#include "operator/pipeline/operator.h"
+#include "operator/sink/sink.h"
+#include "operator/source/source.h"
+#include "state/tables.h"
+
+// Events that are decoded, resolved and applied together: enough to hide memory latency, few enough to stay in the L2 cache.
+#define RWD_GROUP_MAX 256
+// Encoded keys of one group; a group ends early when the room for one more event is not left.
+#define RWD_GROUP_KEYS (256u << 10)
+// Slots swept per batch while a freeze is open: bounds the pause (K1).
+#define RWD_SWEEP_SLOTS 4096
+// Rows put into the hot table per batch while it is warming up.
+#define RWD_WARM_ROWS 8192
+// How long the pipeline sleeps at the end of its input before it looks again.
+#define RWD_IDLE_NS 20000000
+// A session that ends in ROLLBACK is followed by another at most this often without a commit in between.
+#define RWD_ROLLBACKS_MAX 3
+// Free space that must be left beside an estimate of the checkpoint before one is tried.
+#define RWD_DISK_MARGIN (8ull << 20)
+
+// Where the input stands: all that a boundary must know about the records below it.
+typedef struct rwd_position {
+    int64_t next_offset;     // X
+    int64_t stream_time;     // highest accepted event time
+    rwd_counts counts;
+    uint64_t input_count;    // E4
+    rwd_hash128 input_hash;  // E4
+} rwd_position;
+
+// One record of the current group.
+typedef struct rwd_group_event {
+    rwd_event event;
+    rwd_fault fault;         // code RWD_E_NONE: decoded
+    uint32_t first_touch;
+    uint32_t touch_count;
+} rwd_group_event;
+
+typedef struct rwd_group {
+    rwd_group_event *events;  // RWD_GROUP_MAX
+    size_t event_count;
+    rwd_touch *touches;      // RWD_GROUP_MAX * tables
+    size_t touch_count;
+    uint8_t *keys;           // RWD_GROUP_KEYS + one event's worst case
+    size_t keys_used;
+    uint8_t *rows;           // one new row per table, at RWD_ROW_BYTES_MAX steps
+    uint32_t *row_sizes;     // per table
+    rwd_buf fault_text;
+} rwd_group;
+
+typedef enum rwd_request_kind { RWD_REQUEST_CHECKPOINT, RWD_REQUEST_GET } rwd_request_kind;
+
+typedef struct rwd_request {
+    rwd_request_kind kind;
+    struct rwd_request *next;
+    bool done, ok;
+    rwd_error error;
+    char id[RWD_CHECKPOINT_ID];  // CHECKPOINT: the answer
+    uint16_t table;              // GET
+    rwd_slice key;
+    bool found;
+    rwd_buf *row;
+    int64_t offset;
+} rwd_request;
+
+struct rwd_operator {
+    rwd_operator_options options;
+    const rwd_job *job;
+    rwd_clock *clock;
+    rwd_io *io;               // the pipeline's
+    char data[4096];
+    rwd_repo *repo;
+    rwd_source *source;
+    rwd_buf source_identity;
+    rwd_hash128 source_hash;
+    rwd_decoder *decoder;
+    rwd_step *step;
+    rwd_schema *schemas;      // of the job's tables, side by side
+    rwd_budget budget;
+    rwd_lineage lineage;
+    bool lineage_known;
+    uint64_t owner;           // random, per start (C3)
+    rwd_group group;
+    size_t *update_sinks;     // sinks with emit: update, by index
+    size_t update_sink_count;
+
+    // The session.
+    unsigned session;         // number of this session in this process
+    char live[4096];
+    rwd_sink *sink;
+    rwd_tables *tables;
+    rwd_checkpointer *checkpointer;
+    rwd_keeper *keeper;
+    bool warm;                // the hot table holds what it can
+
+    rwd_position position;    // behind the last applied record
+    int64_t frontier;         // C: known to be committed
+    int64_t committing;       // X of the running commit, or -1
+    bool at_boundary;         // the open transaction is empty: position is C or committing
+    int64_t commit_boundary;  // with commit_at: the next multiple
+    bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
+    rwd_buf cursor;           // the source's words for position (filled at boundaries that freeze)
+    const rwd_record *last_record; // of the current batch, behind which the cursor stands; NULL: no batch is held
+
+    // Checkpoints of this session.
+    int64_t freeze_at;        // X of the running checkpoint, or -1
+    bool freeze_waits;        // its commit is not known yet (K1)
+    const char *freeze_reason;
+    int64_t checkpoint_at;    // X of the newest known one, or -1
+    char checkpoint_id[RWD_CHECKPOINT_ID];
+    int64_t checkpoint_started_ns, commit_started_ns;
+    int64_t disk_warned_ns;
+
+    // Status and requests.
+    pthread_mutex_t lock;     // guards status and requests
+    pthread_cond_t answered;
+    rwd_status status;
+    rwd_request *requests;
+    atomic_bool has_requests;
+    bool serving;             // requests can be answered (guarded by lock)
+    atomic_bool stop;
+    int64_t published_ns;
+    int64_t rate_ns;          // for the rate: when and how many
+    uint64_t rate_read;
+    uint64_t replay_base;     // counts.read when this start went live
+};
+
+// recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
+RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
+
+// batch.c
+void rwd_group_init(rwd_group *group, const rwd_job *job);
+void rwd_group_deinit(rwd_group *group);
+// Applies records [0, count) whose offsets are below `until`; `out_done` of them were (fewer than asked only on a false return, or where a record at or
+// above `until` begins). `live`: outputs and dead letters are put into the open transaction (C9). On a false return position stands behind the last applied
+// record.
+RWD_MUST bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err);
+
+// boundary.c
+// Ends the open transaction here, if it has anything and the sink is ready; `must` waits for the sink. Precondition: a record boundary.
+RWD_MUST bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err);
+// Takes the outcomes of a running commit and a running checkpoint.
+RWD_MUST bool rwd_poll_outcomes(rwd_operator *op, rwd_error *err);
+// At the end of a batch: commits and checkpoints that are due.
+RWD_MUST bool rwd_batch_boundary(rwd_operator *op, rwd_error *err);
+// Freezes here. Precondition: the transaction that ends at position is committing or committed, or we are replaying; nothing is frozen.
+RWD_MUST bool rwd_freeze(rwd_operator *op, const char *reason, bool committed, rwd_error *err);
+// Waits until no checkpoint is running / no commit is running.
+RWD_MUST bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err);
+RWD_MUST bool rwd_drive_commit(rwd_operator *op, rwd_error *err);
+// No clean slot was left (K2): commit (live), checkpoint, wait; then resolving works again.
+RWD_MUST bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err);
+// Last commit, last checkpoint. `input_ended`: there is nothing more to come, as against being asked to stop.
+RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);
+void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out);
+
+// control.c
+void rwd_control_init(rwd_operator *op);
+void rwd_control_deinit(rwd_operator *op);
+// Answers what can be answered at a batch boundary.
+void rwd_serve_requests(rwd_operator *op);
+// All waiting for a checkpoint get this answer.
+void rwd_answer_checkpoints(rwd_operator *op, const char *id, const rwd_error *failure);
+bool rwd_checkpoint_requested(rwd_operator *op);
+// From now on requests are answered (true), or refused with the reason (false).
+void rwd_set_serving(rwd_operator *op, bool serving);
+void rwd_set_phase(rwd_operator *op, rwd_phase phase);
+// Publishes status and progress, at most every 100 ms unless `force`.
+void rwd_publish(rwd_operator *op, bool force);
+
+#endif

@@ -1,0 +1,256 @@
+// Recovery: from an open repository to a state at C (C4), and genesis (C2).
+//
+//   (1) the lock is held already (rwd_operator_open)
+//   (2) look at C; stop before taking over if it is foreign
+//   (3) take over the output: a new commit log, outputs cut (C1)
+//   (4) C as it now stands
+//   (5) the newest good checkpoint of C's history with X <= C
+//   (6) silent replay of [X, C): state changes, no output (C9)
+//   (7) the input digest must be C's (E4)
+//   (8) live at C
+//
+// Thread: pipeline.
+#include <inttypes.h>
+
+#include "operator/base/crash_point.h"
+#include "operator/base/fs.h"
+#include "operator/base/log.h"
+#include "operator/pipeline/operator_private.h"
+
+// (2) What can be judged without touching anything.
+static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+    char theirs[RWD_HASH128_HEX], ours[RWD_HASH128_HEX];
+    if (!rwd_hash128_equal(commit->repository, rwd_repo_id(op->repo))) {
+        rwd_hash128_hex(commit->repository, theirs);
+        rwd_hash128_hex(rwd_repo_id(op->repo), ours);
+        if (rwd_repo_is_new(op->repo)) {
+            rwd_fail(err, RWD_E_FOREIGN, "output is committed up to offset %" PRId64 " by repository %.8s, but this data directory is new: its checkpoints "
+                     "are lost or elsewhere", commit->next_offset, theirs);
+            rwd_error_at(err, "%s", op->data);
+            return rwd_error_next(err, "point state.path at the directory that made this output, or move the output and its .commits log away to start over");
+        }
+        rwd_fail(err, RWD_E_FOREIGN, "output is committed by repository %.8s, not by this one (%.8s)", theirs, ours);
+        rwd_error_at(err, "%s", op->data);
+        return rwd_error_next(err, "give this job its own output paths, or point state.path at the directory that made this output");
+    }
+    if (!rwd_hash128_equal(commit->source, op->source_hash)) {
+        rwd_fail(err, RWD_E_FOREIGN, "output is committed for another input than %s", op->source->ops->label(op->source));
+        rwd_error_at(err, "%s", op->data);
+        return rwd_error_next(err, "give each input a job name or state.path of its own");
+    }
+    return true;
+}
+
+// L4, L5: the lineage that C (or, without C, the newest checkpoint) names decides the logic; this job file must be its last segment.
+static bool check_logic(rwd_operator *op, rwd_hash128 lineage, rwd_error *err) {
+    rwd_lineage_deinit(&op->lineage);
+    rwd_buf text = {0};
+    bool ok = rwd_repo_load_lineage(op->repo, lineage, &op->lineage, &text, err);
+    rwd_buf_deinit(&text);
+    if (!ok) return false;
+    op->lineage_known = true;
+    if (op->lineage.segment_count == 0) return rwd_fail(err, RWD_E_CORRUPT, "lineage without a segment");
+    const rwd_lineage_segment *last = &op->lineage.segments[op->lineage.segment_count - 1];
+    bool same_logic = rwd_hash128_equal(last->logic, op->job->logic);
+    if (same_logic && rwd_hash128_equal(last->sinks, op->job->sinks_hash)) return true;
+    char was[RWD_HASH128_HEX], is[RWD_HASH128_HEX], name[RWD_HASH128_HEX];
+    rwd_hash128_hex(same_logic ? last->sinks : last->logic, was);
+    rwd_hash128_hex(same_logic ? op->job->sinks_hash : op->job->logic, is);
+    rwd_hash128_hex(lineage, name);
+    rwd_fail(err, RWD_E_LOGIC_CHANGED, "the job file's %s %s, but this state was made with %s", same_logic ? "sinks have fingerprint" : "logic has fingerprint",
+             is, was);
+    rwd_error_at(err, "%s", op->job->file);
+    return rwd_error_next(err, "compare with the job file of that lineage: diff %s/lineages/%s/job.yaml <(rewind config print %s); for new logic use a new job name",
+                          op->data, name, op->job->file);
+}
+
+static void new_lineage(rwd_operator *op, int64_t genesis) {
+    rwd_lineage_deinit(&op->lineage);
+    rwd_lineage_init(&op->lineage, op->source_hash, genesis);
+    rwd_lineage_add_segment(&op->lineage, (rwd_lineage_segment){.from = genesis, .logic = op->job->logic, .sinks = op->job->sinks_hash});
+    op->lineage_known = true;
+}
+
+static bool save_lineage(rwd_operator *op, rwd_error *err) {
+    rwd_buf text = {0};
+    rwd_job_print(op->job, false, &text);
+    bool ok = rwd_repo_save_lineage(op->repo, &op->lineage, rwd_buf_slice(&text), err);
+    rwd_buf_deinit(&text);
+    return ok;
+}
+
+static void start_at(rwd_operator *op, const rwd_facts *facts) {
+    op->position = (rwd_position){
+        .next_offset = facts->next_offset, .stream_time = facts->stream_time, .counts = facts->counts, .input_count = facts->input_count,
+        .input_hash = facts->input_hash,
+    };
+    op->last_record = NULL;
+}
+
+static bool commit_genesis(rwd_operator *op, rwd_error *err) {
+    op->sink->ops->begin(op->sink);
+    rwd_commit commit;
+    rwd_commit_metadata(op, &commit);
+    op->sink->ops->commit_async(op->sink, &commit);
+    op->committing = commit.next_offset;
+    RWD_CRASH_POINT(genesis_committing);
+    if (!rwd_drive_commit(op, err)) return false;
+    RWD_CRASH_POINT(genesis_committed);
+    return rwd_repo_mark_genesis_committed(op->repo, err);
+}
+
+// C2: a durable empty checkpoint at S, then C = S, then the mark; only then is anything read.
+static bool genesis(rwd_operator *op, rwd_error *err) {
+    int64_t low = 0, high = 0;
+    if (!op->source->ops->bounds(op->source, &low, &high, err)) return false;
+    new_lineage(op, low);
+    if (!op->source->ops->assign(op->source, low, rwd_slice_of(NULL, 0), err)) return false;
+    start_at(op, &(rwd_facts){.next_offset = low, .stream_time = RWD_TIME_NONE});
+    op->frontier = low;
+    if (!rwd_tables_participant(op->tables)->ops->open(rwd_tables_participant(op->tables), NULL, op->live, err)) return false;
+    if (!save_lineage(op, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    RWD_CRASH_POINT(genesis_checkpoint);
+    return commit_genesis(op, err);
+}
+
+// (6) Silent replay up to C.
+static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
+    int64_t began = rwd_clock_ns(op->clock);
+    pthread_mutex_lock(&op->lock);
+    op->status.replay_from = from;
+    op->status.replay_to = to;
+    pthread_mutex_unlock(&op->lock);
+    if (from < to) rwd_set_phase(op, RWD_PHASE_REPLAYING);
+    while (op->position.next_offset < to) {
+        if (atomic_load(&op->stop)) return rwd_fail(err, RWD_E_BUSY, "stopped during silent replay");
+        rwd_batch batch;
+        if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, RWD_IDLE_NS, &batch, err)) return false;
+        size_t done = 0;
+        bool ok = rwd_apply_records(op, batch.records, batch.count, to, false, &done, err);
+        // C8: caught up by a delivered offset at or above the target, never by a count.
+        bool past = ok && done < batch.count;
+        if (ok && past && op->position.next_offset < to) {
+            ok = rwd_fail(err, RWD_E_POSITION, "the input has no record at offset %" PRId64 " any more, which is below the committed offset %" PRId64,
+                          op->position.next_offset, to);
+            rwd_error_at(err, "%s", op->source->ops->label(op->source));
+        }
+        if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
+        if (ok && !op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
+        if (ok && past) {
+            // The batch reaches beyond C: go live from here, by the cursor.
+            rwd_buf_clear(&op->cursor);
+            ok = op->source->ops->cursor(op->source, op->last_record, &op->cursor, err);
+            op->source->ops->release(op->source);
+            if (ok) ok = op->source->ops->assign(op->source, to, rwd_buf_slice(&op->cursor), err);
+        } else {
+            op->source->ops->release(op->source);
+        }
+        op->last_record = NULL;
+        if (!ok) return false;
+        if (batch.count == 0 && batch.end && op->position.next_offset < to) {
+            rwd_fail(err, RWD_E_POSITION, "the input ends at offset %" PRId64 ", below the committed offset %" PRId64, op->position.next_offset, to);
+            rwd_error_at(err, "%s", op->source->ops->label(op->source));
+            return rwd_error_next(err, "put back the input that was there; nothing was changed");
+        }
+        rwd_publish(op, false);
+    }
+    op->status.recovery_replay_ns = rwd_clock_ns(op->clock) - began;
+    return true;
+}
+
+// (7)
+static bool check_input(rwd_operator *op, const rwd_commit *commit, int64_t from, rwd_error *err) {
+    if (op->position.input_count == commit->input_count && rwd_hash128_equal(op->position.input_hash, commit->input_hash)) return true;
+    rwd_fail(err, RWD_E_SOURCE_CHANGED, "the records of [%" PRId64 ", %" PRId64 ") are not those that were committed: %" PRIu64 " records below it then, %" PRIu64
+             " now%s", from, commit->next_offset, commit->input_count, op->position.input_count,
+             op->position.input_count == commit->input_count ? ", with other bytes" : "");
+    rwd_error_at(err, "%s", op->source->ops->label(op->source));
+    return rwd_error_next(err, "put back the input as it was, or choose an older checkpoint that does not need the range: rewind checkpoint list --data %s",
+                          op->data);
+}
+
+static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *err) {
+    char dir[RWD_PATH_MAX];
+    int64_t began = rwd_clock_ns(op->clock);
+    if (!rwd_repo_checkpoint_path(op->repo, base->id, dir, err)) return false;
+    rwd_participant *tables = rwd_tables_participant(op->tables);
+    if (!tables->ops->open(tables, dir, op->live, err)) return false;
+    op->status.recovery_open_ns = rwd_clock_ns(op->clock) - began;
+    return true;
+}
+
+// (5) to (7), from a known C.
+static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, rwd_error *err) {
+    rwd_set_phase(op, RWD_PHASE_VERIFYING);
+    rwd_checkpoint base;
+    unsigned skipped = 0;
+    int64_t began = rwd_clock_ns(op->clock);
+    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, op->options.restore_to, &base, &skipped, err)) return false;
+    op->status.recovery_verify_ns = rwd_clock_ns(op->clock) - began;
+    op->status.quarantined += skipped;
+    rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,
+            base.facts.next_offset, base.facts.next_offset, commit->next_offset, skipped ? "; newer ones were bad and are quarantined" : "");
+    int64_t from = base.facts.next_offset;
+    bool ok = op->source->ops->check_identity(op->source, base.facts.source_identity, err) && open_state(op, &base, err) &&
+              op->source->ops->assign(op->source, from, base.facts.cursor, err);
+    if (ok) {
+        start_at(op, &base.facts);
+        op->frontier = commit->next_offset;
+        op->checkpoint_at = from;
+        op->status.digest = base.digest;
+        op->status.checkpoint_us = base.created_us;
+        memcpy(op->checkpoint_id, base.id, sizeof(op->checkpoint_id));
+        ok = replay(op, from, commit->next_offset, err) && (!check || check_input(op, commit, from, err));
+    }
+    rwd_checkpoint_deinit(&base);
+    return ok;
+}
+
+// No C where C is kept: lawful only for a genesis checkpoint whose commit never happened (C2); else someone took C away (C5).
+static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error *err) {
+    if (rwd_repo_genesis_committed(op->repo)) {
+        rwd_fail(err, RWD_E_POSITION, "checkpoints exist (newest %s at offset %" PRId64 "), but nothing says what was committed: the commit log is gone",
+                 newest->id, newest->facts.next_offset);
+        rwd_error_at(err, "%s", op->data);
+        return rwd_error_next(err, "put the outputs and their .commits log back where the job file says; or start over with: rewind run --fresh %s",
+                              op->job->file);
+    }
+    if (!check_logic(op, newest->facts.lineage, err)) return false;
+    rwd_commit pinned = {.next_offset = op->lineage.genesis};
+    return recover_to(op, &pinned, false, err) && commit_genesis(op, err);
+}
+
+static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
+    if (found) return check_logic(op, commit->lineage, err) && recover_to(op, commit, true, err);
+    rwd_checkpoint newest;
+    if (!rwd_repo_find(op->repo, "latest", &newest, err)) return false;
+    bool ok;
+    if (op->sink->ops->holds_c(op->sink)) {
+        ok = without_c(op, &newest, err);
+    } else {
+        // C1: no outputs: the newest checkpoint's X is the truth. Its manifest is enough; its files may be bad.
+        ok = check_logic(op, newest.facts.lineage, err);
+        rwd_commit truth = {
+            .next_offset = newest.facts.next_offset, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
+        };
+        ok = ok && recover_to(op, &truth, true, err);
+    }
+    rwd_checkpoint_deinit(&newest);
+    return ok;
+}
+
+bool rwd_recover(rwd_operator *op, rwd_error *err) {
+    rwd_set_phase(op, RWD_PHASE_STARTING);
+    rwd_commit commit = {0};
+    bool found = false;
+    if (!op->sink->ops->peek(op->sink, &commit, &found, err)) return false;            // (2)
+    if (found && !refuse_foreign(op, &commit, err)) return false;
+    RWD_CRASH_POINT(recovery_peeked);
+    if (!op->sink->ops->recover(op->sink, &commit, &found, err)) return false;         // (3), (4)
+    if (found && !refuse_foreign(op, &commit, err)) return false;
+    RWD_CRASH_POINT(recovery_taken_over);
+    bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);
+    if (!ok) return false;
+    RWD_CRASH_POINT(recovery_done);
+    return true;                                                                       // (8)
+}
