@@ -1,2 +1,9 @@
 rwd_test(base_bytes_test SOURCES base_bytes_test.c LIBS rwd_base)
 rwd_test(base_decimal_test SOURCES base_decimal_test.c LIBS rwd_base)
+rwd_test(base_time_test SOURCES base_time_test.c LIBS rwd_base)
+rwd_test(base_hash_test SOURCES base_hash_test.c LIBS rwd_base)
+
+# The same with the CRC table that machines without the instruction use.
+rwd_test(base_hash_portable_test SOURCES base_hash_test.c ${CMAKE_SOURCE_DIR}/operator/base/hash.c LIBS rwd_base)
+target_compile_definitions(base_hash_portable_test PRIVATE RWD_CRC32C_PORTABLE)
+target_compile_options(base_hash_portable_test PRIVATE -O2)
