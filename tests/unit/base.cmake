@@ -7,3 +7,8 @@ rwd_test(base_hash_test SOURCES base_hash_test.c LIBS rwd_base)
 rwd_test(base_hash_portable_test SOURCES base_hash_test.c ${CMAKE_SOURCE_DIR}/operator/base/hash.c LIBS rwd_base)
 target_compile_definitions(base_hash_portable_test PRIVATE RWD_CRC32C_PORTABLE)
 target_compile_options(base_hash_portable_test PRIVATE -O2)
+
+rwd_test(base_error_test SOURCES base_error_test.c LIBS rwd_base rwd_version)
+rwd_test(base_json_test SOURCES base_json_test.c LIBS rwd_base m)
+rwd_test(base_fs_test SOURCES base_fs_test.c LIBS rwd_base)
+rwd_test(base_log_test SOURCES base_log_test.c LIBS rwd_base)
