@@ -26,8 +26,13 @@
 #define RWD_PARKED_NS 100000000LL
 
 bool rwd_operator_new(const rwd_operator_options *options, rwd_operator **out, rwd_error *err) {
+    return rwd_operator_new_with(options, &(rwd_operator_hooks){0}, out, err);
+}
+
+bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err) {
     rwd_operator *op = rwd_calloc(1, sizeof(*op));
     op->options = *options;
+    op->hooks = *hooks;
     op->job = options->job;
     op->clock = options->clock;
     op->frontier = op->committing = op->freeze_at = op->checkpoint_at = -1;
@@ -111,19 +116,24 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
     return !op->job->dead_letter_path || move_aside(op, op->job->dead_letter_path, err);
 }
 
-static bool open_source(rwd_operator *op, rwd_error *err) {
+static bool open_file_source(rwd_operator *op, rwd_error *err) {
     const rwd_job *job = op->job;
     rwd_file_source_options options = {
         .path = job->source.path, .csv = job->source.format == RWD_FORMAT_CSV, .csv_header = job->source.csv_header,
         .csv_delimiter = job->source.csv_delimiter, .follow = job->source.follow, .max_size = job->event.max_size,
         .memory = op->budget.limit[RWD_SHARE_SOURCE],
     };
-    if (!rwd_file_source_open(&options, op->io, op->clock, &op->source, err)) return false;
+    return rwd_file_source_open(&options, op->io, op->clock, &op->source, err);
+}
+
+static bool open_source(rwd_operator *op, rwd_error *err) {
+    if (op->hooks.open_source) op->source = op->hooks.open_source(op->hooks.context);
+    else if (!open_file_source(op, err)) return false;
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
     size_t columns = 0;
     const char *const *names = op->source->ops->columns(op->source, &columns);
     return op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err) &&
-           rwd_decoder_new(job, names, columns, &op->decoder, err);
+           rwd_decoder_new(op->job, names, columns, &op->decoder, err);
 }
 
 bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
@@ -139,6 +149,10 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
 // ---------------------------------------------------------------------------------------------- sessions
 
 static bool open_sink(rwd_operator *op, rwd_error *err) {
+    if (op->hooks.open_sink) {
+        op->sink = op->hooks.open_sink(op->hooks.context);
+        return true;
+    }
     if (op->job->sink_count == 0 && !op->job->dead_letter_path) {
         op->sink = rwd_none_sink_new();
         return true;
@@ -160,6 +174,8 @@ static bool open_session(rwd_operator *op, rwd_error *err) {
 
 static void close_session(rwd_operator *op) {
     rwd_set_serving(op, false);
+    op->source->ops->release(op->source);
+    op->last_record = NULL;
     rwd_keeper_free(op->keeper);
     rwd_checkpointer_free(op->checkpointer);
     if (op->sink) op->sink->ops->close(op->sink);
@@ -188,7 +204,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     // What replay changed was published before C (C9): changes count from here.
     for (size_t s = 0; s < op->job->sink_count; s++)
         if (op->job->sinks[s].emit == RWD_EMIT_COMMIT) rwd_tables_track_changes(op->tables, op->job->sinks[s].table, true);
-    if (op->sink->ops->holds_c(op->sink) && op->job->sink_count + (op->job->dead_letter_path != NULL) > 0)
+    if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink)
         rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
     op->sink->ops->begin(op->sink);
     op->at_boundary = true;
@@ -236,6 +252,7 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     *out_input_ended = false;
     while (!atomic_load_explicit(&op->stop, memory_order_relaxed)) {
         rwd_serve_requests(op);
+        if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
         rwd_batch batch;
         bool busy = op->freeze_at >= 0 || op->committing >= 0 || !op->at_boundary || !op->warm;
         if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, busy ? 1000000 : RWD_IDLE_NS, &batch, err)) return false;
@@ -292,8 +309,6 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
         // An event that stops the job is no damage: what came before it is kept.
         if (rwd_code_decision(err->code) == RWD_SKIP) {
             rwd_error second;
-            op->source->ops->release(op->source);
-            op->last_record = NULL;
             if (!rwd_finish(op, false, &second)) rwd_log_error(RWD_LOG_WARN, "operator", &second);
         }
         return false;

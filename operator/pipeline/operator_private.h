@@ -39,6 +39,15 @@
 // Free space that must be left beside an estimate of the checkpoint before one is tried.
 #define RWD_DISK_MARGIN (8ull << 20)
 
+// What a test puts in the place of the real rooms; all NULL in the program.
+typedef struct rwd_operator_hooks {
+    rwd_source *(*open_source)(void *context);
+    rwd_sink *(*open_sink)(void *context);
+    // Before each batch while live. False: end here as if the process had died.
+    bool (*at_batch)(void *context, rwd_operator *op);
+    void *context;
+} rwd_operator_hooks;
+
 // Where the input stands: all that a boundary must know about the records below it.
 typedef struct rwd_position {
     int64_t next_offset;     // X
@@ -85,6 +94,7 @@ typedef struct rwd_request {
 
 struct rwd_operator {
     rwd_operator_options options;
+    rwd_operator_hooks hooks;
     const rwd_job *job;
     rwd_clock *clock;
     rwd_io *io;               // the pipeline's
@@ -144,6 +154,9 @@ struct rwd_operator {
     uint64_t rate_read;
     uint64_t replay_base;     // counts.read when this start went live
 };
+
+// As rwd_operator_new, with other rooms. For tests.
+RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err);
 
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);

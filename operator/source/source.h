@@ -46,6 +46,7 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*assign)(rwd_source *self, int64_t offset, rwd_slice cursor, rwd_error *err);
     // At most `max` (<= RWD_BATCH_MAX) records; waits up to `timeout_ns` for the first (followed files). An empty batch with `end` false: nothing yet.
     RWD_MUST bool (*batch)(rwd_source *self, size_t max, int64_t timeout_ns, rwd_batch *out, rwd_error *err);
+    // Ends the batch; without one it does nothing.
     void (*release)(rwd_source *self);
     // The cursor behind `last`, a record of the current batch. NULL: behind the last batch that was released, or, where none was since
     // assign, at the assigned position. Appends.

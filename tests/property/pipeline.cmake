@@ -1,0 +1,1 @@
+rwd_test(pipeline_model_test SOURCES pipeline_model_test.c LIBS rwd_pipeline LABELS threads TIMEOUT 900)
