@@ -41,7 +41,8 @@ size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]);
 // The same with three fraction digits, always (log lines).
 size_t rwd_time_text_ms(int64_t us, char out[RWD_TIME_TEXT_MAX]);
 
-// "200ms", "10s", "5m", "1h", "24h", "7d", "1h30m", "0"; result in nanoseconds. Also the way back, shortest exact form.
+// "200ms", "10s", "5m", "1h", "24h", "7d", "1h30m", "0"; result in nanoseconds. The way back is exact: one term ("90m") or all
+// ("1d1ns"), whichever is shorter.
 RWD_MUST bool rwd_duration_parse(const char *text, int64_t *out_ns);
 void rwd_duration_text(int64_t ns, char out[RWD_TIME_TEXT_MAX]);
 
