@@ -106,3 +106,4 @@ void rwd_hasher_update(rwd_hasher *hasher, const void *data, size_t size) {
 
 rwd_hash128 rwd_hasher_finish(const rwd_hasher *hasher) { return from_xxh(XXH3_128bits_digest(hasher->state)); }
 void rwd_hasher_reset(rwd_hasher *hasher) { (void)XXH3_128bits_reset(hasher->state); }
+void rwd_hasher_reset_seeded(rwd_hasher *hasher, uint64_t seed) { (void)XXH3_128bits_reset_withSeed(hasher->state, seed); }

@@ -54,5 +54,6 @@ void rwd_hasher_free(rwd_hasher *hasher);
 void rwd_hasher_update(rwd_hasher *hasher, const void *data, size_t size);
 rwd_hash128 rwd_hasher_finish(const rwd_hasher *hasher);  // of all since new or reset; may be called again
 void rwd_hasher_reset(rwd_hasher *hasher);
+void rwd_hasher_reset_seeded(rwd_hasher *hasher, uint64_t seed);  // then finish answers what rwd_hash128_of does with that seed
 
 #endif
