@@ -26,6 +26,7 @@ RWD_MUST rwd_parse rwd_int_parse(rwd_slice text, int64_t *out);
 // Number to text: "-12.50" at scale 2 (always `scale` digits after the point). Returns the length without NUL.
 size_t rwd_decimal_text(rwd_i128 value, unsigned scale, char out[RWD_DECIMAL_TEXT_MAX]);
 
+// Sums; false where the type cannot hold it.
 static inline bool rwd_i128_add(rwd_i128 a, rwd_i128 b, rwd_i128 *out) { return !__builtin_add_overflow(a, b, out); }
 static inline bool rwd_i64_add(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overflow(a, b, out); }
 
