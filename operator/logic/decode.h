@@ -1,7 +1,20 @@
 // From a record's bytes to an event's typed fields.
 //
 // Decoding is pure: the same bytes give the same event or the same fault, whatever the locale, the clock or the memory (S1, E2).
-// Every byte of a record is judged: a JSON record with a mistake in a member that nobody asked for is a fault all the same.
+// Every byte of a record is judged: a JSON record with a mistake in a member that nobody asked for is a fault all the same. A record that is
+// not well formed is MALFORMED; of the fields of a well-formed one, the first faulty one in the job file's order gives the fault.
+//
+//             JSON                                            CSV
+//   missing   member absent or null                           empty and not quoted ("" is an empty text)
+//   string    string                                          any text
+//   int       number without a fraction (3, 3.0, 3e2)         the same as text
+//   decimal   number, or string that holds one ("12.50")      the same as text
+//   bool      true, false                                     true, false
+//   time      string; for epoch-* formats a number, too       text
+//
+// What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
+// record is an object; of members with one name the last counts; path "a.b" is member b of member a, so a name with a dot of its own cannot be
+// named; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field.
 //
 // Thread: pipeline. Nothing is allocated per record once buffers have grown to the largest record.
 #ifndef OPERATOR_LOGIC_DECODE_H
@@ -21,12 +34,14 @@ typedef struct rwd_fault {
     rwd_code code;
     int16_t field;         // index into the job's fields, or -1
     uint32_t at;           // byte in the record where the mistake is, where known
+    const char *why;       // the mistake in words (static), or NULL: the code says it all
 } rwd_fault;
 
 typedef struct rwd_decoder rwd_decoder;
 
-// `columns`: the CSV header (NULL: fields are columns in their declared order, or JSON). SOURCE_HEADER if a needed column is missing (names it and the nearest one
-// there is) or stands twice. `job` is *borrowed*.
+// `columns`: the CSV header (NULL: JSON, or a CSV job without header, whose fields are columns in their declared order). SOURCE_HEADER if a needed
+// column is missing (names it and the nearest one there is) or stands twice, or if the job has a header that was not read yet (a followed file that is still
+// empty: make the decoder when the first records come). `job` is *borrowed*.
 RWD_MUST bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_decoder **out, rwd_error *err);
 void rwd_decoder_free(rwd_decoder *decoder);
 // Begins a batch of at most `max` events: values of earlier events end.

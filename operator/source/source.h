@@ -12,6 +12,8 @@
 #include "operator/base/time.h"
 
 #define RWD_BATCH_MAX 4096
+#define RWD_RECORD_PADDING 64
+#define RWD_RECORD_SIZE_MAX (1u << 30)  // no job's size limit is above this
 
 typedef struct rwd_record {
     int64_t offset;
@@ -22,8 +24,6 @@ typedef struct rwd_record {
     rwd_hash128 hash;      // E4: XXH3-128 of the whole raw record, seed = offset
     rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
 } rwd_record;
-
-#define RWD_RECORD_PADDING 64
 
 typedef struct rwd_batch {
     const rwd_record *records;

@@ -1,0 +1,206 @@
+// The decoder: raw fields to typed values, and faults as text (decode.h has the table of what is accepted).
+#include <assert.h>
+#include <stdlib.h>
+
+#include "operator/logic/decode_private.h"
+#include "operator/source/csv.h"
+
+bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_decoder **out, rwd_error *err) {
+    rwd_csv_plan *csv = NULL;
+    if (job->source.format == RWD_FORMAT_CSV && !rwd_csv_plan_new(job, columns, column_count, &csv, err)) return false;
+    rwd_decoder *decoder = rwd_calloc(1, sizeof *decoder);
+    decoder->job = job;
+    decoder->csv = csv;
+    decoder->json = csv ? NULL : rwd_json_plan_new(job);
+    decoder->raw = rwd_calloc(job->event.field_count + 1, sizeof *decoder->raw);
+    *out = decoder;
+    return true;
+}
+
+void rwd_decoder_free(rwd_decoder *decoder) {
+    if (!decoder) return;
+    rwd_json_plan_free(decoder->json);
+    rwd_csv_plan_free(decoder->csv);
+    rwd_arena_deinit(&decoder->arena);
+    free(decoder->values);
+    free(decoder->raw);
+    free(decoder);
+}
+
+void rwd_decoder_begin(rwd_decoder *decoder, size_t max) {
+    rwd_arena_reset(&decoder->arena);
+    decoder->event_count = 0;
+    if (max <= decoder->event_capacity) return;
+    free(decoder->values);
+    decoder->values = rwd_calloc(max * decoder->job->event.field_count + 1, sizeof *decoder->values);
+    decoder->event_capacity = max;
+}
+
+size_t rwd_utf8_valid_size(rwd_slice text) {
+    size_t at = 0;
+    while (at < text.size) {
+        uint8_t lead = text.data[at];
+        size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+        if (size > text.size - at || !rwd_utf8_valid(rwd_slice_of(text.data + at, size))) return at;
+        at += size;
+    }
+    return at;
+}
+
+// ---------------------------------------------------------------------------------------------- raw field to value
+
+static const rwd_i128 pow10_i128[] = {
+    1LL, 10LL, 100LL, 1000LL, 10000LL, 100000LL, 1000000LL, 10000000LL, 100000000LL, 1000000000LL, 10000000000LL, 100000000000LL,
+    1000000000000LL, 10000000000000LL, 100000000000000LL, 1000000000000000LL, 10000000000000000LL, 100000000000000000LL,
+    1000000000000000000LL,
+};
+_Static_assert(sizeof pow10_i128 / sizeof pow10_i128[0] == RWD_DECIMAL_SCALE_MAX + 1, "a power for every scale");
+
+// A field and what is being made of it.
+typedef struct conversion {
+    rwd_decoder *decoder;
+    const rwd_field *field;
+    const rwd_raw *raw;
+    rwd_value *value;
+} conversion;
+
+static rwd_code code_of(rwd_parse parsed) {
+    return parsed == RWD_PARSE_OK ? RWD_E_NONE : parsed == RWD_PARSE_RANGE ? RWD_E_OUT_OF_RANGE : RWD_E_WRONG_TYPE;
+}
+
+static inline rwd_slice raw_text(const rwd_raw *raw) { return rwd_slice_of(raw->at, raw->size); }
+
+// The text of a CELL or STRING: borrowed from the record unless it holds escapes.
+static inline rwd_slice plain_text(const conversion *c) {
+    if (!c->raw->escaped) return raw_text(c->raw);
+    uint8_t *copy = rwd_arena_alloc(&c->decoder->arena, c->raw->size);
+    size_t size = c->raw->kind == RWD_RAW_CELL ? rwd_csv_unescape(raw_text(c->raw), copy) : rwd_json_unescape(raw_text(c->raw), copy);
+    return rwd_slice_of(copy, size);
+}
+
+static inline bool is_text(const rwd_raw *raw) { return raw->kind == RWD_RAW_CELL || raw->kind == RWD_RAW_STRING; }
+
+static rwd_code to_string(const conversion *c) {
+    if (!is_text(c->raw)) return RWD_E_WRONG_TYPE;
+    c->value->s = plain_text(c);
+    return RWD_E_NONE;
+}
+
+static rwd_code to_int(const conversion *c) {
+    const rwd_raw *raw = c->raw;
+    if (raw->kind == RWD_RAW_NUMBER && raw->simple && raw->fraction == 0) {
+        c->value->i = raw->negative ? -(int64_t)raw->digits : (int64_t)raw->digits;
+        return RWD_E_NONE;
+    }
+    if (raw->kind == RWD_RAW_NUMBER) return code_of(rwd_int_parse(raw_text(raw), &c->value->i));
+    return raw->kind == RWD_RAW_CELL ? code_of(rwd_int_parse(plain_text(c), &c->value->i)) : RWD_E_WRONG_TYPE;
+}
+
+static rwd_code to_decimal(const conversion *c) {
+    const rwd_raw *raw = c->raw;
+    if (raw->kind == RWD_RAW_NUMBER && raw->simple && raw->fraction <= c->field->scale) {
+        rwd_i128 units = (rwd_i128)raw->digits * pow10_i128[c->field->scale - raw->fraction];
+        c->value->d = raw->negative ? -units : units;
+        return RWD_E_NONE;
+    }
+    if (raw->kind == RWD_RAW_NUMBER) return code_of(rwd_decimal_parse(raw_text(raw), c->field->scale, &c->value->d));
+    return is_text(raw) ? code_of(rwd_decimal_parse(plain_text(c), c->field->scale, &c->value->d)) : RWD_E_WRONG_TYPE;
+}
+
+static rwd_code to_bool(const conversion *c) {
+    if (c->raw->kind == RWD_RAW_BOOL) {
+        c->value->b = c->raw->truth;
+        return RWD_E_NONE;
+    }
+    if (c->raw->kind != RWD_RAW_CELL) return RWD_E_WRONG_TYPE;
+    rwd_slice text = plain_text(c);
+    c->value->b = rwd_slice_equal(text, rwd_slice_str("true"));
+    return c->value->b || rwd_slice_equal(text, rwd_slice_str("false")) ? RWD_E_NONE : RWD_E_WRONG_TYPE;
+}
+
+static rwd_code to_time(const conversion *c) {
+    const rwd_time_format *format = &c->field->time;
+    if (is_text(c->raw)) return code_of(rwd_time_parse(format, plain_text(c), &c->value->i));
+    bool epoch = format->kind != RWD_TIME_RFC3339 && format->kind != RWD_TIME_PATTERN;
+    if (!epoch || c->raw->kind != RWD_RAW_NUMBER) return RWD_E_WRONG_TYPE;
+    int64_t number = 0;
+    conversion whole = {.raw = c->raw, .value = &(rwd_value){.i = 0}};
+    rwd_code code = to_int(&whole);
+    number = whole.value->i;
+    return code == RWD_E_NONE ? code_of(rwd_time_from_number(format, number, &c->value->i)) : code;
+}
+
+static inline rwd_code convert(const conversion *c) {
+    if (c->raw->kind == RWD_RAW_ABSENT) return RWD_E_MISSING_FIELD;
+    c->value->present = true;
+    switch (c->field->type) {
+    case RWD_TYPE_STRING: return to_string(c);
+    case RWD_TYPE_INT: return to_int(c);
+    case RWD_TYPE_DECIMAL: return to_decimal(c);
+    case RWD_TYPE_BOOL: return to_bool(c);
+    case RWD_TYPE_TIME: return to_time(c);
+    case RWD_TYPE_COUNT: break;
+    }
+    assert(!"type out of range");
+    return RWD_E_WRONG_TYPE;
+}
+
+// ---------------------------------------------------------------------------------------------- records
+
+bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault) {
+    assert(decoder->event_count < decoder->event_capacity && "more events than rwd_decoder_begin was told");
+    const rwd_job *job = decoder->job;
+    size_t count = job->event.field_count;
+    if (record->fault != RWD_E_NONE) return rwd_fault_set(out_fault, record->fault, -1, 0, NULL);
+    if (record->value.size > RWD_RECORD_SIZE_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, NULL);
+    for (size_t i = 0; i < count; i++) decoder->raw[i].kind = RWD_RAW_ABSENT;
+    bool whole = decoder->json ? rwd_json_take_apart(decoder->json, record->value, decoder->raw, out_fault)
+                               : rwd_csv_take_apart(decoder->csv, record->value, decoder->raw, out_fault);
+    if (!whole) return false;
+    rwd_value *values = decoder->values + decoder->event_count * count;
+    for (size_t i = 0; i < count; i++) {
+        conversion c = {decoder, &job->event.fields[i], &decoder->raw[i], &values[i]};
+        rwd_code code = convert(&c);
+        if (code == RWD_E_NONE) continue;
+        size_t at = code == RWD_E_MISSING_FIELD ? 0 : (size_t)(decoder->raw[i].at - record->value.data);
+        return rwd_fault_set(out_fault, code, (int)i, at, NULL);
+    }
+    int time_field = job->event.time_field;
+    *out = (rwd_event){.fields = values, .time_us = time_field >= 0 ? values[time_field].i : RWD_TIME_NONE, .record = record};
+    decoder->event_count++;
+    return true;
+}
+
+// "decimal(2)", "time as epoch-ms", ...
+static void append_type(const rwd_field *field, rwd_buf *out) {
+    static const char *const formats[] = {
+        [RWD_TIME_EPOCH_S] = "epoch-s",   [RWD_TIME_EPOCH_MS] = "epoch-ms", [RWD_TIME_EPOCH_US] = "epoch-us",
+        [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",
+    };
+    rwd_buf_append_str(out, rwd_type_name(field->type));
+    if (field->type == RWD_TYPE_DECIMAL) rwd_buf_appendf(out, "(%u)", field->scale);
+    if (field->type == RWD_TYPE_TIME)
+        rwd_buf_appendf(out, " as %s", field->time.kind == RWD_TIME_PATTERN ? field->time.pattern : formats[field->time.kind]);
+}
+
+void rwd_fault_text(const rwd_job *job, const rwd_fault *fault, rwd_buf *out) {
+    if (fault->field < 0) {
+        rwd_buf_append_str(out, fault->why ? fault->why : rwd_code_meaning(fault->code));
+        if (fault->why) rwd_buf_appendf(out, ", at byte %u of the record", fault->at);
+        return;
+    }
+    const rwd_field *field = &job->event.fields[fault->field];
+    rwd_buf_appendf(out, "field '%s'", field->name);
+    if (strcmp(field->name, field->path) != 0) rwd_buf_appendf(out, " (%s)", field->path);
+    rwd_buf_append_str(out, ": ");
+    switch (fault->code) {
+    case RWD_E_MISSING_FIELD: rwd_buf_append_str(out, "is not there"); break;
+    case RWD_E_WRONG_TYPE:
+    case RWD_E_OUT_OF_RANGE:
+        rwd_buf_append_str(out, fault->code == RWD_E_WRONG_TYPE ? "is not of type " : "does not fit ");
+        append_type(field, out);
+        rwd_buf_appendf(out, ", at byte %u of the record", fault->at);
+        break;
+    default: rwd_buf_append_str(out, fault->why ? fault->why : rwd_code_meaning(fault->code)); break;
+    }
+}

@@ -1,0 +1,69 @@
+// What the formats share: a record is first taken apart into raw fields, then every declared field is turned into its type.
+//
+//   decode.c        the decoder, raw field -> typed value, faults as text
+//   decode_json.c   JSON -> raw fields, over the tokens that json_index.cpp finds
+//   decode_csv.c    CSV row -> raw fields
+//
+// The first mistake decides the fault: first whether the record as a whole is well formed, then the fields in their declared order. So a
+// fault depends on the record's bytes and the job only.
+//
+// Thread: pipeline.
+#ifndef OPERATOR_LOGIC_DECODE_PRIVATE_H
+#define OPERATOR_LOGIC_DECODE_PRIVATE_H
+
+#include "operator/logic/decode.h"
+
+typedef enum rwd_raw_kind {
+    RWD_RAW_ABSENT,   // not in the record, null, or an empty unquoted CSV field
+    RWD_RAW_CELL,     // text of a CSV field
+    RWD_RAW_STRING,   // text of a JSON string
+    RWD_RAW_NUMBER,   // a JSON number
+    RWD_RAW_BOOL,     // a JSON true or false
+    RWD_RAW_NESTED,   // a JSON object or array
+} rwd_raw_kind;
+
+typedef struct rwd_raw {
+    const uint8_t *at;   // the text, borrowed from the record (without quotes)
+    uint32_t size;
+    uint8_t kind;        // rwd_raw_kind
+    bool escaped;        // CELL, STRING: the text needs unescaping
+    bool simple;         // NUMBER: value = (negative ? - : +) digits / 10^fraction, at most 18 digits, no exponent
+    bool negative;
+    uint8_t fraction;
+    bool truth;          // BOOL
+    uint64_t digits;
+} rwd_raw;
+
+typedef struct rwd_json_plan rwd_json_plan;
+typedef struct rwd_csv_plan rwd_csv_plan;
+
+struct rwd_decoder {
+    const rwd_job *job;
+    rwd_json_plan *json;  // one of the two
+    rwd_csv_plan *csv;
+    rwd_raw *raw;         // one per field, of the record in hand
+    rwd_value *values;    // the batch's
+    size_t event_count, event_capacity;
+    rwd_arena arena;      // unescaped texts of the batch
+};
+
+static inline bool rwd_fault_set(rwd_fault *out, rwd_code code, int field, size_t at, const char *why) {
+    *out = (rwd_fault){.code = code, .field = (int16_t)field, .at = (uint32_t)at, .why = why};
+    return false;
+}
+
+rwd_json_plan *rwd_json_plan_new(const rwd_job *job);
+void rwd_json_plan_free(rwd_json_plan *plan);
+// Fills `raw` (all ABSENT before). False: the fault, MALFORMED or WRONG_TYPE of the whole record.
+RWD_MUST bool rwd_json_take_apart(rwd_json_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+// The text of a JSON string that holds escapes, already found valid: `out` has room for text.size bytes; returns the size.
+size_t rwd_json_unescape(rwd_slice text, uint8_t *out);
+
+RWD_MUST bool rwd_csv_plan_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_csv_plan **out, rwd_error *err);
+void rwd_csv_plan_free(rwd_csv_plan *plan);
+RWD_MUST bool rwd_csv_take_apart(const rwd_csv_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+
+// First byte that is not part of valid UTF-8, or the size.
+size_t rwd_utf8_valid_size(rwd_slice text);
+
+#endif

@@ -1,0 +1,117 @@
+// The step that the job's tables define, as plans made once: which fields form a table's key, and which field goes into which cell.
+#include "operator/logic/step.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+typedef struct cell_plan {
+    rwd_cell_update update;
+    uint32_t offset;
+    int16_t field;           // or -1: the aggregate takes no value
+} cell_plan;
+
+typedef struct table_plan {
+    const rwd_schema *schema;
+    const int16_t *key_fields;
+    cell_plan *cells;
+} table_plan;
+
+typedef struct job_step {
+    rwd_step base;
+    const rwd_job *job;
+    table_plan *tables;
+} job_step;
+
+// S2: a file's records have no time of their own, so `ahead` is measured on stream time, and is off unless the job sets it. The first event
+// has nothing to be measured on.
+static rwd_code judge(rwd_step *self, const rwd_event *event, int64_t stream_time) {
+    int64_t ahead = ((job_step *)self)->job->event.ahead_us, limit;
+    if (ahead == 0 || stream_time == RWD_TIME_NONE || event->time_us == RWD_TIME_NONE) return RWD_E_NONE;
+    if (__builtin_add_overflow(stream_time, ahead, &limit)) return RWD_E_NONE;
+    return event->time_us > limit ? RWD_E_FUTURE : RWD_E_NONE;
+}
+
+// The key part that makes a key too long: the longest text.
+static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
+    int16_t longest = plan->key_fields[0];
+    size_t size = 0;
+    for (size_t i = 0; i < plan->schema->part_count; i++) {
+        const rwd_value *value = &event->fields[plan->key_fields[i]];
+        if (plan->schema->parts[i].type != RWD_TYPE_STRING || !value->present || value->s.size <= size) continue;
+        size = value->s.size;
+        longest = plan->key_fields[i];
+    }
+    return longest;
+}
+
+static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
+                  size_t *out_used, rwd_fault *out_fault) {
+    const job_step *step = (const job_step *)self;
+    size_t used = 0;
+    for (size_t t = 0; t < step->job->table_count; t++) {
+        const table_plan *plan = &step->tables[t];
+        rwd_value parts[RWD_KEY_PARTS_MAX];
+        for (size_t i = 0; i < plan->schema->part_count; i++) parts[i] = event->fields[plan->key_fields[i]];
+        size_t size = rwd_key_encode(plan->schema, parts, keys + used);
+        if (size == 0) {
+            *out_fault = (rwd_fault){.code = RWD_E_TOO_LARGE, .field = longest_part(plan, event), .why = "the key is too long"};
+            return false;
+        }
+        touches[t] = (rwd_touch){
+            .hash = rwd_key_hash(plan->schema->number, rwd_slice_of(keys + used, size)),
+            .key = keys + used,
+            .key_size = (uint32_t)size,
+            .event = event_index,
+            .table = (uint16_t)t,
+        };
+        used += size;
+    }
+    *out_count = step->job->table_count;
+    *out_used = used;
+    return true;
+}
+
+static bool apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
+                  uint32_t *out_size, rwd_fault *out_fault) {
+    static const rwd_value no_value = {.present = false};
+    const job_step *step = (const job_step *)self;
+    const table_plan *plan = &step->tables[touch->table];
+    assert(!old_row || old_size == plan->schema->row_size);
+    if (old_row) memcpy(new_row, old_row, old_size);
+    else rwd_row_init(plan->schema, new_row);
+    for (size_t i = 0; i < plan->schema->column_count; i++) {
+        const cell_plan *cell = &plan->cells[i];
+        rwd_code code = cell->update(new_row + cell->offset, cell->field >= 0 ? &event->fields[cell->field] : &no_value);
+        if (code == RWD_E_NONE) continue;
+        *out_fault = (rwd_fault){.code = code, .field = cell->field, .why = "the total would overflow"};
+        return false;
+    }
+    *out_size = plan->schema->row_size;
+    return true;
+}
+
+static void step_free(rwd_step *self) {
+    job_step *step = (job_step *)self;
+    for (size_t t = 0; t < step->job->table_count; t++) free(step->tables[t].cells);
+    free(step->tables);
+    free(step);
+}
+
+static const rwd_step_ops job_step_ops = {.judge = judge, .route = route, .apply = apply, .free = step_free};
+
+rwd_step *rwd_step_new(const rwd_job *job) {
+    assert(job->table_count <= RWD_TABLES_MAX);
+    job_step *step = rwd_calloc(1, sizeof *step);
+    step->base.ops = &job_step_ops;
+    step->job = job;
+    step->tables = rwd_calloc(job->table_count + 1, sizeof *step->tables);
+    for (size_t t = 0; t < job->table_count; t++) {
+        const rwd_job_table *table = &job->tables[t];
+        const rwd_schema *schema = &table->schema;
+        cell_plan *cells = rwd_calloc(schema->column_count + 1, sizeof *cells);
+        for (size_t i = 0; i < schema->column_count; i++)
+            cells[i] = (cell_plan){schema->columns[i].update, schema->columns[i].offset, table->column_fields[i]};
+        step->tables[t] = (table_plan){.schema = schema, .key_fields = table->key_fields, .cells = cells};
+    }
+    return &step->base;
+}
