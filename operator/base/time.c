@@ -4,8 +4,6 @@
 // civil_from_days): a year begins in March, so that the leap day is its last.
 #include "operator/base/time.h"
 
-#include <stdio.h>
-
 #include "operator/base/words.h"
 
 #define US_PER_S 1000000LL
@@ -364,8 +362,26 @@ rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t 
 
 // ---- numbers to text
 
-// "2026-01-02T03:04:05", and the microseconds that are left.
-static size_t text_to_seconds(int64_t us, char out[RWD_TIME_TEXT_MAX], unsigned *out_us) {
+// `count` digits of `value`, zeros in front.
+static char *put_digits(char *out, uint64_t value, unsigned count) {
+    for (unsigned i = count; i-- > 0; value /= 10) out[i] = (char)('0' + value % 10);
+    return out + count;
+}
+
+static char *put_part(char *out, char before, uint64_t value) {
+    *out++ = before;
+    return put_digits(out, value, 2);
+}
+
+// At least four digits; beyond the range that parses there may be six, and a sign.
+static char *put_year(char *out, int64_t year) {
+    if (year < 0) *out++ = '-';
+    uint64_t value = (uint64_t)(year < 0 ? -year : year);
+    return put_digits(out, value, value > YEAR_MAX ? 6 : 4);
+}
+
+// "2026-01-02T03:04:05"; gives its end, and the microseconds that are left.
+static char *put_seconds(int64_t us, char *out, unsigned *out_us) {
     int64_t seconds = us / US_PER_S, rest = us % US_PER_S;
     if (rest < 0) {
         seconds--;
@@ -377,20 +393,33 @@ static size_t text_to_seconds(int64_t us, char out[RWD_TIME_TEXT_MAX], unsigned 
     int64_t year;
     unsigned month, day;
     civil_from_days(days, &year, &month, &day);
-    return (size_t)snprintf(out, RWD_TIME_TEXT_MAX, "%04lld-%02u-%02uT%02u:%02u:%02u", (long long)year, month, day, second / 3600,
-                            second / 60 % 60, second % 60);
+    out = put_year(out, year);
+    out = put_part(out, '-', month);
+    out = put_part(out, '-', day);
+    out = put_part(out, 'T', second / 3600);
+    out = put_part(out, ':', second / 60 % 60);
+    return put_part(out, ':', second % 60);
+}
+
+// The fraction with so many digits, "Z" and the end.
+static size_t put_end(char *start, char *out, unsigned fraction, unsigned digits) {
+    if (digits) {
+        *out++ = '.';
+        out = put_digits(out, fraction, digits);
+    }
+    memcpy(out, "Z", 2);
+    return (size_t)(out + 1 - start);
 }
 
 size_t rwd_time_text_ms(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
     unsigned fraction;
-    size_t at = text_to_seconds(us, out, &fraction);
-    return at + (size_t)snprintf(out + at, RWD_TIME_TEXT_MAX - at, ".%03uZ", fraction / 1000);
+    char *at = put_seconds(us, out, &fraction);
+    return put_end(out, at, fraction / 1000, 3);
 }
 
 size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]) {
-    if (us % 1000 == 0 && us % US_PER_S != 0) return rwd_time_text_ms(us, out);
     unsigned fraction;
-    size_t at = text_to_seconds(us, out, &fraction), left = RWD_TIME_TEXT_MAX - at;
-    if (fraction == 0) return at + (size_t)snprintf(out + at, left, "Z");
-    return at + (size_t)snprintf(out + at, left, ".%06uZ", fraction);
+    char *at = put_seconds(us, out, &fraction);
+    if (fraction == 0) return put_end(out, at, 0, 0);
+    return fraction % 1000 == 0 ? put_end(out, at, fraction / 1000, 3) : put_end(out, at, fraction, 6);
 }
