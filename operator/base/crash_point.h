@@ -50,6 +50,19 @@
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
     /* state */                                                                                                                   \
     /* sink */                                                                                                                    \
+    X(sink_before_append, "sink-before-append", "a commit of the file sink has written nothing")                                  \
+    X(sink_output_appended, "sink-output-appended", "one output has the commit's rows, not synced")                               \
+    X(sink_dead_ahead, "sink-dead-ahead", "dead letters of the open transaction are written ahead of their commit")               \
+    X(sink_output_synced, "sink-output-synced", "one output of a commit is durable")                                              \
+    X(sink_outputs_synced, "sink-outputs-synced", "all outputs of a commit are durable, its entry is not written")                \
+    X(sink_entry_torn, "sink-entry-torn", "half of a commit's entry is in the commit log")                                        \
+    X(sink_entry_appended, "sink-entry-appended", "a commit's entry is in the commit log, not synced")                            \
+    X(sink_entry_synced, "sink-entry-synced", "a commit's entry is durable, nobody was told")                                     \
+    X(sink_outputs_opened, "sink-outputs-opened", "new outputs are made and empty, the commit log is the old one")                 \
+    X(sink_log_written, "sink-log-written", "a new commit log is durable under its temporary name")                               \
+    X(sink_log_renamed, "sink-log-renamed", "the new commit log has its name, which is not durable yet")                          \
+    X(sink_output_cut, "sink-output-cut", "one output is cut to its committed length")                                            \
+    X(sink_recovered, "sink-recovered", "all outputs are cut, C is not told yet")                                                 \
     /* pipeline */                                                                                                                 \
     X(recovery_peeked, "recovery-peeked", "C was looked at, nothing is taken over yet")                                            \
     X(recovery_taken_over, "recovery-taken-over", "outputs are cut and C is read, no checkpoint is chosen yet")                    \
