@@ -1,0 +1,101 @@
+// Segments by the top bits of the hash: extendible hashing.
+//
+// What must stay true: the entries that point to a segment of depth d are the 2^(depth-d) ones whose top d bits are the segment's prefix.
+#include <assert.h>
+#include <stdlib.h>
+
+#include "state/tables_private.h"
+
+static size_t entries(const rwd_table *table) { return (size_t)1 << table->depth; }
+
+static size_t first_entry(const rwd_table *table, const rwd_segment *segment) {
+    return table->depth ? (size_t)(segment->first_hash >> (64 - table->depth)) : 0;
+}
+
+// Points the segment's entries at it.
+static void enter(rwd_table *table, rwd_segment *segment) {
+    size_t from = first_entry(table, segment);
+    size_t count = (size_t)1 << (table->depth - segment->depth);
+    for (size_t i = 0; i < count; i++) table->directory[from + i] = segment;
+}
+
+void rwd_directory_init(rwd_tables *tables, rwd_table *table) {
+    table->directory = rwd_malloc(sizeof *table->directory);
+    rwd_budget_take(tables->budget, RWD_SHARE_HOT, sizeof *table->directory);
+    table->depth = 0;
+    table->directory[0] = rwd_pool_take(&tables->pool, true);
+    table->segments = 1;
+    table->used = 0;
+    table->release_hand = 0;
+}
+
+void rwd_directory_deinit(rwd_tables *tables, rwd_table *table) {
+    if (!table->directory) return;
+    rwd_budget_give(tables->budget, RWD_SHARE_HOT, entries(table) * sizeof *table->directory);
+    free(table->directory);
+    table->directory = NULL;
+    table->segments = 0;
+}
+
+static bool double_entries(rwd_tables *tables, rwd_table *table) {
+    size_t old = entries(table), bytes = old * sizeof *table->directory;
+    if (table->depth == RWD_DIRECTORY_DEPTH_MAX || old * 2 > (table->segments + 1) * RWD_DIRECTORY_SLACK) return false;
+    if (!rwd_budget_fits(tables->budget, RWD_SHARE_HOT, bytes)) return false;
+    rwd_budget_take(tables->budget, RWD_SHARE_HOT, bytes);
+    table->directory = rwd_realloc(table->directory, bytes * 2);
+    for (size_t i = old; i-- > 0;) table->directory[2 * i] = table->directory[2 * i + 1] = table->directory[i];
+    table->depth++;
+    return true;
+}
+
+bool rwd_directory_split(rwd_tables *tables, rwd_table *table, rwd_segment *segment) {
+    if (segment->depth == table->depth && table->depth == RWD_DIRECTORY_DEPTH_MAX) return false;
+    rwd_segment *upper = rwd_pool_take(&tables->pool, false);
+    if (!upper) return false;
+    if (segment->depth == table->depth && !double_entries(tables, table)) {
+        rwd_pool_give(&tables->pool, upper);
+        return false;
+    }
+    rwd_segment_split(&table->geometry, segment, upper);
+    enter(table, upper);
+    table->segments++;
+    tables->moves++;
+    tables->stats.splits++;
+    return true;
+}
+
+void rwd_directory_presize(rwd_tables *tables, rwd_table *table, uint64_t keys) {
+    assert(table->used == 0);
+    // Hashes scatter: segments that are three quarters full on average leave room for those that get more.
+    uint64_t per_segment = (uint64_t)table->geometry.limit * 3 / 4;
+    while (table->segments * per_segment < keys) {
+        unsigned target = table->directory[0]->depth + 1u;
+        for (uint64_t hash = 0;;) {
+            rwd_segment *segment = rwd_directory_find(table, hash);
+            bool more = rwd_segment_end(segment, &hash);
+            if (segment->depth < target && !rwd_directory_split(tables, table, segment)) return;
+            if (!more) break;
+        }
+    }
+    tables->stats.splits = 0;
+}
+
+bool rwd_segment_end(const rwd_segment *segment, uint64_t *out_hash) {
+    if (segment->depth == 0) return false;
+    return !__builtin_add_overflow(segment->first_hash, 1ull << (64 - segment->depth), out_hash);
+}
+
+bool rwd_directory_release(rwd_tables *tables, rwd_table *table, rwd_segment *segment) {
+    assert(segment->used == 0);
+    if (segment->depth == 0) return false;
+    uint64_t bit = 1ull << (64 - segment->depth);
+    rwd_segment *buddy = rwd_directory_find(table, segment->first_hash ^ bit);
+    if (buddy->depth != segment->depth) return false;
+    buddy->depth--;
+    buddy->first_hash &= ~bit;
+    enter(table, buddy);
+    rwd_pool_give(&tables->pool, segment);
+    table->segments--;
+    tables->moves++;
+    return true;
+}

@@ -1,0 +1,212 @@
+// Segments from mapped chunks, and the spill arena. See pool_private.h.
+//
+// What must stay true: every segment is either in the free list, or handed out as a table's segment, or a slab; a slab is in
+// the partial list of its class exactly while it has a free block; a slab without live blocks does not exist.
+#include "state/pool_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "operator/base/bytes.h"
+
+struct rwd_slab {
+    rwd_slab *next, *previous;
+    void *free_blocks;       // linked through their first word
+    uint32_t class_index;
+    uint32_t live;           // blocks handed out
+    uint32_t fresh;          // offset behind the last block ever handed out
+    bool listed;
+};
+
+#define SLAB_HEADER 64u
+_Static_assert(sizeof(rwd_slab) <= SLAB_HEADER, "blocks begin behind the slab's header");
+
+static size_t class_size(unsigned class_index) {
+    size_t base = (size_t)32 << (class_index / 2);
+    return class_index % 2 ? base + base / 2 : base;
+}
+
+// The smallest class that holds `size`, or RWD_SPILL_CLASSES if it needs a mapping of its own.
+static unsigned class_of(const rwd_pool *pool, size_t size) {
+    if (size > pool->segment_size / 4) return RWD_SPILL_CLASSES;
+    for (unsigned i = 0; i < RWD_SPILL_CLASSES; i++) {
+        if (class_size(i) >= size) return i;
+    }
+    return RWD_SPILL_CLASSES;
+}
+
+// In front of a block that has a mapping of its own.
+typedef struct rwd_big_block {
+    struct rwd_big_block *next, *previous;
+    size_t bytes;
+} rwd_big_block;
+#define BIG_HEADER 64u
+
+static size_t big_size(size_t size) { return (size + BIG_HEADER + 4095) & ~(size_t)4095; }
+
+void rwd_pool_init(rwd_pool *pool, rwd_budget *budget, uint32_t segment_size, uint32_t chunk_size) {
+    assert((segment_size & (segment_size - 1)) == 0 && (chunk_size & (chunk_size - 1)) == 0);
+    assert(segment_size >= 2048 && segment_size <= chunk_size);
+    memset(pool, 0, sizeof *pool);
+    pool->budget = budget;
+    pool->segment_size = segment_size;
+    pool->chunk_size = chunk_size;
+}
+
+static void give_big(rwd_pool *pool, rwd_big_block *block) {
+    size_t bytes = block->bytes;
+    if (block->previous) block->previous->next = block->next;
+    else pool->big = block->next;
+    if (block->next) block->next->previous = block->previous;
+    munmap(block, bytes);
+    rwd_budget_give(pool->budget, RWD_SHARE_HOT, bytes);
+    pool->mapped_bytes -= bytes;
+}
+
+void rwd_pool_reset(rwd_pool *pool) {
+    while (pool->big) give_big(pool, pool->big);
+    for (size_t i = 0; i < pool->chunk_count; i++) munmap(pool->chunks[i], pool->chunk_size);
+    free(pool->chunks);
+    rwd_budget_give(pool->budget, RWD_SHARE_HOT, (uint64_t)pool->chunk_count * pool->chunk_size);
+    rwd_pool_init(pool, pool->budget, pool->segment_size, pool->chunk_size);
+}
+
+// Maps `size` bytes at a multiple of `size`. Memory that is gone ends the program, as everywhere.
+static void *map_aligned(size_t size) {
+    uint8_t *wide = mmap(NULL, size * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (wide == MAP_FAILED) {
+        fputs("rewind: out of memory\n", stderr);
+        abort();
+    }
+    uintptr_t begin = ((uintptr_t)wide + size - 1) & ~(uintptr_t)(size - 1);
+    size_t before = begin - (uintptr_t)wide;
+    if (before) munmap(wide, before);
+    munmap((void *)(begin + size), size - before);
+    return (void *)begin;
+}
+
+static bool map_chunk(rwd_pool *pool, bool must) {
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size)) return false;
+    if (pool->chunk_count == pool->chunk_capacity) {
+        pool->chunk_capacity = pool->chunk_capacity ? pool->chunk_capacity * 2 : 64;
+        pool->chunks = rwd_realloc(pool->chunks, pool->chunk_capacity * sizeof *pool->chunks);
+    }
+    uint8_t *chunk = map_aligned(pool->chunk_size);
+    // One page table entry for many segments: touches are random, so address translation would cost as much as the data. Best effort.
+    (void)madvise(chunk, pool->chunk_size, MADV_HUGEPAGE);
+    pool->chunks[pool->chunk_count++] = chunk;
+    rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->chunk_size);
+    pool->mapped_bytes += pool->chunk_size;
+    for (size_t at = pool->chunk_size; at > 0; at -= pool->segment_size) {
+        void **segment = (void *)(chunk + at - pool->segment_size);
+        *segment = pool->free_segments;
+        pool->free_segments = segment;
+    }
+    pool->free_count += pool->chunk_size / pool->segment_size;
+    return true;
+}
+
+void *rwd_pool_take(rwd_pool *pool, bool must) {
+    if (!pool->free_segments && !map_chunk(pool, must)) return NULL;
+    void **segment = pool->free_segments;
+    pool->free_segments = *segment;
+    pool->free_count--;
+    pool->taken_count++;
+    *segment = NULL;
+    return segment;
+}
+
+void rwd_pool_give(rwd_pool *pool, void *segment) {
+    assert(pool->taken_count > 0);
+    memset(segment, 0, pool->segment_size);
+    *(void **)segment = pool->free_segments;
+    pool->free_segments = segment;
+    pool->free_count++;
+    pool->taken_count--;
+}
+
+// ---------------------------------------------------------------------------------------------- spill arena
+static void list_slab(rwd_pool *pool, rwd_slab *slab) {
+    rwd_slab **head = &pool->partial[slab->class_index];
+    slab->previous = NULL;
+    slab->next = *head;
+    if (*head) (*head)->previous = slab;
+    *head = slab;
+    slab->listed = true;
+}
+
+static void unlist_slab(rwd_pool *pool, rwd_slab *slab) {
+    if (slab->previous) slab->previous->next = slab->next;
+    else pool->partial[slab->class_index] = slab->next;
+    if (slab->next) slab->next->previous = slab->previous;
+    slab->listed = false;
+}
+
+static bool slab_is_full(const rwd_pool *pool, const rwd_slab *slab) {
+    return !slab->free_blocks && slab->fresh + class_size(slab->class_index) > pool->segment_size;
+}
+
+static void *take_big(rwd_pool *pool, size_t size, bool must) {
+    size_t bytes = big_size(size);
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, bytes)) return NULL;
+    rwd_big_block *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+        fputs("rewind: out of memory\n", stderr);
+        abort();
+    }
+    *block = (rwd_big_block){.next = pool->big, .bytes = bytes};
+    if (pool->big) pool->big->previous = block;
+    pool->big = block;
+    rwd_budget_take(pool->budget, RWD_SHARE_HOT, bytes);
+    pool->mapped_bytes += bytes;
+    return (uint8_t *)block + BIG_HEADER;
+}
+
+void *rwd_spill_take(rwd_pool *pool, size_t size, bool must) {
+    unsigned class_index = class_of(pool, size);
+    if (class_index == RWD_SPILL_CLASSES) return take_big(pool, size, must);
+    rwd_slab *slab = pool->partial[class_index];
+    if (!slab) {
+        slab = rwd_pool_take(pool, must);
+        if (!slab) return NULL;
+        slab->class_index = class_index;
+        slab->fresh = SLAB_HEADER;
+        list_slab(pool, slab);
+    }
+    void **block = slab->free_blocks;
+    if (block) {
+        slab->free_blocks = *block;
+    } else {
+        block = (void *)((uint8_t *)slab + slab->fresh);
+        slab->fresh += (uint32_t)class_size(class_index);
+    }
+    slab->live++;
+    if (slab_is_full(pool, slab)) unlist_slab(pool, slab);
+    return block;
+}
+
+void rwd_spill_give(rwd_pool *pool, void *block, size_t size) {
+    if (class_of(pool, size) == RWD_SPILL_CLASSES) {
+        give_big(pool, (rwd_big_block *)(void *)((uint8_t *)block - BIG_HEADER));
+        return;
+    }
+    rwd_slab *slab = rwd_pool_segment_of(pool, block);
+    assert(slab->live > 0 && slab->class_index == class_of(pool, size));
+    *(void **)block = slab->free_blocks;
+    slab->free_blocks = block;
+    slab->live--;
+    if (!slab->listed) list_slab(pool, slab);
+    if (slab->live == 0) {
+        unlist_slab(pool, slab);
+        rwd_pool_give(pool, slab);
+    }
+}
+
+bool rwd_spill_same_class(const rwd_pool *pool, size_t a, size_t b) {
+    unsigned class_a = class_of(pool, a);
+    if (class_a != class_of(pool, b)) return false;
+    return class_a != RWD_SPILL_CLASSES || big_size(a) == big_size(b);
+}
