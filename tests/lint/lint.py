@@ -259,6 +259,22 @@ def rule_top_level(tree):
             yield Finding("top", path, 0, f"'{top}' does not belong at the top of the tree")
 
 
+def rule_listed(tree):
+    """Each source is named by the build: a file that nobody compiles, or a test that nobody runs, is found."""
+    lists = [p for p in tree.paths if p.endswith((".cmake", "CMakeLists.txt")) or re.fullmatch(r"tests/\w+/run", p)]
+    words = {p: {word.lstrip("/") for line in tree.lines(p) for word in re.findall(r"[\w./-]+", line.split("#")[0])} for p in lists}
+    for path in tree.code():
+        if not path.endswith((".c", ".cpp")) or not (room_of(path) or path.startswith("tests/")):
+            continue
+        named = False
+        for place, names in words.items():
+            folder = os.path.dirname(place)
+            below = path[len(folder) + 1:] if folder and path.startswith(folder + "/") else path
+            named = named or below in names
+        if not named:
+            yield Finding("listed", path, 0, "nothing that builds names it")
+
+
 def rule_header_words(tree):
     """A public header says who may call it from which thread; its guard is its path; it begins with a comment."""
     for path in tree.headers():
@@ -386,8 +402,8 @@ def rule_mutable_globals(libraries, allowed):
 def check(root, build, libraries):
     tree = Tree(root)
     findings = list(rule_rooms_have_no_cycle(ROOMS))
-    for rule in (rule_doors, rule_directions, rule_pure_step, rule_text, rule_calls, rule_no_ndebug, rule_top_level, rule_header_words,
-                 rule_documented):
+    for rule in (rule_doors, rule_directions, rule_pure_step, rule_text, rule_calls, rule_no_ndebug, rule_top_level, rule_listed,
+                 rule_header_words, rule_documented):
         findings += rule(tree)
     if build:
         findings += rule_headers_compile_alone(tree, build)
@@ -418,6 +434,13 @@ int64_t rwd_thing_third(void);  // behind it
 
 CLEAN = {
     "CMakeLists.txt": "project(x)\n",
+    "operator/base/CMakeLists.txt": "rwd_room(rwd_base SOURCES hash.c log.c)\n",
+    "operator/config/CMakeLists.txt": "rwd_room(rwd_config SOURCES yaml.c check.c)\n",
+    "operator/logic/CMakeLists.txt": "rwd_room(rwd_logic SOURCES decode.c step.c)\n",
+    "operator/sink/CMakeLists.txt": "rwd_room(rwd_sink SOURCES file.c)\n",
+    "checkpoints/CMakeLists.txt": "rwd_room(rwd_checkpoints SOURCES repository.c)\n",
+    "state/CMakeLists.txt": "rwd_room(rwd_state SOURCES thing.c inner/other.c) # forgotten.c\n",
+    "tests/unit/state.cmake": "rwd_test(state_thing_test SOURCES state_thing_test.c LIBS rwd_state)\n",
     "LICENSE": "text with a\ttab\n",
     "operator/base/error.h": CLEAN_HEADER.replace("STATE_THING_H", "OPERATOR_BASE_ERROR_H").replace(
         '#include "operator/base/error.h"\n\n', "").replace("thing", "error"),
@@ -470,7 +493,9 @@ BREAKS = [
     ("text", "state/thing.c", "//" + "x" * 200 + "\n", "columns"),
     ("call", "state/thing.c", "    sprintf(out, x);\n", "sprintf"),
     ("call", "state/thing.c", "    int x = atoi (text);\n", "atoi"),
-    ("assert", "state/CMakeLists.txt", "add_compile_options(-DNDEBUG)\n", "assertions"),
+    ("assert", "state/flags.cmake", "add_compile_options(-DNDEBUG)\n", "assertions"),
+    ("listed", "state/forgotten.c", "int x;\n", "builds names it"),
+    ("listed", "tests/unit/state_other_test.c", "int x;\n", "builds names it"),
     ("top", "cmake/flags.cmake", "x\n", "cmake"),
     ("top", "notes.md", "x\n", "notes.md"),
     ("header", "state/thing.h", CLEAN_HEADER.replace("// Thread: any.", "// For any."), "Thread:"),
