@@ -48,6 +48,7 @@ static uint32_t purge_absent(rwd_tables *tables, rwd_table *table, rwd_segment *
 // Second chance: a slot used since the hand last came by is passed once. Two rounds see every slot without its chance.
 static uint32_t evict(rwd_tables *tables, rwd_table *table, rwd_segment *segment, uint32_t portion) {
     uint32_t dropped = 0, slots = table->geometry.slot_count;
+    if (segment->used == segment->dirty[0] + segment->dirty[1]) return 0;
     for (uint32_t seen = 0; seen < 2 * slots && dropped < portion; seen++) {
         uint32_t at = segment->hand;
         segment->hand = (uint16_t)(at + 1 == slots ? 0 : at + 1);
@@ -131,7 +132,9 @@ rwd_segment *rwd_tables_room(rwd_tables *tables, rwd_table *table, uint64_t hash
 void *rwd_tables_spill(rwd_tables *tables, size_t size) {
     void *block = rwd_spill_take(&tables->pool, size, false);
     if (!block && reclaim(tables, NULL)) block = rwd_spill_take(&tables->pool, size, false);
-    for (unsigned probe = 0; !block && probe < RECLAIM_PROBES; probe++) {
+    size_t probes = 0;
+    for (size_t i = 0; i < tables->count; i++) probes += tables->tables[i].segments;
+    for (; !block && probes > 0; probes--) {
         rwd_table *table = &tables->tables[tables->evict_table];
         rwd_segment *segment = rwd_directory_find(table, tables->evict_hash);
         if (!rwd_segment_end(segment, &tables->evict_hash)) {

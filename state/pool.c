@@ -44,6 +44,7 @@ typedef struct rwd_big_block {
     size_t bytes;
 } rwd_big_block;
 #define BIG_HEADER 64u
+#define BIG_SHARE 16  // one part in so many of the HOT share
 
 static size_t big_size(size_t size) { return (size + BIG_HEADER + 4095) & ~(size_t)4095; }
 
@@ -89,7 +90,9 @@ static void *map_aligned(size_t size) {
 }
 
 static bool map_chunk(rwd_pool *pool, bool must) {
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size)) return false;
+    // Chunks stay for good; a part of the share is kept from them, so that a large block can always be had by giving up others.
+    uint64_t kept = pool->budget->limit[RWD_SHARE_HOT] / BIG_SHARE;
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept)) return false;
     if (pool->chunk_count == pool->chunk_capacity) {
         pool->chunk_capacity = pool->chunk_capacity ? pool->chunk_capacity * 2 : 64;
         pool->chunks = rwd_realloc(pool->chunks, pool->chunk_capacity * sizeof *pool->chunks);

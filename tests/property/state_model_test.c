@@ -251,6 +251,8 @@ static void check_checkpoint(world *w) {
     free(c);
 }
 
+static void take_changes(world *w);
+
 static bool sweep(world *w, size_t limit) {
     if (w->frozen_open && !w->swept) w->swept = w->participant->ops->sweep(w->participant, limit);
     return w->swept;
@@ -274,7 +276,7 @@ static void finish_checkpoint(world *w) {
 // ---------------------------------------------------------------------------------------------- steps
 static uint8_t key_bytes[BATCH_MAX][RWD_KEY_BYTES_MAX];
 
-// PROTOCOL K2: no clean slot left: checkpoint and try again; a batch that does not fit even then is halved.
+// K2: no clean slot left: end the transaction (what it changed is taken), checkpoint, try again; a batch that does not fit even then is halved.
 static size_t resolve(world *w, rwd_touch *touches, size_t count) {
     rwd_error err;
     for (bool clean = false;;) {
@@ -286,6 +288,7 @@ static size_t resolve(world *w, rwd_touch *touches, size_t count) {
             assert_true(count > 1);
             count = (count + 1) / 2;
         }
+        take_changes(w);
         finish_checkpoint(w);
         begin_checkpoint(w);
         finish_checkpoint(w);
