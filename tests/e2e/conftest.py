@@ -1,0 +1,37 @@
+"""Set-up of the end-to-end tests: the program that was built, --long, and where helpers are found."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import rewind as driver  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="the release-sized versions")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): tests that share one worker")
+    if not os.access(driver.PROGRAM, os.X_OK):
+        raise pytest.UsageError(f"{driver.PROGRAM} is not there; build it with: ./tests/run --only e2e")
+
+
+@pytest.fixture(scope="session")
+def long(request):
+    return request.config.getoption("--long")
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    """Makes jobs, each in its own folder."""
+    made = []
+
+    def make(lines=None, name="orders", **sections):
+        made.append(driver.Job(tmp_path / f"job{len(made)}", lines, name, **sections))
+        return made[-1]
+
+    return make
