@@ -1,0 +1,3 @@
+rwd_test(logic_decode_json_test SOURCES logic_decode_json_test.c LIBS rwd_logic)
+rwd_test(logic_decode_csv_test SOURCES logic_decode_csv_test.c LIBS rwd_logic)
+rwd_test(logic_step_test SOURCES logic_step_test.c LIBS rwd_logic)

@@ -1,0 +1,184 @@
+// The step that a job's tables define, against totals kept by hand.
+#include "tests/support/random.h"
+#include "tests/unit/logic_support.h"
+
+#define EVENT                                                                                                                     \
+    "  time: {field: ts, ahead: 1h}\n"                                                                       \
+    "  fields: {customer: string, country: string, amount: decimal(2), quantity: int, ts: {type: time, format: epoch-ms}}"
+#define TABLES                                                                                                                    \
+    "  customers: {key: customer, aggregates: {n: count(), revenue: sum(amount), least: min(quantity), last: max(ts)}}\n"          \
+    "  places: {key: [country, customer], aggregates: {units: sum(quantity)}}"
+
+typedef struct fixture {
+    rwd_job *job;
+    rwd_decoder *decoder;
+    rwd_step *step;
+    uint8_t keys[2 * RWD_KEY_BYTES_MAX];
+    rwd_touch touches[2];
+    size_t touch_count, keys_used;
+    rwd_fault fault;
+} fixture;
+
+static fixture f;
+static int begin(void **state) {
+    (void)state;
+    rwd_error err;
+    f.job = job_of("json", EVENT, TABLES);
+    f.step = rwd_step_new(f.job);
+    return rwd_decoder_new(f.job, NULL, 0, &f.decoder, &err) ? 0 : -1;
+}
+static int end(void **state) {
+    (void)state;
+    f.step->ops->free(f.step);
+    rwd_decoder_free(f.decoder);
+    rwd_job_free(f.job);
+    return 0;
+}
+
+// An event with fields in the job's order: customer, country, amount, quantity, ts.
+static rwd_event event_of(rwd_value values[5], const char *customer, const char *country, rwd_i128 cents, int64_t quantity, int64_t time_us) {
+    values[0] = (rwd_value){.s = rwd_slice_str(customer), .present = true};
+    values[1] = (rwd_value){.s = rwd_slice_str(country), .present = true};
+    values[2] = (rwd_value){.d = cents, .present = true};
+    values[3] = (rwd_value){.i = quantity, .present = true};
+    values[4] = (rwd_value){.i = time_us, .present = true};
+    return (rwd_event){.fields = values, .time_us = time_us};
+}
+
+static bool route(const rwd_event *event) {
+    return f.step->ops->route(f.step, event, 7, f.touches, &f.touch_count, f.keys, &f.keys_used, &f.fault);
+}
+
+static void an_event_touches_one_key_in_each_table(void **state) {
+    (void)state;
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 1250, 3, 0);
+    assert_true(route(&event));
+    assert_int_equal(f.touch_count, 2);
+    size_t used = 0;
+    for (uint16_t t = 0; t < 2; t++) {
+        const rwd_schema *schema = &f.job->tables[t].schema;
+        rwd_value parts[2] = {values[t == 0 ? 0 : 1], values[0]};
+        uint8_t key[RWD_KEY_BYTES_MAX];
+        size_t size = rwd_key_encode(schema, parts, key);
+        assert_int_equal(f.touches[t].key_size, size);
+        assert_memory_equal(f.touches[t].key, key, size);
+        assert_int_equal(f.touches[t].hash, rwd_key_hash(t, rwd_slice_of(key, size)));
+        assert_int_equal(f.touches[t].table, t);
+        assert_int_equal(f.touches[t].event, 7);
+        used += size;
+    }
+    assert_int_equal(f.keys_used, used);
+}
+
+static void a_key_that_is_too_long_is_too_large_and_names_its_longest_part(void **state) {
+    (void)state;
+    char *name = rwd_malloc(RWD_KEY_BYTES_MAX + 1);
+    memset(name, 'x', RWD_KEY_BYTES_MAX);
+    name[RWD_KEY_BYTES_MAX] = '\0';
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", name, 1250, 3, 0);
+    assert_false(route(&event));
+    assert_int_equal(f.fault.code, RWD_E_TOO_LARGE);
+    assert_int_equal(f.fault.field, 1);
+    rwd_buf words = {0};
+    rwd_fault_text(f.job, &f.fault, &words);
+    assert_string_equal(rwd_buf_cstr(&words), "field 'country': the key is too long");
+    rwd_buf_deinit(&words);
+    free(name);
+}
+
+static void rows_are_the_totals_of_their_events(void **state) {
+    (void)state;
+    test_random random = test_random_of(3);
+    uint8_t rows[2][RWD_ROW_BYTES_MAX], next[RWD_ROW_BYTES_MAX];
+    int64_t count = 0, least = INT64_MAX, last = INT64_MIN, units = 0;
+    rwd_i128 revenue = 0;
+    for (int i = 0; i < 1000; i++) {
+        int64_t quantity = (int64_t)test_random_below(&random, 200) - 100, time = (int64_t)test_random_below(&random, 1000000);
+        rwd_i128 cents = (rwd_i128)test_random_u64(&random) * 1000003 - ((rwd_i128)1 << 80);
+        rwd_value values[5], read;
+        rwd_event event = event_of(values, "anna", "DE", cents, quantity, time);
+        assert_true(route(&event));
+        for (int t = 0; t < 2; t++) {
+            uint32_t size = 0, old_size = f.job->tables[t].schema.row_size;
+            assert_true(f.step->ops->apply(f.step, &event, &f.touches[t], i ? rows[t] : NULL, i ? old_size : 0, next, &size, &f.fault));
+            assert_int_equal(size, old_size);
+            memcpy(rows[t], next, size);
+        }
+        count++;
+        revenue += cents;
+        units += quantity;
+        if (quantity < least) least = quantity;
+        if (time > last) last = time;
+        const rwd_schema *customers = &f.job->tables[0].schema;
+        rwd_row_read(customers, 0, rows[0], &read);
+        assert_int_equal(read.i, count);
+        rwd_row_read(customers, 1, rows[0], &read);
+        assert_true(read.d == revenue);
+        rwd_row_read(customers, 2, rows[0], &read);
+        assert_int_equal(read.i, least);
+        rwd_row_read(customers, 3, rows[0], &read);
+        assert_int_equal(read.i, last);
+        rwd_row_read(&f.job->tables[1].schema, 0, rows[1], &read);
+        assert_int_equal(read.i, units);
+    }
+}
+
+static void a_total_that_would_overflow_is_a_fault_and_the_old_row_stays(void **state) {
+    (void)state;
+    uint8_t row[RWD_ROW_BYTES_MAX], before[RWD_ROW_BYTES_MAX], next[RWD_ROW_BYTES_MAX];
+    uint32_t size = 0;
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 0, INT64_MAX, 0);
+    assert_true(route(&event));
+    assert_true(f.step->ops->apply(f.step, &event, &f.touches[1], NULL, 0, row, &size, &f.fault));
+    memcpy(before, row, size);
+    event = event_of(values, "anna", "DE", 0, 1, 0);
+    assert_false(f.step->ops->apply(f.step, &event, &f.touches[1], row, size, next, &size, &f.fault));
+    assert_int_equal(f.fault.code, RWD_E_OVERFLOW);
+    assert_int_equal(f.fault.field, 3);
+    assert_memory_equal(row, before, f.job->tables[1].schema.row_size);
+}
+
+// S2 for files.
+static void an_event_too_far_ahead_of_stream_time_is_future(void **state) {
+    (void)state;
+    const int64_t hour = 3600000000;
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 0, 0, 10 * hour);
+    assert_int_equal(f.step->ops->judge(f.step, &event, 9 * hour), RWD_E_NONE);
+    assert_int_equal(f.step->ops->judge(f.step, &event, 9 * hour - 1), RWD_E_FUTURE);
+    assert_int_equal(f.step->ops->judge(f.step, &event, 20 * hour), RWD_E_NONE);
+}
+
+static void the_first_event_is_never_future(void **state) {
+    (void)state;
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 0, 0, RWD_TIME_MAX);
+    assert_int_equal(f.step->ops->judge(f.step, &event, RWD_TIME_NONE), RWD_E_NONE);
+}
+
+static void nothing_is_future_unless_ahead_is_set(void **state) {
+    (void)state;
+    rwd_job *job = job_of("json", "  time: {field: ts, format: epoch-ms}\n  fields: {customer: string}", "  t: {key: customer, aggregates: {n: count()}}");
+    rwd_step *step = rwd_step_new(job);
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 0, 0, RWD_TIME_MAX);
+    assert_int_equal(step->ops->judge(step, &event, 0), RWD_E_NONE);
+    step->ops->free(step);
+    rwd_job_free(job);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_touches_one_key_in_each_table),
+        cmocka_unit_test(a_key_that_is_too_long_is_too_large_and_names_its_longest_part),
+        cmocka_unit_test(rows_are_the_totals_of_their_events),
+        cmocka_unit_test(a_total_that_would_overflow_is_a_fault_and_the_old_row_stays),
+        cmocka_unit_test(an_event_too_far_ahead_of_stream_time_is_future),
+        cmocka_unit_test(the_first_event_is_never_future),
+        cmocka_unit_test(nothing_is_future_unless_ahead_is_set),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
