@@ -30,6 +30,10 @@ void rwd_checkpointer_sweep(rwd_checkpointer *checkpointer, size_t limit);
 // K1: the commit whose boundary was frozen is known to have succeeded.
 void rwd_checkpointer_committed(rwd_checkpointer *checkpointer);
 
+// The commit of the frozen boundary did not succeed, or the state rolls back: waits for the running write to end (sweeping meanwhile), drops its result
+// and what it wrote. Not busy afterwards; nothing is thawed: the caller discards the participants.
+void rwd_checkpointer_abandon(rwd_checkpointer *checkpointer);
+
 typedef enum rwd_checkpoint_outcome { RWD_CHECKPOINT_IDLE, RWD_CHECKPOINT_RUNNING, RWD_CHECKPOINT_DONE, RWD_CHECKPOINT_FAILED } rwd_checkpoint_outcome;
 typedef struct rwd_checkpoint_result {
     char id[RWD_CHECKPOINT_ID];
@@ -38,7 +42,8 @@ typedef struct rwd_checkpoint_result {
     int64_t took_ns;
     rwd_error error;   // of FAILED
 } rwd_checkpoint_result;
-// DONE and FAILED are told once; after DONE the participants are thawed. FAILED is final for this process (participant.h).
+// DONE and FAILED are told once; after DONE the participants are thawed. After FAILED they must be discarded before another begin (participant.h).
+// The digest is the sum (rwd_hash128_add) of the participants' digests.
 rwd_checkpoint_outcome rwd_checkpointer_poll(rwd_checkpointer *checkpointer, rwd_checkpoint_result *out);
 // Blocks up to `timeout_ns` for something to poll for (used when the pipeline has nothing else to do). Sweep first: the thread may wait for it.
 void rwd_checkpointer_wait(rwd_checkpointer *checkpointer, int64_t timeout_ns);

@@ -2,7 +2,8 @@
 //
 // A lineage is a genesis position, a list of segments (from offset, logic, sinks) and amendments. Its id is the hash of that list. The history hash
 // below X covers what can have shaped the state at X: the genesis, the segments that begin below X and the amendments below X. (A segment that begins at
-// X or later has not acted yet.) A checkpoint serves every lineage whose history below its X has the same hash.
+// X or later has not acted yet; sinks shape no state; neighbours with the same logic count as one.) A checkpoint serves every lineage whose history below
+// its X has the same hash.
 //
 // Thread: values; one thread at a time.
 #ifndef CHECKPOINTS_LINEAGE_H
@@ -10,6 +11,8 @@
 
 #include "operator/base/hash.h"
 #include "operator/base/bytes.h"
+
+#define RWD_LINEAGE_SEGMENTS_MAX 4096
 
 typedef struct rwd_lineage_segment {
     int64_t from;          // first offset that this logic decides
@@ -26,6 +29,7 @@ typedef struct rwd_lineage {
 
 void rwd_lineage_init(rwd_lineage *lineage, rwd_hash128 source, int64_t genesis);
 void rwd_lineage_deinit(rwd_lineage *lineage);
+void rwd_lineage_copy(const rwd_lineage *from, rwd_lineage *out);
 void rwd_lineage_add_segment(rwd_lineage *lineage, rwd_lineage_segment segment);  // `from` rises
 rwd_hash128 rwd_lineage_id(const rwd_lineage *lineage);
 rwd_hash128 rwd_lineage_history(const rwd_lineage *lineage, int64_t next_offset);

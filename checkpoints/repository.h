@@ -4,11 +4,16 @@
 //   <data>/history.log          append-only, framed, hash-chained (R7)
 //   <data>/live/<term>/         files in use by this owner; what an earlier term left is thrown away
 //   <data>/checkpoints/<id>/    MANIFEST and the participants' files
-//   <data>/checkpoints/<id>.bad/  a quarantined one
+//   <data>/checkpoints/<id>.part/    one that is being written: gone at the next start
+//   <data>/checkpoints/<id>.bad/     a quarantined one, with WHY
+//   <data>/checkpoints/<id>.pruned/  one that is being pruned: finished at the next start
+//   <data>/pruned/<id>          the MANIFEST of a pruned one, so that years of them do not slow the search for a good one
+//   <data>/GENESIS tags verified     small framed files
 //   <data>/lineages/<id>/       lineage and normalised job file
 //
 // What must stay true:
-//   - a folder counts as a checkpoint only once its MANIFEST is there under that name; MANIFEST comes last (K3);
+//   - a checkpoint counts only once its folder has the name <id>, which it gets when all in it, MANIFEST last, is durable (K3); a
+//     folder of that name without a good MANIFEST is damage, never taken for unfinished work;
 //   - nothing here deletes a checkpoint but `prune` and `forget`, under K6's conditions;
 //   - pruning removes files and keeps the MANIFEST, so that the chain of parents can always be walked (K5).
 //
@@ -75,7 +80,7 @@ typedef struct rwd_checkpoint {
     rwd_hash128 digest;               // root of the state digest
     int64_t created_us;               // wall clock, for people only (R2)
     char *build;
-    bool independent;                 // K4: shares no inode with any other
+    bool independent;                 // K4: a copy that (still) shares no inode with any other
     rwd_checkpoint_file *files;
     size_t file_count;
     uint64_t bytes;                   // sum of file sizes
@@ -135,7 +140,12 @@ RWD_MUST bool rwd_repo_publish(rwd_repo *repo, rwd_io *io, const char *stage_dir
 void rwd_repo_abandon(rwd_repo *repo, rwd_io *io, const char *stage_dir);
 
 // Verification (K5).
-typedef enum rwd_verify { RWD_VERIFY_SIZES, RWD_VERIFY_NEW, RWD_VERIFY_ALL } rwd_verify;  // NEW: hashes of files not verified since written
+typedef enum rwd_verify {
+    RWD_VERIFY_SIZES,
+    RWD_VERIFY_NEW,     // and hashes of files not read back since they were written
+    RWD_VERIFY_MEDIUM,  // and hashes of files that this process has not yet read back past the page cache
+    RWD_VERIFY_ALL,     // and all hashes, past the page cache
+} rwd_verify;
 // Good, or says what is wrong (CORRUPT; place is the file). Remembers verified files across processes (in a file beside LOCK, which a crash may lose).
 // `stop`, if not NULL, is polled: true ends early with RETRY.
 RWD_MUST bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify level, const atomic_bool *stop, rwd_error *err);
@@ -154,7 +164,10 @@ RWD_MUST bool rwd_repo_read_lock(rwd_repo *repo, const char *id, rwd_read_lock *
 void rwd_read_lock_release(rwd_read_lock *lock);
 
 // Retention.
-typedef struct rwd_keep { unsigned last; } rwd_keep;   // the newest two good ones of C's history stay whatever is said (K5)
+typedef struct rwd_keep {
+    unsigned last;   // newest checkpoints; the newest two good ones of C's history stay whatever is said (K5)
+    unsigned full;   // newest independent copies; 0: all. The newest of C's history always stays (K4)
+} rwd_keep;
 typedef struct rwd_prune_item { char id[RWD_CHECKPOINT_ID]; uint64_t bytes; bool removed; const char *why_kept; } rwd_prune_item;
 typedef struct rwd_prune_plan { rwd_prune_item *items; size_t count; uint64_t freed; } rwd_prune_plan;
 void rwd_prune_plan_deinit(rwd_prune_plan *plan);
@@ -164,8 +177,10 @@ RWD_MUST bool rwd_repo_prune(rwd_repo *repo, const rwd_lineage *lineage, int64_t
 RWD_MUST bool rwd_repo_forget(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const char *id, bool act, uint64_t *out_freed, rwd_error *err);
 // Sets (or with "" removes) a tag: unique, [A-Za-z0-9._-]; a tagged checkpoint is pinned.
 RWD_MUST bool rwd_repo_tag(rwd_repo *repo, const char *id, const char *tag, rwd_error *err);
-// K4: makes an independent copy of the bytes of `id` as a checkpoint of its own, reading back and comparing; keeps the newest `keep` of such copies.
-RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *id, unsigned keep, char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
+// K4: makes an independent copy of the bytes of `id` as a checkpoint of its own, reading back and comparing. `stop` as in verify. Older copies go by
+// `prune`.
+RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *id, const atomic_bool *stop, char out_id[RWD_CHECKPOINT_ID],
+                                        rwd_error *err);
 
 // Lineages kept with the repository: encoded lineage and the normalised job file that made its last segment.
 RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice job_text, rwd_error *err);
