@@ -78,7 +78,7 @@ static bool window_fill(rwd_file_source *source, rwd_error *err) {
     if (!rwd_file_read_at(source, source->buffer + source->end, source->block, source->position + source->end, &got, err)) return false;
     source->end += got;
     source->at_end = got < source->block;
-    return !source->at_end || check_file(source, err);
+    return got > 0 || check_file(source, err);
 }
 
 // A byte order mark at the file's beginning is passed over. False: too few bytes to tell.

@@ -29,7 +29,7 @@ rwd_order rwd_generate_order(const rwd_generate *g, uint64_t i) {
     uint64_t a = mix(g->seed ^ mix(i)), b = mix(a), c = mix(b), d = mix(c), e = mix(d);
     rwd_order order = {
         .id = i,
-        .ts_ms = g->start_ms + (int64_t)((unsigned __int128)i * 1000 / g->per_second),
+        .ts_ms = (int64_t)((uint64_t)g->start_ms + (uint64_t)((unsigned __int128)i * 1000 / g->per_second)),
         .customer = g->skewed ? skewed_customer(g->keys, a, b) : scale_to(a, g->keys),
         .sku = (uint32_t)scale_to(c, 10000),
         .quantity = 1 + (int64_t)(d & 7) + (int64_t)(d >> 3 & 1),
