@@ -1,0 +1,64 @@
+// What the commands share: the invocation, where output goes, and the functions behind the rows of the command table.
+//
+// A command appends to `out` and returns; a long one flushes now and then. It fails with an error, from which the exit code follows, or
+// sets `exit_code` where it worked and found something (a difference, nothing, a plan that waits for --yes).
+//
+// Thread: main, except where a function says otherwise.
+#ifndef OPERATOR_CLI_CLI_PRIVATE_H
+#define OPERATOR_CLI_CLI_PRIVATE_H
+
+#include "checkpoints/repository.h"
+#include "operator/base/clock.h"
+#include "operator/base/fs.h"
+#include "operator/base/json_out.h"
+#include "operator/cli/cli.h"
+#include "operator/cli/parse.h"
+#include "operator/config/job.h"
+
+typedef struct rwd_cli {
+    const rwd_invocation *in;
+    rwd_clock *clock;
+    rwd_buf out;          // for standard output
+    bool json;            // -o json
+    rwd_exit exit_code;   // where nothing failed
+} rwd_cli;
+
+// Writes what is in `out` to standard output and clears it.
+RWD_MUST bool rwd_cli_flush(rwd_cli *cli, rwd_error *err);
+// A line for people on standard error that is no error.
+void rwd_cli_say(const char *format, ...) RWD_PRINTF(1, 2);
+// After a plan was shown: true to go on. False and no error: nothing is to be done (--dry-run), or nobody said yes (exit_code is set).
+RWD_MUST bool rwd_cli_may_act(rwd_cli *cli, const char *question, bool *out_act, rwd_error *err);
+
+// ---- where: a data directory, and what is in it
+
+typedef struct rwd_place {
+    char data[RWD_PATH_MAX];
+    rwd_job *job;         // of the job file on the command line; NULL with --data
+    rwd_io *io;
+    rwd_repo *repo;       // once opened
+} rwd_place;
+
+// Finds the data directory by JOB, --job, --data or REWIND_DATA. Loads a job file if that is what was given.
+RWD_MUST bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err);
+void rwd_place_deinit(rwd_place *place);
+RWD_MUST bool rwd_place_open_reader(rwd_cli *cli, rwd_place *place, rwd_error *err);
+RWD_MUST bool rwd_place_open_owner(rwd_cli *cli, rwd_place *place, rwd_error *err);
+// The checkpoint that `word` names. Says what to type where there is none.
+RWD_MUST bool rwd_place_checkpoint(rwd_place *place, const char *word, rwd_checkpoint *out, rwd_error *err);
+// The job that made a checkpoint, and its lineage, as kept with the repository. `out_lineage` may be NULL. *gives* both.
+RWD_MUST bool rwd_repo_job_of(rwd_repo *repo, const rwd_checkpoint *checkpoint, rwd_job **out_job, rwd_lineage *out_lineage, rwd_error *err);
+// --table, or the only table. `number` is its index.
+RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out_table, rwd_error *err);
+
+// ---- the functions of the command table
+
+#define RWD_COMMANDS(X)                                                                                                                 \
+    X(demo) X(run) X(status) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
+    X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(state_get) X(state_scan) X(export) X(config_check) X(config_print)     \
+    X(config_schema) X(doctor) X(generate) X(docs) X(version) X(help)
+#define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);
+RWD_COMMANDS(RWD_COMMAND_PROTOTYPE)
+#undef RWD_COMMAND_PROTOTYPE
+
+#endif

@@ -1,0 +1,265 @@
+// demo: a job is killed with SIGKILL, started again, and compared with one that was never killed.
+//
+// Every step is a command that the reader could have typed; it is printed before it is run, in a process of its own.
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "operator/cli/cli_private.h"
+
+#define RECORDS_DEFAULT 2000000
+#define RECORDS_LEAST 1000
+#define TRIES_MAX 3                 // with twice the records each time, where the job ended before it could be killed
+#define POLL_NS 5000000
+#define WAIT_AFTER_CHECKPOINT_NS 40000000
+#define ARGS_MAX 24
+
+static const char job_text[] =
+    "job: orders\n"
+    "source:\n"
+    "  file: {path: ../orders.jsonl}\n"
+    "  format: json\n"
+    "event:\n"
+    "  time: {field: ts, format: epoch-ms}\n"
+    "  fields: {customer: string, country: string, quantity: int, amount: decimal(2)}\n"
+    "tables:\n"
+    "  customers:\n"
+    "    key: customer\n"
+    "    aggregates: {orders: count(), units: sum(quantity), revenue: sum(amount), biggest: max(amount)}\n"
+    "  countries:\n"
+    "    key: country\n"
+    "    aggregates: {orders: count(), revenue: sum(amount)}\n"
+    "sinks:\n"
+    "  - {table: customers, file: {path: customers.jsonl}}\n"
+    "  - {table: countries, file: {path: countries.jsonl}}\n"
+    "state: {path: rewind-data, memory: 256MiB}\n"
+    "checkpoints: {every: 100ms}\n"
+    "delivery: {commit_at: {offset_multiple: 50000}}   # commits at fixed offsets, so that outputs can be compared byte by byte\n"
+    "errors: {dead_letter: {file: {path: dead-letters.jsonl}}}\n"
+    "http: {listen: \"off\"}\n";
+
+static const char *const compared[] = {"customers.jsonl", "countries.jsonl", "dead-letters.jsonl"};
+
+typedef struct demo {
+    rwd_cli *cli;
+    rwd_io *io;
+    char folder[RWD_PATH_MAX];
+    char **environment;  // without REWIND_*: the demonstration is the same everywhere
+} demo;
+
+static bool say(demo *d, rwd_error *err, const char *format, ...) RWD_PRINTF(3, 4);
+static bool say(demo *d, rwd_error *err, const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    rwd_buf_append_str(&d->cli->out, text);
+    rwd_buf_append_char(&d->cli->out, '\n');
+    return rwd_cli_flush(d->cli, err);
+}
+
+// ---- commands in processes of their own
+
+static bool start(demo *d, const char *where, const char *const args[], pid_t *out_pid, rwd_error *err) {
+    char folder[RWD_PATH_MAX];
+    char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t) "rewind"};
+    rwd_buf shown = {0};
+    for (size_t i = 0; args[i] && i < ARGS_MAX; i++) {
+        argv[i + 1] = (char *)(uintptr_t)args[i];
+        rwd_buf_appendf(&shown, " %s", args[i]);
+    }
+    bool worked = rwd_path_join(folder, d->folder, where, err) && say(d, err, "%s$ rewind%s", where, rwd_buf_cstr(&shown));
+    rwd_buf_deinit(&shown);
+    if (!worked) return false;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int why = posix_spawn_file_actions_addchdir_np(&actions, folder);
+    if (why == 0) why = posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, argv, d->environment);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return why == 0 || rwd_fail_errno(err, why, "cannot start rewind");
+}
+
+// The exit code, or 128 + the signal that ended it.
+static bool wait_for(pid_t pid, int *out_code, rwd_error *err) {
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) return rwd_fail_errno(err, errno, "cannot wait for rewind");
+    *out_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return true;
+}
+
+static bool command(demo *d, const char *where, const char *const args[], int expected, rwd_error *err) {
+    pid_t pid;
+    int code;
+    if (!start(d, where, args, &pid, err) || !wait_for(pid, &code, err)) return false;
+    if (code == expected) return say(d, err, "%s", "");
+    rwd_fail(err, RWD_E_INTERNAL, "the command ended with exit code %d, not %d", code, expected);
+    return rwd_error_next(err, "rewind demo --keep-files");
+}
+
+// ---- the newest checkpoint of a run
+
+static bool newest(demo *d, const char *run, rwd_checkpoint *out, bool *out_found, rwd_error *err) {
+    char data[RWD_PATH_MAX + 64];
+    rwd_repo *repo;
+    *out_found = false;
+    (void)snprintf(data, sizeof(data), "%s/%s/rewind-data/orders/0", d->folder, run);
+    if (!rwd_path_exists(data)) return true;
+    rwd_error ignored;
+    // A folder that is being made is not readable yet.
+    if (!rwd_repo_open_reader(data, d->io, d->cli->clock, &repo, &ignored)) return true;
+    *out_found = rwd_repo_find(repo, "latest", out, &ignored);
+    rwd_repo_close(repo);
+    (void)err;
+    return true;
+}
+
+// Waits until a checkpoint stands at or above `offset`. `out_ended`: the job was faster.
+static bool wait_for_offset(demo *d, pid_t pid, int64_t offset, bool *out_ended, rwd_error *err) {
+    for (;;) {
+        rwd_checkpoint checkpoint;
+        bool found;
+        siginfo_t info = {0};
+        if (!newest(d, "killed", &checkpoint, &found, err)) return false;
+        bool reached = found && checkpoint.facts.next_offset >= offset;
+        if (found) rwd_checkpoint_deinit(&checkpoint);
+        *out_ended = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+        if (reached || *out_ended) return true;
+        d->cli->clock->sleep_ns(d->cli->clock, POLL_NS);
+    }
+}
+
+// ---- the story
+
+static bool make_files(demo *d, uint64_t records, rwd_error *err) {
+    char path[RWD_PATH_MAX], count[24], seed[24];
+    (void)snprintf(count, sizeof(count), "%" PRIu64, records);
+    (void)snprintf(seed, sizeof(seed), "%" PRIu64, rwd_count_of(d->cli->in, RWD_FLAG_ID_SEED, 1));
+    const char *generate[] = {"generate", "orders", "--records", count, "--keys", "20000", "--bad", "50", "--seed", seed, "-f", "orders.jsonl", NULL};
+    if (!rwd_path_join(path, d->folder, "orders.yaml", err) || !rwd_io_write_file(d->io, path, rwd_slice_str(job_text), err)) return false;
+    if (!rwd_path_join(path, d->folder, "killed", err) || !rwd_mkdirs(path, err)) return false;
+    if (!rwd_path_join(path, d->folder, "uninterrupted", err) || !rwd_mkdirs(path, err)) return false;
+    if (!say(d, err, "1. A job, and %" PRIu64 " orders, a few of them malformed.\n\n.$ cat orders.yaml\n%s", records, job_text)) return false;
+    return command(d, ".", generate, RWD_EXIT_OK, err);
+}
+
+static bool kill_in_the_middle(demo *d, uint64_t records, bool *out_ended, rwd_error *err) {
+    static const char *const run[] = {"run", "../orders.yaml", "--log-level", "warn", NULL};
+    pid_t pid;
+    int code;
+    if (!say(d, err, "2. The job runs, and is killed in the middle.\n") || !start(d, "killed", run, &pid, err)) return false;
+    bool worked = wait_for_offset(d, pid, (int64_t)(records / 3), out_ended, err);
+    if (worked && !*out_ended) {
+        d->cli->clock->sleep_ns(d->cli->clock, WAIT_AFTER_CHECKPOINT_NS);
+        worked = say(d, err, "killed$ kill -9 %d\n", (int)pid);
+    }
+    (void)kill(pid, SIGKILL);
+    if (!wait_for(pid, &code, err)) return false;
+    if (worked && code != 128 + SIGKILL) *out_ended = true;
+    if (worked && code != 128 + SIGKILL && code != RWD_EXIT_OK) return rwd_fail(err, RWD_E_INTERNAL, "the job ended by itself with exit code %d", code);
+    return worked;
+}
+
+static bool look_and_go_on(demo *d, rwd_error *err) {
+    static const char *const list[] = {"checkpoint", "list", "../orders.yaml", NULL};
+    static const char *const get[] = {"state", "get", "../orders.yaml", "--table", "countries", "DE", NULL};
+    static const char *const run[] = {"run", "../orders.yaml", NULL};
+    return say(d, err, "3. What is left: checkpoints, and the state in them.\n") && command(d, "killed", list, RWD_EXIT_OK, err) &&
+           command(d, "killed", get, RWD_EXIT_OK, err) &&
+           say(d, err, "4. It starts again: back to the last good checkpoint, silent replay to the committed offset, and on to the end.\n") &&
+           command(d, "killed", run, RWD_EXIT_OK, err);
+}
+
+static bool run_uninterrupted(demo *d, rwd_error *err) {
+    static const char *const run[] = {"run", "../orders.yaml", "--log-level", "warn", NULL};
+    static const char *const check[] = {"checkpoint", "check", "../orders.yaml", "--scan", NULL};
+    return say(d, err, "5. The same job over the same orders, never interrupted.\n") && command(d, "uninterrupted", run, RWD_EXIT_OK, err) &&
+           say(d, err, "6. Is the killed run's state what its digest says, row by row?\n") && command(d, "killed", check, RWD_EXIT_OK, err);
+}
+
+static bool compare_file(demo *d, const char *name, bool *inout_same, rwd_error *err) {
+    rwd_hash128 hash[2];
+    uint64_t size[2];
+    static const char *const runs[] = {"killed", "uninterrupted"};
+    for (int i = 0; i < 2; i++) {
+        char path[RWD_PATH_MAX + 64];
+        (void)snprintf(path, sizeof(path), "%s/%s/%s", d->folder, runs[i], name);
+        if (!rwd_io_hash_file(d->io, path, RWD_IO_FROM_CACHE, NULL, &hash[i], &size[i], err)) return false;
+    }
+    bool same = size[0] == size[1] && rwd_hash128_equal(hash[0], hash[1]);
+    *inout_same = *inout_same && same;
+    return say(d, err, "  %-20s %s, %" PRIu64 " bytes", name, same ? "the same, byte for byte" : "DIFFERENT", size[0]);
+}
+
+static bool compare(demo *d, rwd_error *err) {
+    rwd_checkpoint killed, whole;
+    bool found_killed, found_whole, same = false;
+    if (!newest(d, "killed", &killed, &found_killed, err) || !newest(d, "uninterrupted", &whole, &found_whole, err)) return false;
+    char hex[2][RWD_HASH128_HEX] = {"none", "none"};
+    if (found_killed) rwd_hash128_hex(killed.digest, hex[0]);
+    if (found_whole) rwd_hash128_hex(whole.digest, hex[1]);
+    if (found_killed && found_whole)
+        same = rwd_hash128_equal(killed.digest, whole.digest) && killed.facts.next_offset == whole.facts.next_offset &&
+               rwd_hash128_equal(killed.facts.input_hash, whole.facts.input_hash);
+    if (found_killed) rwd_checkpoint_deinit(&killed);
+    if (found_whole) rwd_checkpoint_deinit(&whole);
+    if (!say(d, err, "7. Compared.\n")) return false;
+    for (size_t i = 0; i < sizeof(compared) / sizeof(compared[0]); i++)
+        if (!compare_file(d, compared[i], &same, err)) return false;
+    if (!same) d->cli->exit_code = RWD_EXIT_DIFFERENT;
+    return say(d, err, "\n  digest of the killed run         %s\n  digest of the uninterrupted run  %s\n\n%s", hex[0], hex[1],
+               same ? "Equal: the kill left no trace." : "DIFFERENT: this is a bug.");
+}
+
+static bool tell(demo *d, uint64_t records, rwd_error *err) {
+    bool ended = true;
+    for (unsigned tries = 0; ended; tries++) {
+        if (tries == TRIES_MAX) return rwd_fail(err, RWD_E_USAGE, "the job ended before it could be killed; give it more with --records");
+        char inner[RWD_PATH_MAX];
+        if (tries > 0 && !say(d, err, "It was done before it could be killed. Again, with twice the orders.\n")) return false;
+        for (size_t i = 0; tries > 0 && i < 2; i++)
+            if (!rwd_path_join(inner, d->folder, i ? "killed" : "orders.jsonl", err) || !rwd_remove_tree(inner, err)) return false;
+        if (!make_files(d, records << tries, err) || !kill_in_the_middle(d, records << tries, &ended, err)) return false;
+    }
+    return look_and_go_on(d, err) && run_uninterrupted(d, err) && compare(d, err);
+}
+
+static char **quiet_environment(void) {
+    size_t count = 0, kept = 0;
+    while (environ[count]) count++;
+    char **out = rwd_calloc(count + 1, sizeof(*out));
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "REWIND_", strlen("REWIND_")) != 0) out[kept++] = environ[i];
+    return out;
+}
+
+bool rwd_run_demo(rwd_cli *cli, rwd_error *err) {
+    demo d = {.cli = cli};
+    uint64_t records = rwd_count_of(cli->in, RWD_FLAG_ID_RECORDS, RECORDS_DEFAULT);
+    if (records < RECORDS_LEAST) return rwd_fail(err, RWD_E_USAGE, "--records: the demonstration needs at least %d", RECORDS_LEAST);
+    const char *temporary = getenv("TMPDIR");
+    (void)snprintf(d.folder, sizeof(d.folder), "%.3000s/rewind-demo-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    if (!mkdtemp(d.folder)) return rwd_fail_errno(err, errno, "cannot make the folder %s", d.folder);
+    bool worked = rwd_io_pread_new(&d.io, err);
+    d.environment = quiet_environment();
+    worked = worked && say(&d, err, "In %s (removed at the end; --keep-files keeps it)\n", d.folder) && tell(&d, records, err);
+    rwd_error ignored;
+    if (!rwd_given(cli->in, RWD_FLAG_ID_KEEP_FILES) && !rwd_remove_tree(d.folder, &ignored)) rwd_error_clear(&ignored);
+    free(d.environment);
+    rwd_io_free(d.io);
+    return worked;
+}

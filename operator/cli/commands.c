@@ -1,0 +1,191 @@
+// The rows of the tables of commands, flags and exit codes.
+#include "operator/cli/commands.h"
+
+#include <string.h>
+
+#include "operator/cli/cli_private.h"
+
+static const rwd_flag flags[RWD_FLAG_ID_COUNT] = {
+#define RWD_FLAG_ROW(id, name, letter, kind, takes, environment, help) {name, letter, RWD_FLAG_##kind, takes, environment, help},
+    RWD_FLAG_TABLE(RWD_FLAG_ROW)
+#undef RWD_FLAG_ROW
+};
+
+const rwd_flag *rwd_flag_at(rwd_flag_id id) { return &flags[id]; }
+
+#define F(id) RWD_FLAG_BIT(id)
+#define COMMON (F(HELP) | F(LOG_LEVEL) | F(LOG_FORMAT))
+#define FINDS (F(JOB) | F(DATA) | F(SET))
+#define ACT (F(DRY_RUN) | F(YES))
+
+uint64_t rwd_common_flags(void) { return COMMON; }
+
+static const rwd_command commands[] = {
+    {"demo", RWD_JOB_NEVER, "", 0, 0, F(RECORDS) | F(SEED) | F(KEEP_FILES),
+     "kill a job with SIGKILL, restart it, and compare it with one that was never killed",
+     "Makes a folder below the folder for temporary files, generates orders, runs a job over them, kills it in the middle, looks at what is left, starts it again "
+     "and compares state and output with those of an uninterrupted run. Every command is printed before it is run. Nothing outside that folder is touched, and it "
+     "is removed at the end.",
+     "rewind demo\nrewind demo --records 3000000 --keep-files",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_IO}, rwd_run_demo},
+    {"run", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT) | F(FRESH) | F(REASON),
+     "run a job: read, aggregate, publish, checkpoint",
+     "Takes the data directory's lock, recovers what an earlier run left (newest good checkpoint, silent replay to the committed offset), goes on, and ends at "
+     "the end of the input, or follows it. The end is a commit, a checkpoint, and a summary on standard output.\n\n"
+     "SIGTERM, SIGINT and SIGHUP: last commit, last checkpoint, exit 0. A second SIGINT exits at once with 130; that is as safe as a crash, which is safe.\n\n"
+     "While it runs, status, checkpoint and state commands reach it through the admin socket in the data directory, and http.listen serves /metrics, /livez, /readyz, "
+     "/startupz and /status.",
+     "rewind run orders.yaml\nrewind run orders.yaml --set checkpoints.every=5s --set http.listen=off\nrewind run orders.yaml -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE, RWD_EXIT_FENCED,
+      RWD_EXIT_INTERRUPTED},
+     rwd_run_run},
+    {"status", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "what the operator is doing now",
+     "Asks the running operator. Where none runs, shows the newest checkpoint and exits with 10.",
+     "rewind status orders.yaml\nrewind status --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_status},
+    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(TO) | F(REASON) | F(OUTPUT) | ACT,
+     "go back to a checkpoint and catch up to the committed offset",
+     "For damaged state: opens the checkpoint given with --to, replays silently what came after it up to the committed offset C, makes a new checkpoint there, and ends. "
+     "Output is not touched. With the same input and logic the result is the same state, rebuilt; the input digest is compared before it counts.\n\n"
+     "The operator must not be running. The plan is printed first; without --yes, and without a terminal to ask on, that is all.",
+     "rewind restore orders.yaml --to latest --dry-run\nrewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND}, rwd_run_restore},
+    {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "the checkpoints, newest first",
+     "Good ones, bad ones (quarantined), and pruned ones, of which the manifest is left.",
+     "rewind checkpoint list orders.yaml\nrewind checkpoint list --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_list},
+    {"checkpoint show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT),
+     "all that a checkpoint's manifest says",
+     "ID is an id, the beginning of one, a tag, or latest (the default).",
+     "rewind checkpoint show orders.yaml\nrewind checkpoint show orders.yaml before-migration -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_CORRUPT}, rwd_run_checkpoint_show},
+    {"checkpoint create", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TAG),
+     "make a checkpoint now, in the running operator",
+     "Returns when the checkpoint is durable. A tag keeps it from being pruned.",
+     "rewind checkpoint create orders.yaml --tag before-migration",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_checkpoint_create},
+    {"checkpoint check", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT) | F(ALL) | F(SCAN),
+     "read every byte of a checkpoint and compare it with its manifest",
+     "Compares size and hash of every file with the manifest, and walks the chain of history.log. With --scan it also computes the state digest from scratch, from "
+     "every row, and compares it with the digest that the checkpoint was published with. Nothing is changed: what is bad is set aside by the operator when it comes upon it.",
+     "rewind checkpoint check orders.yaml --scan\nrewind checkpoint check --data rewind-data/orders/0 --all",
+     {RWD_EXIT_OK, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_check},
+    {"checkpoint forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
+     "remove the files of one checkpoint",
+     "Refused for the newest two good checkpoints, genesis, a tagged one, and one that somebody reads. Its manifest stays, so that the history can be walked.",
+     "rewind checkpoint forget orders.yaml 00000000000000a1 --dry-run",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_LOCKED}, rwd_run_checkpoint_forget},
+    {"checkpoint prune", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(KEEP) | ACT,
+     "apply the retention of the job file now",
+     "What the operator does by itself after each checkpoint (checkpoints.keep). Shows what goes and why the others stay.",
+     "rewind checkpoint prune orders.yaml --keep 3 --dry-run\nrewind checkpoint prune orders.yaml --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_LOCKED}, rwd_run_checkpoint_prune},
+    {"checkpoint tag", RWD_JOB_FINDS, "ID [NAME]", 1, 2, FINDS | F(OUTPUT),
+     "give a checkpoint a name, or take it away",
+     "A name is letters, digits, dot, dash and underscore, and stands for one checkpoint. A tagged checkpoint is never pruned. Without NAME the tag is removed.",
+     "rewind checkpoint tag orders.yaml latest before-migration\nrewind checkpoint tag orders.yaml before-migration",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_tag},
+    {"state get", RWD_JOB_FINDS, "KEY...", 1, 8, FINDS | F(OUTPUT) | F(TABLE) | F(CHECKPOINT),
+     "one key's row",
+     "From the running operator as of its next batch boundary; from a checkpoint with --checkpoint, or where no operator runs from the newest. A key of several fields is "
+     "several arguments. \\N is null.",
+     "rewind state get orders.yaml C000042\nrewind state get orders.yaml --table hourly DE sale\nrewind state get --data rewind-data/orders/0 --checkpoint latest C000042",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_state_get},
+    {"state scan", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECKPOINT) | F(LIMIT),
+     "rows of a table, in the order of the store",
+     "Reads a checkpoint. Where an operator runs and --checkpoint is not given, it is asked for a new one first. For rows in key order, and for all of them, use export.",
+     "rewind state scan orders.yaml --limit 20\nrewind state scan orders.yaml --table hourly -o json --limit 0",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_state_scan},
+    {"export", RWD_JOB_FINDS, "", 0, 0, FINDS | F(TABLE) | F(CHECKPOINT) | F(FORMAT) | F(FILE),
+     "a whole table as JSON Lines or CSV, sorted by key",
+     "The same checkpoint gives the same bytes every time. Where an operator runs and --checkpoint is not given, it is asked for a new one first. A file is there whole or "
+     "not at all.",
+     "rewind export orders.yaml --format csv -f customers.csv\nrewind export --data rewind-data/orders/0 --checkpoint before-migration --table hourly",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT}, rwd_run_export},
+    {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
+     "read a job file and say what is wrong with it",
+     "Checks every key, type and reference, not the input. Exit 0: the file is fine.",
+     "rewind config check orders.yaml",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_config_check},
+    {"config print", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
+     "a job file with all defaults filled in",
+     "YAML, or JSON with -o json. Loading what is printed gives the same job.",
+     "rewind config print orders.yaml --set checkpoints.every=5s",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_config_print},
+    {"config schema", RWD_JOB_NEVER, "", 0, 0, 0,
+     "the JSON Schema of job files",
+     "For editors that complete and check YAML.",
+     "rewind config schema > rewind.schema.json",
+     {RWD_EXIT_OK}, rwd_run_config_schema},
+    {"doctor", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "look at this machine and the data directory for what would go wrong",
+     "Libraries, a real write, fsync and read in the data directory (or where it would be made), free space, permissions, limits, the kind of file system, huge pages. Without a job file or a data "
+     "directory the working directory is looked at.",
+     "rewind doctor\nrewind doctor orders.yaml -o json",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT}, rwd_run_doctor},
+    {"generate", RWD_JOB_NEVER, "orders", 1, 1, F(RECORDS) | F(SEED) | F(KEYS) | F(SKEWED) | F(FORMAT) | F(BAD) | F(RATE) | F(FILE),
+     "records to try things with",
+     "Orders: an id, a time, a customer, a country, an article, a quantity, an amount. The same seed gives the same bytes, whatever the number of records: fewer records are the beginning of more. With --rate it writes "
+     "to the file in place, for a job that follows it.",
+     "rewind generate orders --records 1000000 -f orders.jsonl\nrewind generate orders --records 1000 --format csv --bad 5000",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO}, rwd_run_generate},
+    {"docs", RWD_JOB_NEVER, "PAGE", 1, 1, 0,
+     "a page of the reference manual, as Markdown",
+     "PAGE is commands, config, metrics, errors, aggregates, formats or crash-points. The pages are made from the same tables as the program.",
+     "rewind docs config",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_docs},
+    {"version", RWD_JOB_NEVER, "", 0, 0, F(OUTPUT),
+     "which build this is",
+     "Version and commit, as written into every manifest.",
+     "rewind version",
+     {RWD_EXIT_OK}, rwd_run_version},
+    {"help", RWD_JOB_NEVER, "[COMMAND...]", 0, 2, 0,
+     "the commands, or one of them",
+     "",
+     "rewind help checkpoint list",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_help},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const rwd_command *rwd_command_at(size_t index) { return index < COMMAND_COUNT ? &commands[index] : NULL; }
+
+const rwd_command *rwd_command_find(const char *name) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+bool rwd_command_is_group(const char *word) {
+    size_t size = strlen(word);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strncmp(commands[i].name, word, size) == 0 && commands[i].name[size] == ' ') return true;
+    return false;
+}
+
+static const rwd_exit_row exits[] = {
+    {RWD_EXIT_OK, "it worked"},
+    {RWD_EXIT_DIFFERENT, "a comparison or a check found a difference"},
+    {RWD_EXIT_USAGE, "the command line or the job file has a mistake, or a plan was printed and not carried out because --yes was not said"},
+    {RWD_EXIT_IO, "the system refused: disk full, permission, I/O error"},
+    {RWD_EXIT_CORRUPT, "bytes on disk are not what was written"},
+    {RWD_EXIT_LOCKED, "another process owns the data directory"},
+    {RWD_EXIT_INCOMPATIBLE, "the data directory is another job's or a newer version's, or the commits are"},
+    {RWD_EXIT_LOGIC, "the job file's logic is not the logic that made this state"},
+    {RWD_EXIT_SOURCE, "the input is not what it was: shrunk, replaced, or not where it was committed"},
+    {RWD_EXIT_FENCED, "another owner took over"},
+    {RWD_EXIT_NOT_FOUND, "the key, checkpoint or running operator asked for is not there"},
+    {RWD_EXIT_BUSY, "the operator cannot answer now: try again"},
+    {RWD_EXIT_INTERNAL, "a bug in Rewind"},
+    {RWD_EXIT_INTERRUPTED, "a second SIGINT"},
+};
+#define EXIT_COUNT (sizeof(exits) / sizeof(exits[0]))
+
+const rwd_exit_row *rwd_exit_at(size_t index) { return index < EXIT_COUNT ? &exits[index] : NULL; }
+
+const char *rwd_exit_meaning(rwd_exit code) {
+    for (size_t i = 0; i < EXIT_COUNT; i++)
+        if (exits[i].code == code) return exits[i].meaning;
+    return NULL;
+}

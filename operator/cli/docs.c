@@ -1,0 +1,153 @@
+// The pages of the reference manual.
+#include "operator/cli/docs.h"
+
+#include "operator/base/crash_point.h"
+#include "operator/base/words.h"
+#include "operator/cli/commands.h"
+#include "operator/cli/help.h"
+#include "operator/config/job.h"
+#include "operator/pipeline/status.h"
+#include "state/aggregate.h"
+#include "state/budget.h"
+
+// ---- metrics
+
+static void metric_row(rwd_buf *out, const char *name, const char *type, const char *unit, const char *help) {
+    rwd_buf_appendf(out, "| `rewind_%s%s` | %s | %s | %s |\n", name, strcmp(type, "counter") == 0 ? "_total" : "", type, unit, help);
+}
+
+static void metrics_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Metrics\n\nGET `/metrics` at `http.listen` gives OpenMetrics text, version 1.0. Counters begin with the process unless they say \"since "
+                            "genesis\".\n\n| metric | type | unit | what it says |\n|---|---|---|---|\n"
+                            "| `rewind_operator_info` | info | | labels `name` (job), `version`, `source`, `io_tier` |\n"
+                            "| `rewind_phase` | stateset | | label `rewind_phase`: 1 for what the operator is doing, 0 for the others |\n"
+                            "| `rewind_table_keys` | gauge | | keys present, label `table` |\n"
+                            "| `rewind_start_time_seconds` | gauge | seconds | when this process started |\n");
+#define RWD_METRIC_ROW(name, type, unit, help, member, divisor) metric_row(out, name, type, unit, help);
+    RWD_METRIC_TABLE(RWD_METRIC_ROW)
+#undef RWD_METRIC_ROW
+    rwd_buf_append_str(out, "\n## Phases\n\n| phase | `/readyz` | what it means |\n|---|---|---|\n");
+#define RWD_PHASE_ROW(id, name, ready, doc) rwd_buf_appendf(out, "| %s | %s | %s |\n", name, (ready) ? "200" : "503", doc);
+    RWD_PHASE_TABLE(RWD_PHASE_ROW)
+#undef RWD_PHASE_ROW
+    rwd_buf_append_str(out, "\n## Pages\n\n| page | what it says |\n|---|---|\n"
+                            "| `/metrics` | the metrics above |\n"
+                            "| `/livez` | 200 unless a pipeline that reads has not moved for a minute |\n"
+                            "| `/readyz` | 200 while records are read, or may be; else 503 with the phase, the reason and the command to type |\n"
+                            "| `/startupz` | 200 once recovery is over |\n"
+                            "| `/status` | what `rewind status -o json` prints |\n");
+    rwd_buf_append_str(out, "\n## Memory\n\n`state.memory` is shared out once, at the start:\n\n| share | percent | what it holds |\n|---|---|---|\n");
+#define RWD_SHARE_ROW(id, name, doc, percent) rwd_buf_appendf(out, "| %s | %d | %s |\n", name, percent, doc);
+    RWD_BUDGET_TABLE(RWD_SHARE_ROW)
+#undef RWD_SHARE_ROW
+}
+
+// ---- errors
+
+static void errors_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Exit codes and errors\n\nA command that fails prints one line on standard error: where, what, and the command to type next. With `-o json` "
+                            "it is a JSON object with the members `error`, `exit_code`, `place`, `cause` and `next`.\n\n"
+                            "## Exit codes\n\nThey are stable; new ones are only added.\n\n| code | what it means |\n|---|---|\n");
+    const rwd_exit_row *row;
+    for (size_t i = 0; (row = rwd_exit_at(i)); i++) rwd_buf_appendf(out, "| %d | %s |\n", (int)row->code, row->meaning);
+    rwd_buf_append_str(out, "\n## Errors\n\nThe word stands in JSON and in dead letters. The decision is what the operator does: `skip` sends the event to the dead letters, "
+                            "`park` and `fatal` stop it (`on_stop`), `rollback` goes back to the last good checkpoint, `retry` tries again.\n\n"
+                            "| error | decision | exit code | what it means |\n|---|---|---|---|\n");
+    for (int i = RWD_E_NONE + 1; i < RWD_E_COUNT; i++) {
+        rwd_code code = (rwd_code)i;
+        rwd_decision decision = rwd_code_decision(code);
+        rwd_buf_appendf(out, "| %s | %s | ", rwd_code_name(code), rwd_decision_name(decision));
+        if (decision == RWD_SKIP) rwd_buf_append_str(out, "-");
+        else rwd_buf_appendf(out, "%d", (int)rwd_code_exit(code));
+        rwd_buf_appendf(out, " | %s |\n", rwd_code_meaning(code));
+    }
+}
+
+// ---- aggregates and formats
+
+static void type_names(rwd_buf *out, unsigned types) {
+    bool first = true;
+    for (int i = 0; i < RWD_TYPE_COUNT; i++) {
+        if (!(types >> i & 1)) continue;
+        rwd_buf_appendf(out, "%s%s", first ? "" : ", ", rwd_type_name((rwd_type)i));
+        first = false;
+    }
+}
+
+static void aggregates_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Aggregates\n\nAn aggregate of a table takes one field, or none. A null changes nothing. Sums are exact; an event that would overflow one goes "
+                            "to the dead letters and changes no table.\n\n| aggregate | takes | answers | depends on order | |\n|---|---|---|---|---|\n");
+    const rwd_aggregate *a;
+    for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) {
+        rwd_buf_appendf(out, "| `%s(%s)` | ", a->name, a->takes_field ? "field" : "");
+        if (a->takes_field) type_names(out, a->types);
+        rwd_buf_append_str(out, " | ");
+        if (!a->takes_field) rwd_buf_append_str(out, rwd_type_name(a->result(RWD_TYPE_INT)));
+        else {
+            unsigned results = 0;
+            for (int t = 0; t < RWD_TYPE_COUNT; t++)
+                if (a->types >> t & 1) results |= 1u << a->result((rwd_type)t);
+            type_names(out, results);
+        }
+        rwd_buf_appendf(out, " | %s | %s |\n", a->order_free ? "no" : "yes", a->doc);
+    }
+}
+
+static void formats_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Formats and types\n\n## Formats\n\n| format | |\n|---|---|\n");
+#define RWD_FORMAT_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
+    RWD_FORMAT_TABLE(RWD_FORMAT_ROW)
+#undef RWD_FORMAT_ROW
+    rwd_buf_append_str(out, "\nInput: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted "
+                            "newlines.\n\nOutput, `export` and `state scan -o json`: key fields, then aggregates, in the order of the job file. Decimals and integers are exact number tokens, times are RFC "
+                            "3339 in UTC, null is `null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record "
+                            "that the value includes) and `_lineage`; a key that vanished has `\"deleted\": true`.\n\n## Types\n\n| type | what it holds |\n|---|---|\n");
+#define RWD_TYPE_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
+    RWD_TYPE_TABLE(RWD_TYPE_ROW)
+#undef RWD_TYPE_ROW
+    rwd_buf_append_str(out, "\n## Times\n\nA field of type time, and `event.time.field`, has a format: `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns`, `rfc3339`, or a "
+                            "pattern that holds `%`: `%Y %m %d %H %M %S %f %z %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%`, as in strptime(3), with `%f` for 1 to 6 "
+                            "digits of a second and `%z` for `Z`, `+hh:mm` or `+hhmm`. Without `%z` a time is UTC. No locale and no TZ is read.\n");
+}
+
+// ---- crash points
+
+static void crash_points_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Crash points\n\nNamed places where a test can kill the process: `REWIND_CRASH_POINT=name` raises SIGKILL at the first passing, "
+                            "`REWIND_CRASH_POINT=name:n` at the n-th. They are in every build, so that what is tested is what is shipped.\n\n"
+                            "| name | where it stands |\n|---|---|\n");
+    for (int i = 0; i < RWD_CRASH_POINT_COUNT; i++)
+        rwd_buf_appendf(out, "| %s | %s |\n", rwd_crash_point_name((rwd_crash_point)i), rwd_crash_point_where((rwd_crash_point)i));
+}
+
+// ---- the table of pages
+
+static const struct {
+    rwd_docs_row row;
+    void (*make)(rwd_buf *out);
+} pages[] = {
+    {{"commands", "every command and flag"}, rwd_help_manual},
+    {{"config", "every key of a job file"}, rwd_job_manual},
+    {{"metrics", "every metric, and the HTTP pages"}, metrics_page},
+    {{"errors", "exit codes and errors"}, errors_page},
+    {{"aggregates", "every aggregate"}, aggregates_page},
+    {{"formats", "formats of input and output, types, times"}, formats_page},
+    {{"crash-points", "where tests can kill the process"}, crash_points_page},
+};
+#define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
+
+const rwd_docs_row *rwd_docs_at(size_t index) { return index < PAGE_COUNT ? &pages[index].row : NULL; }
+
+bool rwd_docs_page(const char *name, rwd_buf *out, rwd_error *err) {
+    const char *names[PAGE_COUNT];
+    for (size_t i = 0; i < PAGE_COUNT; i++) {
+        names[i] = pages[i].row.name;
+        if (strcmp(names[i], name) != 0) continue;
+        pages[i].make(out);
+        return true;
+    }
+    const char *nearest = rwd_nearest(name, names, PAGE_COUNT);
+    if (nearest) rwd_fail(err, RWD_E_USAGE, "there is no page '%s'; did you mean '%s'?", name, nearest);
+    else rwd_fail(err, RWD_E_USAGE, "there is no page '%s'", name);
+    return rwd_error_next(err, "rewind help docs");
+}

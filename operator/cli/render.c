@@ -1,0 +1,368 @@
+// What lists and questions show.
+#include "operator/cli/render.h"
+
+#include <inttypes.h>
+
+#include "operator/sink/row_text.h"
+
+#define LABEL_WIDTH 15
+
+const char *rwd_checkpoint_state_name(rwd_checkpoint_state state) {
+    switch (state) {
+    case RWD_CHECKPOINT_GOOD: return "good";
+    case RWD_CHECKPOINT_UNVERIFIED: return "unverified";
+    case RWD_CHECKPOINT_BAD: return "bad";
+    case RWD_CHECKPOINT_PRUNED: return "pruned";
+    }
+    return "unknown";
+}
+
+// ---- checkpoints
+
+static void append_size(rwd_buf *out, uint64_t bytes) {
+    char text[RWD_TIME_TEXT_MAX];
+    rwd_size_text(bytes, text);
+    rwd_buf_append_str(out, text);
+}
+
+static void append_time(rwd_buf *out, int64_t us) {
+    char text[RWD_TIME_TEXT_MAX];
+    if (us == RWD_TIME_NONE) {
+        rwd_buf_append_str(out, "none");
+        return;
+    }
+    rwd_time_text_ms(us, text);
+    rwd_buf_append_str(out, text);
+}
+
+static void line(rwd_buf *out, const char *label, const char *text) { rwd_buf_appendf(out, "  %-*s%s\n", LABEL_WIDTH, label, text); }
+
+static void hash_line(rwd_buf *out, const char *label, rwd_hash128 hash) {
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(hash, hex);
+    line(out, label, hex);
+}
+
+static const char *text_or(const char *text, const char *other) { return text && *text ? text : other; }
+
+static void render_facts(const rwd_checkpoint *c, rwd_buf *out) {
+    const rwd_facts *f = &c->facts;
+    rwd_buf_appendf(out, "  %-*snext offset X %" PRId64 ", committed C %" PRId64 "\n", LABEL_WIDTH, "position", f->next_offset, f->frontier);
+    rwd_buf_appendf(out, "  %-*s%" PRIu64 " read, %" PRIu64 " applied, %" PRIu64 " dead letters, %" PRIu64 " late, %" PRIu64 " duplicate\n", LABEL_WIDTH, "records",
+                    f->counts.read, f->counts.applied, f->counts.dead, f->counts.late, f->counts.duplicate);
+    rwd_buf_appendf(out, "  %-*s%" PRIu64 "\n", LABEL_WIDTH, "keys", f->keys);
+    rwd_buf_appendf(out, "  %-*s", LABEL_WIDTH, "stream time");
+    append_time(out, f->stream_time);
+    rwd_buf_append_char(out, '\n');
+    hash_line(out, "digest", c->digest);
+    hash_line(out, "input digest", f->input_hash);
+    hash_line(out, "lineage", f->lineage);
+    hash_line(out, "history", f->history);
+    hash_line(out, "fingerprint", f->fingerprint);
+    hash_line(out, "source", f->source);
+    if (f->violated) line(out, "violated", f->violated);
+}
+
+void rwd_render_checkpoint(const rwd_checkpoint *c, int64_t now_us, rwd_buf *out) {
+    rwd_buf_appendf(out, "checkpoint %s: %s\n", c->id, rwd_checkpoint_state_name(c->state));
+    if (c->why_bad) line(out, "because", c->why_bad);
+    if (*c->tag) line(out, "tag", c->tag);
+    rwd_buf_appendf(out, "  %-*s", LABEL_WIDTH, "made");
+    append_time(out, c->created_us);
+    rwd_buf_append_str(out, " (");
+    rwd_age_text(c->created_us, now_us, out);
+    rwd_buf_appendf(out, " ago), %s, by %s\n", text_or(c->facts.reason, "?"), text_or(c->build, "?"));
+    rwd_buf_appendf(out, "  %-*s%" PRIu64 ", sequence %" PRIu64 "\n", LABEL_WIDTH, "term", c->term, c->sequence);
+    line(out, "parent", text_or(c->parent, "none"));
+    render_facts(c, out);
+    hash_line(out, "manifest", c->manifest_hash);
+    hash_line(out, "repository", c->repository);
+    if (c->pinned || c->independent)
+        rwd_buf_appendf(out, "  %-*s%s%s%s\n", LABEL_WIDTH, "kept as", c->pinned ? "pinned" : "", c->pinned && c->independent ? ", " : "",
+                        c->independent ? "independent copy" : "");
+    rwd_buf_appendf(out, "  %-*s%zu, ", LABEL_WIDTH, "files", c->file_count);
+    append_size(out, c->bytes);
+    rwd_buf_append_char(out, '\n');
+    for (size_t i = 0; i < c->file_count; i++) {
+        char hex[RWD_HASH128_HEX];
+        rwd_hash128_hex(c->files[i].hash, hex);
+        rwd_buf_appendf(out, "    %s  %12" PRIu64 "  %s\n", hex, c->files[i].size, c->files[i].name);
+    }
+}
+
+static void put(rwd_json_out *json, const char *key, const char *text) {
+    rwd_json_key(json, key);
+    rwd_json_string(json, text && *text ? text : NULL);
+}
+
+static void put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash) {
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(hash, hex);
+    put(json, key, hex);
+}
+
+static void put_int(rwd_json_out *json, const char *key, int64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_int(json, value);
+}
+
+static void put_uint(rwd_json_out *json, const char *key, uint64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_uint(json, value);
+}
+
+static void put_bool(rwd_json_out *json, const char *key, bool value) {
+    rwd_json_key(json, key);
+    rwd_json_bool(json, value);
+}
+
+static void put_time(rwd_json_out *json, const char *key, int64_t us) {
+    char text[RWD_TIME_TEXT_MAX];
+    if (us != RWD_TIME_NONE) rwd_time_text(us, text);
+    put(json, key, us == RWD_TIME_NONE ? NULL : text);
+}
+
+static void put_facts(const rwd_checkpoint *c, rwd_json_out *json) {
+    const rwd_facts *f = &c->facts;
+    put_int(json, "next_offset", f->next_offset);
+    put_int(json, "committed", f->frontier);
+    rwd_json_key(json, "counts");
+    rwd_json_object(json);
+    put_uint(json, "read", f->counts.read);
+    put_uint(json, "applied", f->counts.applied);
+    put_uint(json, "late", f->counts.late);
+    put_uint(json, "duplicate", f->counts.duplicate);
+    put_uint(json, "dead_letters", f->counts.dead);
+    rwd_json_object_end(json);
+    put_uint(json, "keys", f->keys);
+    put_time(json, "stream_time", f->stream_time);
+    put_hash(json, "digest", c->digest);
+    put_uint(json, "input_count", f->input_count);
+    put_hash(json, "input_digest", f->input_hash);
+    put_hash(json, "lineage", f->lineage);
+    put_hash(json, "history", f->history);
+    put_hash(json, "fingerprint", f->fingerprint);
+    put_hash(json, "source", f->source);
+    put(json, "reason", f->reason);
+    put(json, "violated", f->violated);
+}
+
+static void put_files(const rwd_checkpoint *c, rwd_json_out *json) {
+    rwd_json_key(json, "files");
+    rwd_json_array(json);
+    for (size_t i = 0; i < c->file_count; i++) {
+        rwd_json_object(json);
+        put(json, "name", c->files[i].name);
+        put_uint(json, "size", c->files[i].size);
+        put_hash(json, "hash", c->files[i].hash);
+        rwd_json_object_end(json);
+    }
+    rwd_json_array_end(json);
+}
+
+void rwd_render_checkpoint_json(const rwd_checkpoint *c, bool with_files, rwd_json_out *json) {
+    rwd_json_object(json);
+    put(json, "id", c->id);
+    put(json, "state", rwd_checkpoint_state_name(c->state));
+    put(json, "why_bad", c->why_bad);
+    put(json, "tag", c->tag);
+    put_time(json, "created", c->created_us);
+    put(json, "build", c->build);
+    put_uint(json, "term", c->term);
+    put_uint(json, "sequence", c->sequence);
+    put(json, "parent", c->parent);
+    put_facts(c, json);
+    put_hash(json, "manifest", c->manifest_hash);
+    put_hash(json, "repository", c->repository);
+    put_bool(json, "pinned", c->pinned);
+    put_bool(json, "independent", c->independent);
+    put_uint(json, "file_count", c->file_count);
+    put_uint(json, "bytes", c->bytes);
+    if (with_files) put_files(c, json);
+    rwd_json_object_end(json);
+}
+
+static void checkpoint_cells(const rwd_checkpoint *c, int64_t now_us, rwd_grid *grid) {
+    rwd_buf text = {0};
+    const char *marks = c->independent && c->pinned ? "IP" : c->independent ? "I" : c->pinned ? "P" : "";
+    rwd_grid_text(grid, c->id);
+    rwd_grid_text(grid, rwd_checkpoint_state_name(c->state));
+    rwd_grid_int(grid, c->facts.next_offset);
+    rwd_grid_int(grid, (int64_t)c->facts.keys);
+    append_size(&text, c->bytes);
+    rwd_grid_cell(grid, rwd_buf_slice(&text));
+    rwd_buf_clear(&text);
+    rwd_age_text(c->created_us, now_us, &text);
+    rwd_grid_cell(grid, rwd_buf_slice(&text));
+    rwd_grid_text(grid, text_or(c->facts.reason, ""));
+    rwd_grid_text(grid, marks);
+    rwd_grid_text(grid, c->tag);
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(c->digest, hex);
+    rwd_grid_text(grid, hex);
+    rwd_buf_deinit(&text);
+}
+
+void rwd_render_checkpoints(const rwd_checkpoint_list *list, int64_t now_us, rwd_buf *out) {
+    rwd_grid grid;
+    rwd_grid_init(&grid);
+    static const struct { const char *title; bool right; } columns[] = {
+        {"ID", false}, {"STATE", false}, {"X", true}, {"KEYS", true}, {"SIZE", true}, {"AGE", true}, {"REASON", false}, {"", false}, {"TAG", false}, {"DIGEST", false},
+    };
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) rwd_grid_column(&grid, columns[i].title, columns[i].right);
+    for (size_t i = 0; i < list->count; i++) checkpoint_cells(&list->items[i], now_us, &grid);
+    rwd_grid_flush(&grid, out);
+    rwd_grid_deinit(&grid);
+}
+
+void rwd_render_checkpoints_json(const rwd_checkpoint_list *list, rwd_buf *out) {
+    rwd_json_out json;
+    rwd_json_init(&json, out, true);
+    rwd_json_array(&json);
+    for (size_t i = 0; i < list->count; i++) rwd_render_checkpoint_json(&list->items[i], false, &json);
+    rwd_json_array_end(&json);
+    rwd_buf_append_char(out, '\n');
+}
+
+// ---- retention
+
+static void render_plan_json(const rwd_prune_plan *plan, bool done, rwd_buf *out) {
+    rwd_json_out json;
+    rwd_json_init(&json, out, true);
+    rwd_json_object(&json);
+    put_bool(&json, "done", done);
+    put_uint(&json, "freed", plan->freed);
+    rwd_json_key(&json, "checkpoints");
+    rwd_json_array(&json);
+    for (size_t i = 0; i < plan->count; i++) {
+        rwd_json_object(&json);
+        put(&json, "id", plan->items[i].id);
+        put_bool(&json, "removed", plan->items[i].removed);
+        put(&json, "why_kept", plan->items[i].why_kept);
+        put_uint(&json, "bytes", plan->items[i].bytes);
+        rwd_json_object_end(&json);
+    }
+    rwd_json_array_end(&json);
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(out, '\n');
+}
+
+void rwd_render_prune_plan(const rwd_prune_plan *plan, bool done, bool json, rwd_buf *out) {
+    if (json) {
+        render_plan_json(plan, done, out);
+        return;
+    }
+    rwd_grid grid;
+    rwd_grid_init(&grid);
+    rwd_grid_column(&grid, "ID", false);
+    rwd_grid_column(&grid, done ? "" : "WOULD BE", false);
+    rwd_grid_column(&grid, "SIZE", true);
+    rwd_grid_column(&grid, "BECAUSE", false);
+    size_t removed = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        const rwd_prune_item *item = &plan->items[i];
+        char size[RWD_TIME_TEXT_MAX];
+        rwd_size_text(item->bytes, size);
+        removed += item->removed;
+        rwd_grid_text(&grid, item->id);
+        rwd_grid_text(&grid, item->removed ? "removed" : "kept");
+        rwd_grid_text(&grid, size);
+        rwd_grid_text(&grid, text_or(item->why_kept, item->removed ? "older than what is kept" : ""));
+    }
+    if (plan->count) rwd_grid_flush(&grid, out);
+    rwd_grid_deinit(&grid);
+    rwd_buf_appendf(out, "%zu checkpoint%s %s, ", removed, removed == 1 ? "" : "s", done ? "removed" : "to remove");
+    append_size(out, plan->freed);
+    rwd_buf_append_str(out, done ? " freed\n" : " to free\n");
+}
+
+// ---- rows
+
+static bool broken_row(const rwd_schema *schema, rwd_error *err) {
+    return rwd_fail(err, RWD_E_CORRUPT, "a row of table '%s' does not decode", schema->name);
+}
+
+static bool decode(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch, rwd_error *err) {
+    rwd_buf_clear(scratch);
+    if (row.size < schema->row_size || !rwd_key_decode(schema, key, parts, scratch)) return broken_row(schema, err);
+    return true;
+}
+
+static bool row_json(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, rwd_buf *out, rwd_error *err) {
+    rwd_row_text how = {.schema = schema, .format = RWD_FORMAT_JSON};
+    rwd_buf text = {0}, scratch = {0};
+    bool worked = rwd_row_text_append(&how, key, row.data, (uint32_t)row.size, offset, &scratch, &text, err);
+    if (worked) {
+        rwd_json_out json;
+        rwd_json_init(&json, out, false);
+        rwd_json_object(&json);
+        put(&json, "table", schema->name);
+        put_int(&json, "offset", offset);
+        rwd_json_key(&json, "row");
+        rwd_json_raw(&json, rwd_slice_of(text.data, text.size > 0 ? text.size - 1 : 0));
+        rwd_json_object_end(&json);
+        rwd_buf_append_char(out, '\n');
+    }
+    rwd_buf_deinit(&text);
+    rwd_buf_deinit(&scratch);
+    return worked;
+}
+
+bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err) {
+    if (json) return row_json(schema, key, row, offset, out, err);
+    rwd_grid grid;
+    rwd_buf scratch = {0}, text = {0};
+    rwd_value parts[RWD_KEY_PARTS_MAX], value;
+    bool worked = decode(schema, key, row, parts, &scratch, err);
+    rwd_grid_init(&grid);
+    rwd_buf_appendf(&text, "%s at offset %" PRId64, schema->name, offset);
+    rwd_grid_column(&grid, rwd_buf_cstr(&text), false);
+    rwd_grid_column(&grid, "", false);
+    for (size_t i = 0; worked && i < schema->part_count + schema->column_count; i++) {
+        bool is_key = i < schema->part_count;
+        const rwd_column *column = is_key ? NULL : &schema->columns[i - schema->part_count];
+        rwd_buf_clear(&text);
+        rwd_buf_appendf(&text, "  %s", is_key ? schema->parts[i].name : column->name);
+        rwd_grid_cell(&grid, rwd_buf_slice(&text));
+        rwd_buf_clear(&text);
+        if (is_key) value = parts[i];
+        else rwd_row_read(schema, i - schema->part_count, row.data, &value);
+        if (value.present)
+            rwd_value_text(&value, is_key ? schema->parts[i].type : rwd_column_type(column), is_key ? schema->parts[i].scale : rwd_column_scale(column), &text);
+        else rwd_buf_append_str(&text, "null");
+        rwd_grid_cell(&grid, rwd_buf_slice(&text));
+    }
+    if (worked) rwd_grid_flush(&grid, out);
+    rwd_grid_deinit(&grid);
+    rwd_buf_deinit(&scratch);
+    rwd_buf_deinit(&text);
+    return worked;
+}
+
+static bool is_number(rwd_type type) { return type == RWD_TYPE_INT || type == RWD_TYPE_DECIMAL; }
+
+void rwd_render_row_columns(const rwd_schema *schema, rwd_grid *grid) {
+    for (size_t i = 0; i < schema->part_count; i++) rwd_grid_column(grid, schema->parts[i].name, is_number(schema->parts[i].type));
+    for (size_t i = 0; i < schema->column_count; i++) rwd_grid_column(grid, schema->columns[i].name, is_number(rwd_column_type(&schema->columns[i])));
+}
+
+bool rwd_render_row_cells(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_buf *scratch, rwd_grid *grid, rwd_error *err) {
+    rwd_value parts[RWD_KEY_PARTS_MAX], value;
+    if (!decode(schema, key, row, parts, scratch, err)) return false;
+    rwd_buf text = {0};
+    for (size_t i = 0; i < schema->part_count; i++) {
+        rwd_buf_clear(&text);
+        if (parts[i].present) rwd_value_text(&parts[i], schema->parts[i].type, schema->parts[i].scale, &text);
+        else rwd_buf_append_str(&text, "null");
+        rwd_grid_cell(grid, rwd_buf_slice(&text));
+    }
+    for (size_t i = 0; i < schema->column_count; i++) {
+        rwd_buf_clear(&text);
+        rwd_row_read(schema, i, row.data, &value);
+        if (value.present) rwd_value_text(&value, rwd_column_type(&schema->columns[i]), rwd_column_scale(&schema->columns[i]), &text);
+        else rwd_buf_append_str(&text, "null");
+        rwd_grid_cell(grid, rwd_buf_slice(&text));
+    }
+    rwd_buf_deinit(&text);
+    return true;
+}

@@ -1,0 +1,154 @@
+// The admin commands.
+#include "operator/cli/serve.h"
+
+#include <stdlib.h>
+
+#include "operator/cli/cli_private.h"
+#include "operator/cli/render.h"
+
+#define NULL_WORD "\\N"
+
+// ---- on a repository
+
+static bool wants_act(const rwd_admin_call *call, bool *out_act, rwd_error *err) {
+    *out_act = call->arg_count > 0 && strcmp(call->args[0], "act") == 0;
+    if (*out_act || (call->arg_count > 0 && strcmp(call->args[0], "plan") == 0)) return true;
+    return rwd_fail(err, RWD_E_USAGE, "%s needs plan or act", call->command);
+}
+
+static bool forget(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    bool act;
+    if (!wants_act(call, &act, err)) return false;
+    if (call->arg_count != 2) return rwd_fail(err, RWD_E_USAGE, "%s needs an id", call->command);
+    rwd_checkpoint found;
+    if (!rwd_repo_find(scope->repo, call->args[1], &found, err)) return false;
+    rwd_prune_item item = {.bytes = found.bytes, .removed = true};
+    memcpy(item.id, found.id, sizeof(item.id));
+    rwd_checkpoint_deinit(&found);
+    rwd_prune_plan plan = {.items = &item, .count = 1};
+    if (!rwd_repo_forget(scope->repo, scope->lineage, scope->frontier, item.id, act, &plan.freed, err)) return false;
+    item.why_kept = "asked for";
+    rwd_render_prune_plan(&plan, act, call->json, out);
+    return true;
+}
+
+static bool prune(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    bool act;
+    int64_t keep = scope->keep.last;
+    if (!wants_act(call, &act, err)) return false;
+    if (call->arg_count > 1 && (rwd_int_parse(rwd_slice_str(call->args[1]), &keep) != RWD_PARSE_OK || keep < 0 || keep > INT32_MAX))
+        return rwd_fail(err, RWD_E_USAGE, "'%s' is no number of checkpoints to keep", call->args[1]);
+    rwd_keep keeping = {.last = (unsigned)keep, .full = scope->keep.full};
+    rwd_prune_plan plan;
+    if (!rwd_repo_prune(scope->repo, scope->lineage, scope->frontier, &keeping, act, &plan, err)) return false;
+    rwd_render_prune_plan(&plan, act, call->json, out);
+    rwd_prune_plan_deinit(&plan);
+    return true;
+}
+
+static bool tag(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_error *err) {
+    if (call->arg_count < 1 || call->arg_count > 2) return rwd_fail(err, RWD_E_USAGE, "%s needs an id and a name", call->command);
+    rwd_checkpoint found;
+    if (!rwd_repo_find(scope->repo, call->args[0], &found, err)) return false;
+    bool worked = rwd_repo_tag(scope->repo, found.id, call->arg_count == 2 ? call->args[1] : "", err);
+    rwd_checkpoint_deinit(&found);
+    return worked;
+}
+
+bool rwd_serve_repo(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    if (strcmp(call->command, "checkpoint-forget") == 0) return forget(scope, call, out, err);
+    if (strcmp(call->command, "checkpoint-prune") == 0) return prune(scope, call, out, err);
+    if (strcmp(call->command, "checkpoint-tag") == 0) return tag(scope, call, err);
+    return rwd_fail(err, RWD_E_USAGE, "the operator knows no command '%.40s'", call->command);
+}
+
+rwd_keep rwd_keep_of(const rwd_job *job) { return (rwd_keep){.last = job->checkpoints.keep_last, .full = job->checkpoints.full_keep}; }
+
+// ---- on a live operator
+
+// While it recovers, the operator has not decided yet which checkpoints its history stands on.
+static bool is_recovering(rwd_operator *op, rwd_error *err) {
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    rwd_operator_status(op, now);
+    rwd_phase phase = now->phase;
+    free(now);
+    if (phase != RWD_PHASE_STARTING && phase != RWD_PHASE_VERIFYING && phase != RWD_PHASE_REPLAYING) return false;
+    rwd_fail(err, RWD_E_BUSY, "the operator is %s", rwd_phase_name(phase));
+    rwd_error_next(err, "try again when rewind status says running");
+    return true;
+}
+
+static bool on_operators_repo(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    if (is_recovering(op, err)) return false;
+    rwd_lineage lineage;
+    rwd_serve_scope scope = {.repo = rwd_operator_repo(op), .lineage = &lineage, .keep = rwd_keep_of(rwd_operator_job(op))};
+    rwd_operator_lineage(op, &lineage, &scope.frontier);
+    bool worked = rwd_serve_repo(&scope, call, out, err);
+    rwd_lineage_deinit(&lineage);
+    return worked;
+}
+
+static bool status(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out) {
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    rwd_operator_status(op, now);
+    if (call->json) rwd_status_json(now, out);
+    else rwd_status_screen(now, out);
+    free(now);
+    return true;
+}
+
+static bool create(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    char id[RWD_CHECKPOINT_ID];
+    if (!rwd_operator_checkpoint(op, call->arg_count > 0 ? call->args[0] : NULL, id, err)) return false;
+    rwd_buf_append_str(out, id);
+    return true;
+}
+
+bool rwd_key_from_texts(const rwd_schema *schema, const char *const *texts, size_t count, uint8_t *out, size_t *out_size, rwd_error *err) {
+    if (count != schema->part_count) {
+        rwd_buf names = {0};
+        for (size_t i = 0; i < schema->part_count; i++) rwd_buf_appendf(&names, " %s", schema->parts[i].name);
+        rwd_fail(err, RWD_E_USAGE, "a key of table '%s' has %zu parts, not %zu:%s", schema->name, schema->part_count, count, rwd_buf_cstr(&names));
+        rwd_buf_deinit(&names);
+        return false;
+    }
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (rwd_value){0};
+        if (strcmp(texts[i], NULL_WORD) == 0) continue;
+        if (!rwd_value_from_text(rwd_slice_str(texts[i]), schema->parts[i].type, schema->parts[i].scale, &parts[i], err)) {
+            err->code = RWD_E_USAGE;
+            return rwd_error_at(err, "key part '%s'", schema->parts[i].name);
+        }
+        parts[i].present = true;
+    }
+    *out_size = rwd_key_encode(schema, parts, out);
+    return *out_size > 0 || rwd_fail(err, RWD_E_USAGE, "the key is longer than %d bytes", RWD_KEY_BYTES_MAX);
+}
+
+static bool get(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    const rwd_job *job = rwd_operator_job(op);
+    uint16_t table;
+    if (call->arg_count < 2) return rwd_fail(err, RWD_E_USAGE, "%s needs a table and a key", call->command);
+    if (!rwd_find_table(job, *call->args[0] ? call->args[0] : NULL, &table, err)) return false;
+    const rwd_schema *schema = &job->tables[table].schema;
+    uint8_t key[RWD_KEY_BYTES_MAX];
+    size_t size;
+    if (!rwd_key_from_texts(schema, call->args + 1, call->arg_count - 1, key, &size, err)) return false;
+    bool found;
+    int64_t offset;
+    rwd_buf row = {0};
+    bool worked = rwd_operator_state_get(op, table, rwd_slice_of(key, size), &found, &row, &offset, err);
+    if (worked && !found) worked = rwd_fail(err, RWD_E_NOT_FOUND, "table '%s' has no such key at offset %lld", schema->name, (long long)offset);
+    worked = worked && rwd_render_row(schema, rwd_slice_of(key, size), rwd_buf_slice(&row), offset, call->json, out, err);
+    rwd_buf_deinit(&row);
+    return worked;
+}
+
+bool rwd_serve_operator(void *context, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    rwd_operator *op = context;
+    if (strcmp(call->command, "status") == 0) return status(op, call, out);
+    if (strcmp(call->command, "checkpoint-create") == 0) return create(op, call, out, err);
+    if (strcmp(call->command, "state-get") == 0) return get(op, call, out, err);
+    return on_operators_repo(op, call, out, err);
+}
