@@ -38,9 +38,9 @@ def test_a_checkpoint_tells_all_that_it_stands_for(make_job):
     job = make_job()
     steps(job, 100, 200)
     listed = driver.checkpoints(job)
-    assert [c["offset"] for c in listed] == [300, 100, 0]
+    assert [c["next_offset"] for c in listed] == [300, 100, 0]
     for checkpoint in listed:
-        expected = job.expected(until=checkpoint["offset"])
+        expected = job.expected(until=checkpoint["next_offset"])
         shown = rewind_json("checkpoint", "show", checkpoint["id"], "--data", job.data)
         assert shown["digest"] == checkpoint["digest"] == expected.digest()
         assert shown["input_digest"] == expected.input_hash
@@ -89,7 +89,7 @@ def test_an_export_that_cannot_be_written_leaves_no_half_file(make_job):
 def test_restore_to_an_older_checkpoint_rebuilds_the_same_state(make_job):
     job = make_job(delivery=FIXED)
     steps(job, 150, 250, 100)
-    middle = [c for c in driver.checkpoints(job) if c["offset"] == 150][0]["id"]
+    middle = [c for c in driver.checkpoints(job) if c["next_offset"] == 150][0]["id"]
     before = driver.outputs(job)
     digest = driver.digest(job)
     plan = rewind("restore", job.file, "--to", middle, "--dry-run", cwd=job.folder)
@@ -97,7 +97,7 @@ def test_restore_to_an_older_checkpoint_rebuilds_the_same_state(make_job):
     assert rewind("restore", job.file, "--to", middle, cwd=job.folder, expect=2), "without --yes the plan is all"
     rewind("restore", job.file, "--to", middle, "--reason", "a test", "--yes", cwd=job.folder)
     newest = driver.newest(job)
-    assert (newest["offset"], newest["digest"], newest["reason"]) == (500, digest, "restore")
+    assert (newest["next_offset"], newest["digest"], newest["reason"]) == (500, digest, "restore")
     assert driver.outputs(job) == before
     assert driver.digest(job) == digest
     job.append(text(orders(100, first=500, bad_every=37)))
@@ -137,7 +137,7 @@ def test_retention_keeps_the_newest_and_what_is_pinned_and_all_manifests(make_jo
     tagged = driver.newest(job)["id"]
     rewind("checkpoint", "tag", tagged, "before-it-all", "--data", job.data)
     steps_from(job, 100, 50, 50, 50, 50, 50, 50)
-    left = [c["offset"] for c in driver.checkpoints(job)]
+    left = [c["next_offset"] for c in driver.checkpoints(job)]
     assert left[:3] == [400, 350, 300]
     assert 0 in left and 100 in left, "genesis and tagged ones stay"
     assert len(left) == 5
@@ -149,7 +149,7 @@ def test_retention_keeps_the_newest_and_what_is_pinned_and_all_manifests(make_jo
     plan = rewind("checkpoint", "prune", "--data", job.data, "--keep", "2", "--dry-run").out
     assert plan and len(driver.checkpoints(job)) == 5
     rewind("checkpoint", "prune", "--data", job.data, "--keep", "2", "--yes")
-    assert [c["offset"] for c in driver.checkpoints(job)] == [400, 350, 100, 0]
+    assert [c["next_offset"] for c in driver.checkpoints(job)] == [400, 350, 100, 0]
     # The newest two, genesis and tagged ones cannot be forgotten; others can.
     for word in ("latest", "before-it-all", driver.checkpoints(job)[1]["id"], driver.checkpoints(job)[-1]["id"]):
         assert rewind("checkpoint", "forget", word, "--data", job.data, "--yes", expect=None).returncode != 0
@@ -188,7 +188,7 @@ def test_bad_checkpoints_do_not_count_as_kept(make_job):
     driver.flip(job.checkpoints / newest["id"] / "MANIFEST", 40)
     steps_from(job, 150, 50)
     after = driver.checkpoints(job)
-    good = [c["offset"] for c in after if c["state"] != "bad"]
+    good = [c["next_offset"] for c in after if c["state"] != "bad"]
     assert good[:2] == [200, 100], "a good one behind the bad one stays"
     assert [c["id"] for c in after if c["state"] == "bad"] == [newest["id"]], "a bad one is set aside, not deleted"
 
@@ -203,7 +203,7 @@ def test_a_kill_during_genesis_begins_at_the_same_place(point, make_job):
     job.append(text(orders(100, first=300)))   # more input before the second start changes nothing below it
     job.run()
     driver.check_against(job.expected(), job)
-    assert len([c for c in driver.checkpoints(job) if c["offset"] == 0]) == 1
+    assert len([c for c in driver.checkpoints(job) if c["next_offset"] == 0]) == 1
 
 
 # ------------------------------------------------------------------------------------------------ the commit log (C1)

@@ -142,7 +142,7 @@ def test_a_kill_before_the_first_checkpoint_begins_again_at_genesis(make_job):
         r.committed(2000)
         r.kill()
     listed = driver.checkpoints(job)
-    assert [c["offset"] for c in listed] == [0]
+    assert [c["next_offset"] for c in listed] == [0]
     job.set(source={"file": {"path": "orders.jsonl"}, "format": "json"})
     job.run()
     assert driver.digest(job) == job.expected().digest()

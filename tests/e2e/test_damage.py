@@ -124,7 +124,7 @@ def test_when_all_that_share_are_damaged_the_independent_copy_serves(stopped, tm
     job = origin.copy(tmp_path / "job")
     copies = [c["id"] for c in good(job) if c["independent"]]
     for checkpoint in good(job):
-        if checkpoint["id"] in copies or checkpoint["offset"] == 0:
+        if checkpoint["id"] in copies or checkpoint["next_offset"] == 0:
             continue
         for name in files_of(job, checkpoint):
             path = job.checkpoints / checkpoint["id"] / name
@@ -139,7 +139,7 @@ def test_when_nothing_but_genesis_is_good_all_is_replayed(stopped, tmp_path):
     origin, expected = stopped
     job = origin.copy(tmp_path / "job")
     for checkpoint in good(job):
-        if checkpoint["offset"] != 0:
+        if checkpoint["next_offset"] != 0:
             flip_middle(job.checkpoints / checkpoint["id"] / "MANIFEST")
     job.run()
     driver.check_against(expected, job)

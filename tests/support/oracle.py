@@ -241,7 +241,7 @@ def value_of_json(found, field):
             return found
         if field.kind == "decimal":
             return number_of(found, field)
-        if field.kind == "time" and not field.format.startswith("epoch-"):
+        if field.kind == "time":
             return time_of(found, field)
     raise Fault("wrong-type", field.path)
 

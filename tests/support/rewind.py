@@ -137,7 +137,7 @@ class Job:
 
     @property
     def dead(self):
-        return self.out / "dead.jsonl"
+        return self.folder / self.given["errors"]["dead_letter"]["file"]["path"]
 
     def copy(self, folder):
         """The same job, input and everything it has made so far, in another folder. Links between files stay."""
