@@ -181,6 +181,21 @@ void rwd_fake_disk_named(rwd_fake_disk *disk, const char *path) {
     pthread_mutex_unlock(&disk->mutex);
 }
 
+void rwd_fake_disk_truncated(rwd_fake_disk *disk, int fd, uint64_t size) {
+    struct stat info;
+    pthread_mutex_lock(&disk->mutex);
+    size_t index = !disk->off && fstat(fd, &info) == 0 ? find(disk, info.st_ino) : SIZE_MAX;
+    node *n = index == SIZE_MAX ? NULL : &disk->nodes[index];
+    size_t kept = 0;
+    for (size_t i = 0; n && i < n->hole_count; i++) {
+        hole h = n->holes[i];
+        if (h.to > size) h.to = (size_t)size;
+        if (h.from < h.to) n->holes[kept++] = h;
+    }
+    if (n) n->hole_count = kept;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
 // Takes all that the tree holds now as the last moment before the power went.
 static void capture(rwd_fake_disk *disk) {
     if (disk->off) return;

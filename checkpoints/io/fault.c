@@ -201,6 +201,7 @@ static int tier_truncate(rwd_io *io, int fd, uint64_t size) {
     pthread_mutex_lock(&s->mutex);
     verdict v = judge(s, NO_KIND, descriptor_matches(s, fd));
     int result = v == GO_ON ? tier->inner->ops->truncate(tier->inner, fd, size) : v == FAIL ? -s->plan.error : -EIO;
+    if (result == 0 && s->plan.disk) rwd_fake_disk_truncated(s->plan.disk, fd, size);
     pthread_mutex_unlock(&s->mutex);
     return result;
 }
