@@ -12,6 +12,9 @@
 #include "operator/base/time.h"
 #include "state/schema.h"
 
+// Raised when the meaning of any step changes; part of every fingerprint (L4).
+#define RWD_STEP_VERSION 1
+
 #define RWD_FIELDS_MAX 256
 #define RWD_SINKS_MAX 32
 
@@ -34,6 +37,7 @@ typedef struct rwd_field {
     rwd_type type;
     uint8_t scale;           // of a decimal
     rwd_time_format time;    // of a time; RFC 3339 unless given
+    bool hidden;             // not declared: stands here for event.time.field
 } rwd_field;
 
 typedef enum rwd_emit { RWD_EMIT_COMMIT, RWD_EMIT_UPDATE } rwd_emit;
@@ -86,7 +90,7 @@ typedef struct rwd_job {
         unsigned full_keep;
     } checkpoints;
     struct {
-        int64_t commit_every_ns;
+        int64_t commit_every_ns;  // 0 where offset_multiple is set
         int64_t offset_multiple;  // delivery.commit_at.offset_multiple, or 0
     } delivery;
     rwd_on_stop on_stop;

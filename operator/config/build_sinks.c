@@ -1,0 +1,155 @@
+// The outputs of a job, and that no file is used twice.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "operator/base/fs.h"
+#include "operator/base/words.h"
+#include "operator/config/job_private.h"
+
+// ---- the table and its columns
+
+static size_t table_names(const rwd_job *job, const char *out[RWD_TABLES_MAX]) {
+    for (size_t i = 0; i < job->table_count; i++) out[i] = job->tables[i].schema.name;
+    return job->table_count;
+}
+
+static bool find_table(rwd_job_build *b, const rwd_node *node, const char *name, rwd_job_sink *sink) {
+    const char *names[RWD_TABLES_MAX];
+    size_t count = table_names(b->job, names);
+    const rwd_node *table = rwd_node_member(node, "table");
+    if (!table && count == 1) return true;
+    bool worked = false;
+    rwd_buf list = {0};
+    rwd_names_append(&list, names, count);
+    if (!table) {
+        rwd_build_fail(b, node->place, "%s.table is missing; there are %zu tables: %s", name, count, rwd_buf_cstr(&list));
+    } else {
+        size_t i = 0;
+        while (i < count && strcmp(names[i], table->text) != 0) i++;
+        worked = i < count;
+        sink->table = (uint16_t)i;
+    }
+    if (table && !worked) {
+        char word[RWD_EXCERPT_MAX];
+        const char *nearest = rwd_nearest(table->text, names, count);
+        rwd_excerpt(table->text, word);
+        if (nearest) rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; did you mean \"%s\"?", name, word, nearest);
+        else rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; there are: %s", name, word, rwd_buf_cstr(&list));
+    }
+    rwd_buf_deinit(&list);
+    return worked;
+}
+
+static bool unknown_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_schema *schema) {
+    const char *names[RWD_COLUMNS_MAX];
+    char word[RWD_EXCERPT_MAX];
+    rwd_excerpt(item->text, word);
+    for (size_t i = 0; i < schema->part_count; i++) {
+        if (strcmp(schema->parts[i].name, item->text) == 0)
+            return rwd_build_fail(b, item->place, "%s.fields: \"%s\" is a key field, which every row has anyway; list aggregates only", name, word);
+    }
+    for (size_t i = 0; i < schema->column_count; i++) names[i] = schema->columns[i].name;
+    const char *nearest = rwd_nearest(item->text, names, schema->column_count);
+    if (nearest) return rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; did you mean \"%s\"?", name, word, nearest);
+    rwd_buf list = {0};
+    rwd_names_append(&list, names, schema->column_count);
+    rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; table %s has: %s", name, word, schema->name, rwd_buf_cstr(&list));
+    rwd_buf_deinit(&list);
+    return false;
+}
+
+static bool add_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_schema *schema, rwd_job_sink *sink) {
+    size_t index = 0;
+    while (index < schema->column_count && strcmp(schema->columns[index].name, item->text) != 0) index++;
+    if (index == schema->column_count) return unknown_column(b, item, name, schema);
+    for (size_t i = 0; i < sink->column_count; i++)
+        if (sink->columns[i] == index) return rwd_build_fail(b, item->place, "%s.fields: \"%s\" stands twice", name, item->text);
+    sink->columns[sink->column_count++] = (uint16_t)index;
+    return true;
+}
+
+static bool build_columns(rwd_job_build *b, const rwd_node *node, const char *name, rwd_job_sink *sink) {
+    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    const rwd_node *list = rwd_node_member(node, "fields");
+    sink->columns = rwd_calloc(list ? list->count : schema->column_count, sizeof *sink->columns);
+    if (!list) {
+        for (size_t i = 0; i < schema->column_count; i++) sink->columns[sink->column_count++] = (uint16_t)i;
+        return true;
+    }
+    for (const rwd_node *item = list->first; item; item = item->next)
+        if (!add_column(b, item, name, schema, sink)) return false;
+    return true;
+}
+
+// ---- files
+
+// The file behind the last slash, its folder, and where both lead: "./out//a" and "out/a" are one file. Folders that do not exist yet are compared as they
+// are written.
+static void normal_path(const char *path, rwd_buf *out) {
+    char folder[RWD_PATH_MAX];
+    if (path[0] != '/' && getcwd(folder, sizeof folder)) rwd_buf_append_str(out, folder);
+    while (*path) {
+        size_t size = strcspn(path, "/");
+        if (size == 2 && memcmp(path, "..", 2) == 0) {
+            while (out->size > 0 && out->data[out->size - 1] != '/') out->size--;
+            if (out->size > 0) out->size--;
+        } else if (size > 0 && !(size == 1 && path[0] == '.')) {
+            if (out->size == 0 || out->data[out->size - 1] != '/') rwd_buf_append_char(out, '/');
+            rwd_buf_append(out, path, size);
+        }
+        path += size + (path[size] == '/');
+    }
+}
+
+static bool is_same_file(const char *a, const char *b) {
+    rwd_buf x = {0}, y = {0};
+    normal_path(a, &x);
+    normal_path(b, &y);
+    bool same = rwd_slice_equal(rwd_buf_slice(&x), rwd_buf_slice(&y));
+    rwd_buf_deinit(&x);
+    rwd_buf_deinit(&y);
+    return same;
+}
+
+static bool is_folder_name(const char *path) {
+    const char *name = rwd_path_name(path);
+    return name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+// Is this output the input, or one of the first `count` sinks? Their commits are kept beside the first output.
+static bool check_output(rwd_job_build *b, rwd_place place, const char *name, const char *path, size_t count) {
+    const rwd_job *job = b->job;
+    if (is_folder_name(path)) return rwd_build_fail(b, place, "%s: \"%s\" is a folder; a file is needed", name, path);
+    if (is_same_file(path, job->source.path))
+        return rwd_build_fail(b, place, "%s: \"%s\" is the input (source.file.path); write somewhere else", name, path);
+    for (size_t i = 0; i < count; i++)
+        if (is_same_file(path, job->sinks[i].path)) return rwd_build_fail(b, place, "%s: \"%s\" is already the file of sinks[%zu]", name, path, i);
+    if (count == 0) return true;
+    char *log = rwd_strf("%s.commits", job->sinks[0].path);
+    bool same = is_same_file(path, log);
+    free(log);
+    return !same || rwd_build_fail(b, place, "%s: \"%s\" is where the commits of sinks[0] are kept; take another name", name, path);
+}
+
+static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
+    char name[RWD_KEY_PATH_MAX], path_name[RWD_KEY_PATH_MAX];
+    (void)snprintf(name, sizeof name, "sinks[%zu]", index);
+    (void)snprintf(path_name, sizeof path_name, "sinks[%zu].file.path", index);
+    rwd_job_sink *sink = &b->job->sinks[index];
+    return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && build_columns(b, node, name, sink) &&
+           check_output(b, rwd_node_find(node, "file.path")->place, path_name, sink->path, index);
+}
+
+bool rwd_build_sinks(rwd_job_build *b) {
+    static const char dead_letter[] = "errors.dead_letter.file.path";
+    const rwd_node *sinks = rwd_node_find(b->root, "sinks"), *dead = rwd_node_find(b->root, dead_letter);
+    b->job->sinks = rwd_calloc(sinks ? sinks->count : 0, sizeof *b->job->sinks);
+    size_t index = 0;
+    for (const rwd_node *node = sinks ? sinks->first : NULL; node; node = node->next) {
+        b->job->sink_count++;
+        if (!build_sink(b, node, index++)) return false;
+    }
+    return !dead || check_output(b, dead->place, dead_letter, b->job->dead_letter_path, b->job->sink_count);
+}

@@ -1,0 +1,108 @@
+// The fingerprints of a job (L4): what decides a step's result, and what decides what is published, each as text of one form and its hash.
+//
+// One fact a line, texts quoted as in JSON, so that two jobs differ in a line that a person can read. What is not here (paths of the source,
+// memory, cadences) never changes a result.
+#include <string.h>
+
+#include "operator/base/json_out.h"
+#include "operator/config/keys.h"
+#include "operator/config/job_private.h"
+
+#define FINGERPRINT_FORMAT 1  // of these texts; raised when their form changes
+
+static void quote(rwd_buf *out, const char *text) { rwd_json_quote(out, rwd_slice_str(text)); }
+
+// " name=VALUE" of the key at `path`, as `config print` writes it.
+static void put_key(rwd_buf *out, const char *path, const void *base) {
+    rwd_buf text = {0};
+    const rwd_key *key = rwd_key_by_path(path);
+    rwd_buf_appendf(out, " %s=", rwd_key_name(key));
+    if (rwd_key_text(key, base, &text)) rwd_json_quote(out, rwd_buf_slice(&text));
+    rwd_buf_deinit(&text);
+}
+
+static void put_source(const rwd_job *job, rwd_buf *out) {
+    rwd_buf_append_str(out, "source");
+    put_key(out, "source.format", job);
+    if (job->source.format == RWD_FORMAT_CSV) {
+        put_key(out, "source.csv.header", job);
+        put_key(out, "source.csv.delimiter", job);
+    }
+    rwd_buf_append_char(out, '\n');
+}
+
+static void put_event(const rwd_job *job, rwd_buf *out) {
+    rwd_buf_append_str(out, "event");
+    put_key(out, "event.max_size", job);
+    if (job->event.time_field >= 0) {
+        rwd_buf_append_str(out, " time=");
+        quote(out, job->event.fields[job->event.time_field].name);
+        put_key(out, "event.time.ahead", job);
+    }
+    rwd_buf_append_char(out, '\n');
+    for (size_t i = 0; i < job->event.field_count; i++) {
+        const rwd_field *field = &job->event.fields[i];
+        rwd_buf_append_str(out, field->hidden ? "time " : "field ");
+        quote(out, field->name);
+        put_key(out, "event.fields.*.type", field);
+        put_key(out, "event.fields.*.path", field);
+        if (field->type == RWD_TYPE_TIME) put_key(out, "event.fields.*.format", field);
+        rwd_buf_append_char(out, '\n');
+    }
+}
+
+static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *out) {
+    rwd_buf_append_str(out, "table ");
+    quote(out, table->schema.name);
+    rwd_buf_append_str(out, " key=");
+    for (size_t i = 0; i < table->schema.part_count; i++) {
+        if (i > 0) rwd_buf_append_char(out, ',');
+        quote(out, table->schema.parts[i].name);
+    }
+    rwd_buf_append_char(out, '\n');
+    for (size_t i = 0; i < table->schema.column_count; i++) {
+        rwd_buf_append_str(out, "aggregate ");
+        quote(out, table->schema.columns[i].name);
+        rwd_buf_appendf(out, " %s(", table->schema.columns[i].aggregate->name);
+        if (table->column_fields[i] >= 0) quote(out, job->event.fields[table->column_fields[i]].name);
+        rwd_buf_append_str(out, ")\n");
+    }
+}
+
+static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out) {
+    const rwd_schema *schema = &job->tables[sink->table].schema;
+    rwd_buf_append_str(out, "sink table=");
+    quote(out, schema->name);
+    put_key(out, "sinks[].file.path", sink);
+    put_key(out, "sinks[].format", sink);
+    put_key(out, "sinks[].emit", sink);
+    rwd_buf_append_str(out, " fields=");
+    for (size_t i = 0; i < sink->column_count; i++) {
+        if (i > 0) rwd_buf_append_char(out, ',');
+        quote(out, schema->columns[sink->columns[i]].name);
+    }
+    rwd_buf_append_char(out, '\n');
+}
+
+static char *finish(rwd_buf *text, rwd_hash128 *out_hash) {
+    *out_hash = rwd_hash128_of(text->data, text->size, 0);
+    return (char *)(rwd_buf_cstr(text), text->data);
+}
+
+void rwd_job_fingerprint(rwd_job *job) {
+    rwd_buf logic = {0}, sinks = {0};
+    rwd_buf_appendf(&logic, "logic %d step=%d\n", FINGERPRINT_FORMAT, RWD_STEP_VERSION);
+    put_source(job, &logic);
+    put_event(job, &logic);
+    for (size_t i = 0; i < job->table_count; i++) put_table(&job->tables[i], job, &logic);
+    job->logic_text = finish(&logic, &job->logic);
+
+    rwd_buf_appendf(&sinks, "sinks %d\n", FINGERPRINT_FORMAT);
+    for (size_t i = 0; i < job->sink_count; i++) put_sink(&job->sinks[i], job, &sinks);
+    if (job->dead_letter_path) {
+        rwd_buf_append_str(&sinks, "dead_letter");
+        put_key(&sinks, "errors.dead_letter.file.path", job);
+        rwd_buf_append_char(&sinks, '\n');
+    }
+    job->sinks_text = finish(&sinks, &job->sinks_hash);
+}

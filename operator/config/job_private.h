@@ -1,0 +1,50 @@
+// How a job is made from a tree: the stages of rwd_job_parse, in their order.
+//
+//   yaml.h         text -> tree
+//   substitute.h   ${NAME} filled in
+//   override       flags and environment laid over it
+//   check          every key known, every value of its kind and in its range
+//   build_*        the tree becomes a job; names are resolved
+//   fingerprint    what decides results, normalised and hashed
+//
+// Thread: one at a time.
+#ifndef OPERATOR_CONFIG_JOB_PRIVATE_H
+#define OPERATOR_CONFIG_JOB_PRIVATE_H
+
+#include "operator/config/keys.h"
+#include "operator/config/node.h"
+
+// What the stages hand to each other.
+typedef struct rwd_job_build {
+    const char *file;
+    rwd_arena arena;       // holds the tree
+    rwd_node *root;
+    rwd_job *job;
+    rwd_error *err;
+} rwd_job_build;
+
+// Fails at a place, with a cause.
+bool rwd_build_fail(rwd_job_build *b, rwd_place place, const char *cause_format, ...) RWD_PRINTF(3, 4);
+
+RWD_MUST bool rwd_build_override(rwd_job_build *b, const rwd_override *overrides, size_t count);
+RWD_MUST bool rwd_build_check(rwd_job_build *b);
+RWD_MUST bool rwd_build_event(rwd_job_build *b);
+RWD_MUST bool rwd_build_tables(rwd_job_build *b);
+RWD_MUST bool rwd_build_sinks(rwd_job_build *b);
+void rwd_job_fingerprint(rwd_job *job);
+
+// Fills the members of `base` whose keys stand below `prefix` ("" for the file, "sinks[]" for a sink) from `node`, or with their defaults.
+RWD_MUST bool rwd_build_fill(rwd_job_build *b, const char *prefix, const rwd_node *node, const char *name, void *base);
+// Fails if a key below `prefix` stands in `node` where it has no meaning.
+RWD_MUST bool rwd_build_applies(rwd_job_build *b, const char *prefix, const rwd_node *node, const char *name, const void *base);
+// The part of a path behind `prefix`, if it is one text below it and not inside a further map of names or list; else NULL.
+const char *rwd_key_below(const rwd_key *key, const char *prefix);
+
+// Index of the declared field of that name, or -1.
+int rwd_job_field(const rwd_job *job, const char *name);
+// Fails, with the nearest declared field or all of them.
+bool rwd_build_unknown_field(rwd_job_build *b, rwd_place place, const char *name, const char *word);
+// "a, b, c".
+void rwd_names_append(rwd_buf *out, const char *const *names, size_t count);
+
+#endif

@@ -1,0 +1,235 @@
+// The table of job-file keys.
+#include "operator/config/keys.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KIB ((int64_t)1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+#define TIB (GIB * 1024)
+#define US ((int64_t)1000)
+#define MS (US * 1000)
+#define SECOND (MS * 1000)
+#define HOUR (SECOND * 3600)
+#define DAY (HOUR * 24)
+
+#define MEMBER(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define JOB(member) MEMBER(rwd_job, member)
+#define FIELD(member) MEMBER(rwd_field, member)
+#define SINK(member) MEMBER(rwd_job_sink, member)
+#define WORDS(list) .words = list, .word_count = sizeof list / sizeof *list
+
+#define FORMAT_WORD(id, name, doc) name,
+static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
+static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update"};
+static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
+
+// ---- keys that have a meaning only beside others
+
+static bool source_is_csv(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format == RWD_FORMAT_CSV;
+}
+
+static bool fields_have_paths(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format != RWD_FORMAT_CSV || job->source.csv_header;
+}
+
+static bool field_is_time(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_field *)base)->type == RWD_TYPE_TIME;
+}
+
+static bool time_field_is_hidden(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->event.time_field >= 0 && job->event.fields[job->event.time_field].hidden;
+}
+
+static bool has_event_time(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->event.time_field >= 0;
+}
+
+static bool commits_by_time(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->delivery.offset_multiple == 0;
+}
+
+static bool commits_by_offset(const rwd_job *job, const void *base) { return !commits_by_time(job, base); }
+
+// ---- the table
+
+static const rwd_key keys[] = {
+    {.path = "", .kind = RWD_KEY_GROUP, .doc = "A job of Rewind: where events come from, what is kept of them, and where results go."},
+
+    {.path = "job", .kind = RWD_KEY_JOB_NAME, .required = true, JOB(name), .example = "orders",
+     .doc = "Name of the job. It names the data directory below `state.path`, and metrics."},
+
+    {.path = "source", .kind = RWD_KEY_GROUP, .required = true, .example = "{file: {path: orders.jsonl}, format: json}",
+     .doc = "Where records come from."},
+    {.path = "source.file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: orders.jsonl}",
+     .doc = "A file is a partition: its records have the offsets 0, 1, 2 and so on."},
+    {.path = "source.file.path", .kind = RWD_KEY_PATH, .required = true, .environment = true, JOB(source.path), .example = "orders.jsonl",
+     .doc = "The file. A relative path is relative to the working directory."},
+    {.path = "source.file.follow", .kind = RWD_KEY_BOOL, .environment = true, .fallback = "false", JOB(source.follow), .example = "true",
+     .doc = "Wait for more at the end of the file; a record then ends at its newline. Otherwise the job ends there."},
+    {.path = "source.format", .kind = RWD_KEY_CHOICE, .required = true, WORDS(format_words), JOB(source.format), .example = "json",
+     .doc = "How a record is written."},
+    {.path = "source.csv", .kind = RWD_KEY_GROUP, .applies = source_is_csv, .only = "where source.format is csv",
+     .example = "{header: true}", .doc = "How the CSV is written."},
+    {.path = "source.csv.header", .kind = RWD_KEY_BOOL, .fallback = "true", JOB(source.csv_header), .example = "false",
+     .applies = source_is_csv, .only = "where source.format is csv",
+     .doc = "The first row names the columns. Without it, columns are the fields of the event in their order."},
+    {.path = "source.csv.delimiter", .kind = RWD_KEY_CHARACTER, .fallback = ",", JOB(source.csv_delimiter), .example = "\";\"",
+     .applies = source_is_csv, .only = "where source.format is csv", .doc = "What separates columns: one ASCII character (a tab is \"\\t\")."},
+
+    {.path = "event", .kind = RWD_KEY_GROUP, .required = true, .example = "{fields: {customer: string, amount: decimal(2)}}",
+     .doc = "What a record means."},
+    {.path = "event.time", .kind = RWD_KEY_GROUP, .example = "{field: ts, format: epoch-ms}", .doc = "When an event happened. The highest event time so far is the stream time."},
+    {.path = "event.time.field", .kind = RWD_KEY_FIELD, .required = true, .example = "ts",
+     .doc = "A declared field of type time; or the place in the record of one that is not declared, with its `format`."},
+    {.path = "event.time.format", .kind = RWD_KEY_TIME_FORMAT, .applies = time_field_is_hidden,
+     .only = "where event.time.field is not a declared field (a declared one has its own format)", .example = "epoch-ms",
+     .doc = "How the time is written, where `event.time.field` is not a declared field."},
+    {.path = "event.time.ahead", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, JOB(event.ahead_us),
+     .applies = has_event_time, .example = "1h",
+     .doc = "An event further than this ahead of the stream time is a dead letter and does not move the stream time. 0: any is accepted."},
+    {.path = "event.max_size", .kind = RWD_KEY_SIZE, .fallback = "1MiB", .min = 64, .max = GIB, JOB(event.max_size), .example = "64KiB",
+     .doc = "A record larger than this is a dead letter."},
+    {.path = "event.fields", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_FIELDS_MAX - 1,
+     .example = "{customer: string, price: {type: decimal(2), path: unit price}}",
+     .doc = "The fields of an event, by name. Every field is required: an event without it is a dead letter."},
+    {.path = "event.fields.*", .kind = RWD_KEY_GROUP, .shorthand = "type", .example = "decimal(2)",
+     .doc = "A field: its type, or a map of the keys below."},
+    {.path = "event.fields.*.type", .kind = RWD_KEY_TYPE, .required = true, .size = sizeof(rwd_field), .example = "decimal(2)",
+     .doc = "string, int, decimal(SCALE), bool or time."},
+    {.path = "event.fields.*.path", .kind = RWD_KEY_TEXT, FIELD(path), .applies = fields_have_paths,
+     .only = "where the source is not CSV without a header (columns then go by their order)", .example = "customer.id",
+     .doc = "Where it stands in the record: the CSV column, or the JSON member (`a.b` is member b of member a). Default: the field's name."},
+    {.path = "event.fields.*.format", .kind = RWD_KEY_TIME_FORMAT, .fallback = "rfc3339", FIELD(time), .applies = field_is_time,
+     .only = "for a field of type time", .example = "epoch-ms", .doc = "How a time is written."},
+
+    {.path = "tables", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_TABLES_MAX,
+     .example = "{customers: {key: customer, aggregates: {orders: count()}}}",
+     .doc = "The tables, by name. Every event updates one row of each."},
+    {.path = "tables.*", .kind = RWD_KEY_GROUP, .example = "{key: customer, aggregates: {orders: count()}}",
+     .doc = "A table: one row per key."},
+    {.path = "tables.*.key", .kind = RWD_KEY_LIST, .required = true, .one = true, .min = 1, .max = RWD_KEY_PARTS_MAX,
+     .example = "customer", .doc = "The field that names the row, or a list of several."},
+    {.path = "tables.*.key[]", .kind = RWD_KEY_FIELD, .example = "customer", .doc = "A declared field."},
+    {.path = "tables.*.aggregates", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_COLUMNS_MAX,
+     .example = "{orders: count(), revenue: sum(amount)}", .doc = "What is kept for each key, by name."},
+    {.path = "tables.*.aggregates.*", .kind = RWD_KEY_AGGREGATE, .example = "sum(amount)",
+     .doc = "count(), or sum, min or max of a declared field."},
+
+    {.path = "sinks", .kind = RWD_KEY_LIST, .max = RWD_SINKS_MAX, .example = "[{table: customers, file: {path: out/customers.jsonl}}]",
+     .doc = "Where results go. Without sinks the state is only kept, queried and exported."},
+    {.path = "sinks[]", .kind = RWD_KEY_GROUP, .example = "{table: customers, file: {path: out/customers.jsonl}}", .doc = "An output."},
+    {.path = "sinks[].table", .kind = RWD_KEY_TABLE, .example = "customers", .doc = "The table. Optional where there is only one."},
+    {.path = "sinks[].file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: out/customers.jsonl}", .doc = "An output file."},
+    {.path = "sinks[].file.path", .kind = RWD_KEY_PATH, .required = true, SINK(path), .example = "out/customers.jsonl",
+     .doc = "The file. It must not exist when the job first starts."},
+    {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", WORDS(format_words), SINK(format), .example = "csv",
+     .doc = "How a row is written."},
+    {.path = "sinks[].fields", .kind = RWD_KEY_LIST, .min = 1, .max = RWD_COLUMNS_MAX, .example = "[orders, revenue]",
+     .doc = "The aggregates to write, in this order, behind the key fields. Default: all."},
+    {.path = "sinks[].fields[]", .kind = RWD_KEY_COLUMN, .example = "orders", .doc = "An aggregate of the table."},
+    {.path = "sinks[].emit", .kind = RWD_KEY_CHOICE, .fallback = "commit", WORDS(emit_words), SINK(emit), .example = "update",
+     .doc = "commit: the newest row of each changed key, per commit. update: one row per event."},
+
+    {.path = "state", .kind = RWD_KEY_GROUP, .example = "{path: ./rewind-data, memory: 512MiB}", .doc = "What is kept between runs."},
+    {.path = "state.path", .kind = RWD_KEY_PATH, .environment = true, .fallback = "./rewind-data", JOB(state.path),
+     .example = "/var/lib/rewind", .doc = "Folder of the data directories. This job's is PATH/JOB/0."},
+    {.path = "state.memory", .kind = RWD_KEY_SIZE, .environment = true, .fallback = "512MiB", .min = 64 * MIB, .max = 16 * TIB,
+     JOB(state.memory), .example = "2GiB",
+     .doc = "Bytes for state in memory, caches and buffers. State that is larger works too; results never depend on it."},
+
+    {.path = "checkpoints", .kind = RWD_KEY_GROUP, .example = "{every: 10s, keep: {last: 30}}", .doc = "What the job can go back to."},
+    {.path = "checkpoints.every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "10s", .min = 10 * MS, .max = DAY,
+     JOB(checkpoints.every_ns), .example = "1m", .doc = "Time from one checkpoint to the next."},
+    {.path = "checkpoints.keep", .kind = RWD_KEY_GROUP, .example = "{last: 30}", .doc = "Which checkpoints stay."},
+    {.path = "checkpoints.keep.last", .kind = RWD_KEY_INT, .environment = true, .fallback = "30", .min = 2, .max = 100000,
+     JOB(checkpoints.keep_last), .example = "100", .doc = "How many of the newest ones. Pinned and tagged ones stay as well."},
+    {.path = "checkpoints.full", .kind = RWD_KEY_GROUP, .example = "{every: 24h, keep: 1}",
+     .doc = "Independent copies: checkpoints share files, so one damaged file condemns each that lists it; a copy shares none."},
+    {.path = "checkpoints.full.every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "24h", .min = 10 * MS, .max = 365 * DAY,
+     JOB(checkpoints.full_every_ns), .example = "6h", .doc = "Time from one copy to the next."},
+    {.path = "checkpoints.full.keep", .kind = RWD_KEY_INT, .environment = true, .fallback = "1", .min = 0, .max = 1000,
+     JOB(checkpoints.full_keep), .example = "2", .doc = "How many copies stay. 0: none are made."},
+
+    {.path = "delivery", .kind = RWD_KEY_GROUP, .example = "{commit_every: 200ms}", .doc = "When outputs are committed."},
+    {.path = "delivery.commit_every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "200ms", .min = MS, .max = HOUR,
+     .excludes = "commit_at", JOB(delivery.commit_every_ns), .applies = commits_by_time, .example = "1s", .doc = "Time from one commit to the next."},
+    {.path = "delivery.commit_at", .kind = RWD_KEY_GROUP, .example = "{offset_multiple: 1000}", .doc = "Commits at fixed offsets instead, so that two runs write the same bytes."},
+    {.path = "delivery.commit_at.offset_multiple", .kind = RWD_KEY_INT, .required = true, .environment = true, .min = 1,
+     .max = 1000000000000, JOB(delivery.offset_multiple), .applies = commits_by_offset, .example = "1000", .doc = "Commit whenever the next offset is a multiple of this."},
+
+    {.path = "errors", .kind = RWD_KEY_GROUP, .example = "{dead_letter: {file: {path: out/dead.jsonl}}}", .doc = "What happens to bad events."},
+    {.path = "errors.dead_letter", .kind = RWD_KEY_GROUP, .example = "{file: {path: out/dead.jsonl}}",
+     .doc = "Where events go that failed for good. Without it a bad event stops the job."},
+    {.path = "errors.dead_letter.file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: out/dead.jsonl}",
+     .doc = "A file of JSON Lines."},
+    {.path = "errors.dead_letter.file.path", .kind = RWD_KEY_PATH, .required = true, .environment = true, JOB(dead_letter_path),
+     .example = "out/dead.jsonl", .doc = "The file. Each line has the record's offset, the reason and the original bytes."},
+
+    {.path = "on_stop", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "exit", WORDS(on_stop_words), JOB(on_stop),
+     .example = "park",
+     .doc = "When the job cannot go on without a person. exit: end with an exit code. park: stay up, stop processing, say why."},
+
+    {.path = "http", .kind = RWD_KEY_GROUP, .example = "{listen: 127.0.0.1:9464}", .doc = "Metrics, health and status over HTTP."},
+    {.path = "http.listen", .kind = RWD_KEY_ADDRESS, .environment = true, .fallback = "127.0.0.1:9464", .size = sizeof(rwd_job),
+     .example = "0.0.0.0:9464", .doc = "HOST:PORT, or off. Port 0 takes a free one."},
+};
+
+const rwd_key *rwd_key_at(size_t index) { return index < sizeof keys / sizeof *keys ? &keys[index] : NULL; }
+
+const rwd_key *rwd_key_by_path(const char *path) {
+    for (size_t i = 0; rwd_key_at(i); i++)
+        if (strcmp(keys[i].path, path) == 0) return &keys[i];
+    return NULL;
+}
+
+// Size of the path of what holds a key: of "a.b" it is "a", of "a[]" it is "a", of "a" it is "".
+static size_t holder_size(const char *path) {
+    size_t size = strlen(path);
+    if (size >= 2 && path[size - 1] == ']') return size - 2;
+    while (size > 0 && path[size - 1] != '.') size--;
+    return size > 0 ? size - 1 : 0;
+}
+
+bool rwd_key_is_inside(const rwd_key *key, const rwd_key *container) {
+    size_t size = holder_size(key->path);
+    return key->path[0] != '\0' && strlen(container->path) == size && memcmp(container->path, key->path, size) == 0;
+}
+
+const char *rwd_key_name(const rwd_key *key) {
+    size_t size = holder_size(key->path);
+    return key->path + (size > 0 ? size + 1 : 0);
+}
+
+const rwd_key *rwd_key_member(const rwd_key *group, const char *name) {
+    for (size_t i = 0; rwd_key_at(i); i++)
+        if (rwd_key_is_inside(&keys[i], group) && strcmp(rwd_key_name(&keys[i]), name) == 0) return &keys[i];
+    return NULL;
+}
+
+const rwd_key *rwd_key_item(const rwd_key *container) {
+    assert(container->kind == RWD_KEY_MAP || container->kind == RWD_KEY_LIST);
+    for (size_t i = 0; rwd_key_at(i); i++)
+        if (rwd_key_is_inside(&keys[i], container)) return &keys[i];
+    assert(!"a map or list without a row for what it holds");
+    return NULL;
+}
+
+bool rwd_key_is_settable(const rwd_key *key) { return !rwd_key_is_container(key) && !strpbrk(key->path, "*["); }
+
+void rwd_key_environment_name(const rwd_key *key, char out[128]) {
+    (void)snprintf(out, 128, "REWIND_%s", key->path);
+    for (char *p = out; *p; p++) {
+        if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
+        else if (*p == '.') *p = '_';
+    }
+}
