@@ -16,9 +16,6 @@
 #include "operator/logic/decode.h"
 #include "state/tables.h"
 
-// Raised when the meaning of any step changes; part of every fingerprint (L4).
-#define RWD_STEP_VERSION 1
-
 typedef struct rwd_step rwd_step;
 typedef struct rwd_step_ops {
     // RWD_E_NONE, or FUTURE. `stream_time` is the highest accepted event time so far (RWD_TIME_NONE: none yet).
