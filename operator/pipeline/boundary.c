@@ -134,10 +134,24 @@ static bool room_for_checkpoint(rwd_operator *op) {
     return false;
 }
 
+// The cursor that belongs to position: behind the last applied record, while its batch is in hand; as it was kept then; or, before any, where the
+// source was assigned.
+static bool fill_cursor(rwd_operator *op, rwd_error *err) {
+    if (!op->last_record && op->cursor.size > 0) return true;
+    rwd_buf_clear(&op->cursor);
+    return op->source->ops->cursor(op->source, op->last_record, &op->cursor, err);
+}
+
+bool rwd_release_batch(rwd_operator *op, rwd_error *err) {
+    bool ok = !op->last_record || fill_cursor(op, err);
+    op->source->ops->release(op->source);
+    op->last_record = NULL;
+    return ok;
+}
+
 bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rwd_error *err) {
     assert(op->freeze_at < 0 && !rwd_checkpointer_busy(op->checkpointer));
-    rwd_buf_clear(&op->cursor);
-    if (!op->source->ops->cursor(op->source, op->last_record, &op->cursor, err)) return false;
+    if (!fill_cursor(op, err)) return false;
     rwd_tables_stats stats;
     rwd_tables_get_stats(op->tables, &stats);
     rwd_facts facts = {

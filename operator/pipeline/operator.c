@@ -260,14 +260,12 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
             if (op->status.phase == RWD_PHASE_WAITING) rwd_set_phase(op, RWD_PHASE_RUNNING);
             if (!take_batch(op, &batch, err)) return false;
         } else if (batch.end && !op->job->source.follow) {
-            op->source->ops->release(op->source);
             *out_input_ended = true;
-            return true;
+            return rwd_release_batch(op, err);
         } else if (!idle(op, err)) {
             return false;
         }
-        op->source->ops->release(op->source);
-        op->last_record = NULL;
+        if (!rwd_release_batch(op, err)) return false;
     }
     return true;
 }

@@ -129,7 +129,7 @@ struct rwd_operator {
     bool at_boundary;         // the open transaction is empty: position is C or committing
     int64_t commit_boundary;  // with commit_at: the next multiple
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
-    rwd_buf cursor;           // the source's words for position (filled at boundaries that freeze)
+    rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty
     const rwd_record *last_record; // of the current batch, behind which the cursor stands; NULL: no batch is held
 
     // Checkpoints of this session.
@@ -170,6 +170,8 @@ void rwd_group_deinit(rwd_group *group);
 RWD_MUST bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err);
 
 // boundary.c
+// Ends the batch in hand; the cursor behind its last applied record is kept, so that a freeze may come later.
+RWD_MUST bool rwd_release_batch(rwd_operator *op, rwd_error *err);
 // Ends the open transaction here, if it has anything and the sink is ready; `must` waits for the sink. Precondition: a record boundary.
 RWD_MUST bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err);
 // Takes the outcomes of a running commit and a running checkpoint.

@@ -85,6 +85,7 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
         .input_hash = facts->input_hash,
     };
     op->last_record = NULL;
+    rwd_buf_clear(&op->cursor);
 }
 
 static bool commit_genesis(rwd_operator *op, rwd_error *err) {
@@ -136,17 +137,11 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
         }
         if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
         if (ok && !op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
-        if (ok && past) {
-            // The batch reaches beyond C: go live from here, by the cursor.
-            rwd_buf_clear(&op->cursor);
-            ok = op->source->ops->cursor(op->source, op->last_record, &op->cursor, err);
-            op->source->ops->release(op->source);
-            if (ok) ok = op->source->ops->assign(op->source, to, rwd_buf_slice(&op->cursor), err);
-        } else {
-            op->source->ops->release(op->source);
-        }
-        op->last_record = NULL;
-        if (!ok) return false;
+        rwd_error second;
+        bool released = rwd_release_batch(op, ok ? err : &second);
+        if (!ok || !released) return false;
+        // The batch reaches beyond C: go live from here, by the cursor.
+        if (past && !op->source->ops->assign(op->source, to, rwd_buf_slice(&op->cursor), err)) return false;
         if (batch.count == 0 && batch.end && op->position.next_offset < to) {
             rwd_fail(err, RWD_E_POSITION, "the input ends at offset %" PRId64 ", below the committed offset %" PRId64, op->position.next_offset, to);
             rwd_error_at(err, "%s", op->source->ops->label(op->source));
