@@ -1,6 +1,5 @@
 // checkpoint list, show, create, check, forget, prune, tag.
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "operator/admin/client.h"
@@ -15,7 +14,7 @@ static int64_t now_us(const rwd_cli *cli) { return rwd_clock_wall_us(cli->clock)
 
 static void show_checkpoint(rwd_cli *cli, const rwd_checkpoint *checkpoint) {
     if (!cli->json) {
-        rwd_render_checkpoint(checkpoint, now_us(cli), &cli->out);
+        rwd_render_checkpoint(checkpoint, true, now_us(cli), &cli->out);
         return;
     }
     rwd_json_out json;
@@ -117,7 +116,7 @@ static void show_findings(rwd_cli *cli, const finding *found, size_t count, bool
     static const char *const titles[] = {"ID", "X", "FILES", "SIZE", "FILE HASHES", "DIGEST", "BECAUSE"};
     for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) rwd_grid_column(&grid, titles[i], i == 1 || i == 2 || i == 3);
     for (size_t i = 0; i < count; i++) {
-        char size[RWD_TIME_TEXT_MAX];
+        char size[RWD_TIME_TEXT_MAX], why[2048];
         rwd_size_text(found[i].checkpoint->bytes, size);
         rwd_grid_text(&grid, found[i].checkpoint->id);
         rwd_grid_int(&grid, found[i].checkpoint->facts.next_offset);
@@ -125,18 +124,11 @@ static void show_findings(rwd_cli *cli, const finding *found, size_t count, bool
         rwd_grid_text(&grid, size);
         rwd_grid_text(&grid, found[i].files_good ? "good" : "BAD");
         rwd_grid_text(&grid, !scan ? "not scanned" : found[i].digest_good ? "good" : "BAD");
-        char why[RWD_GRID_CELL_MAX + 1] = "";
-        if (!is_good(&found[i], scan)) (void)snprintf(why, sizeof(why), "see below");
-        rwd_grid_text(&grid, why);
+        rwd_error_format(&found[i].why, why, sizeof(why));
+        rwd_grid_text(&grid, is_good(&found[i], scan) ? "" : why);
     }
     rwd_grid_flush(&grid, &cli->out);
     rwd_grid_deinit(&grid);
-    for (size_t i = 0; i < count; i++) {
-        char text[2048];
-        if (is_good(&found[i], scan)) continue;
-        rwd_error_format(&found[i].why, text, sizeof(text));
-        rwd_buf_appendf(&cli->out, "%s: %s\n", found[i].checkpoint->id, text);
-    }
     rwd_buf_appendf(&cli->out, "history.log: %zu entries, the chain is whole\n", history->count);
 }
 

@@ -80,7 +80,7 @@ static void check_build(doctor *d) {
     rwd_buf libraries = {0};
     struct utsname kernel;
     (void)dl_iterate_phdr(add_library, &libraries);
-    say(d, GOOD, "build", "rewind %s, %s", rwd_version_text(), rwd_http_library());
+    say(d, GOOD, "build", "rewind %s, libmicrohttpd %s", rwd_version_text(), rwd_http_version());
     say(d, GOOD, "libraries", "%s", rwd_buf_cstr(&libraries));
     if (uname(&kernel) == 0) say(d, GOOD, "kernel", "%s %s %s", kernel.sysname, kernel.release, kernel.machine);
     rwd_buf_deinit(&libraries);

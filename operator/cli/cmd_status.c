@@ -40,7 +40,7 @@ static bool offline_status(rwd_cli *cli, rwd_place *place, rwd_error *err) {
     if (cli->json) offline_json(cli, place, found ? &newest : NULL);
     else {
         rwd_buf_appendf(&cli->out, "%s: not running\n  data           %s\n", rwd_repo_job(place->repo), place->data);
-        if (found) rwd_render_checkpoint(&newest, rwd_clock_wall_us(cli->clock), &cli->out);
+        if (found) rwd_render_checkpoint(&newest, false, rwd_clock_wall_us(cli->clock), &cli->out);
         else rwd_buf_append_str(&cli->out, "  no checkpoint yet\n");
     }
     if (found) rwd_checkpoint_deinit(&newest);

@@ -22,11 +22,11 @@ static size_t shown(const char *text) {
 static void put_cell(rwd_grid *grid, size_t column, rwd_slice text) {
     char cell[CELL_BYTES_MAX];
     size_t size = 0, characters = 0;
-    bool valid = rwd_utf8_valid(text), cut = false;
+    bool valid = rwd_utf8_valid(text), cut = false, last = column + 1 == grid->columns;
     for (size_t i = 0; i < text.size && !cut; i++) {
         uint8_t byte = text.data[i];
         characters += (byte & 0xC0) != 0x80;
-        cut = characters > RWD_GRID_CELL_MAX - 3 || size + 8 > sizeof(cell);
+        cut = (characters > RWD_GRID_CELL_MAX - 3 && !last) || size + 8 > sizeof(cell);
         if (!cut) cell[size++] = byte < 0x20 || byte == 0x7F || (!valid && byte >= 0x80) ? '?' : (char)byte;
     }
     if (cut) {
@@ -65,6 +65,11 @@ static void pad(rwd_buf *out, size_t count) {
     while (count-- > 0) rwd_buf_append_char(out, ' ');
 }
 
+static void end_line(rwd_buf *out) {
+    while (out->size > 0 && out->data[out->size - 1] == ' ') out->size--;
+    rwd_buf_append_char(out, '\n');
+}
+
 void rwd_grid_flush(rwd_grid *grid, rwd_buf *out) {
     const char *cell = (const char *)grid->cells.data;
     for (size_t i = 0; i < grid->cell_count; i++) {
@@ -73,7 +78,8 @@ void rwd_grid_flush(rwd_grid *grid, rwd_buf *out) {
         if (grid->right[column]) pad(out, fill);
         rwd_buf_append_str(out, cell);
         if (!grid->right[column] && !last) pad(out, fill);
-        rwd_buf_append_str(out, last ? "\n" : GAP);
+        if (!last) rwd_buf_append_str(out, GAP);
+        else end_line(out);
         cell += strlen(cell) + 1;
     }
     rwd_buf_clear(&grid->cells);

@@ -7,7 +7,7 @@
 #include "operator/base/bytes.h"
 
 #define RWD_GRID_COLUMNS_MAX 80
-#define RWD_GRID_CELL_MAX 60   // shown characters of a cell; a longer one ends in "..."
+#define RWD_GRID_CELL_MAX 60   // shown characters of a cell but the last of a row; a longer one ends in "..."
 
 typedef struct rwd_grid {
     size_t columns;

@@ -63,7 +63,7 @@ static void render_facts(const rwd_checkpoint *c, rwd_buf *out) {
     if (f->violated) line(out, "violated", f->violated);
 }
 
-void rwd_render_checkpoint(const rwd_checkpoint *c, int64_t now_us, rwd_buf *out) {
+void rwd_render_checkpoint(const rwd_checkpoint *c, bool with_files, int64_t now_us, rwd_buf *out) {
     rwd_buf_appendf(out, "checkpoint %s: %s\n", c->id, rwd_checkpoint_state_name(c->state));
     if (c->why_bad) line(out, "because", c->why_bad);
     if (*c->tag) line(out, "tag", c->tag);
@@ -83,7 +83,7 @@ void rwd_render_checkpoint(const rwd_checkpoint *c, int64_t now_us, rwd_buf *out
     rwd_buf_appendf(out, "  %-*s%zu, ", LABEL_WIDTH, "files", c->file_count);
     append_size(out, c->bytes);
     rwd_buf_append_char(out, '\n');
-    for (size_t i = 0; i < c->file_count; i++) {
+    for (size_t i = 0; with_files && i < c->file_count; i++) {
         char hex[RWD_HASH128_HEX];
         rwd_hash128_hex(c->files[i].hash, hex);
         rwd_buf_appendf(out, "    %s  %12" PRIu64 "  %s\n", hex, c->files[i].size, c->files[i].name);

@@ -226,6 +226,4 @@ void rwd_http_stop(rwd_http *http) {
     free(http);
 }
 
-const char *rwd_http_library(void) {
-    return MHD_get_version();
-}
+const char *rwd_http_version(void) { return MHD_get_version(); }

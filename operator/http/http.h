@@ -29,7 +29,7 @@ typedef struct rwd_http_options {
 RWD_MUST bool rwd_http_start(const rwd_http_options *options, rwd_http **out, rwd_error *err);
 uint16_t rwd_http_port(const rwd_http *http);  // the one in use
 void rwd_http_stop(rwd_http *http);
-// "libmicrohttpd 0.9.75": what is linked. Static.
-const char *rwd_http_library(void);
+// Version of the library that is linked, "0.9.75". Static.
+const char *rwd_http_version(void);
 
 #endif
