@@ -206,14 +206,26 @@ static bool ambiguous(const rwd_checkpoint_list *list, const char *word, size_t 
     return rwd_fail(err, RWD_E_USAGE, "%s is the beginning of %zu checkpoints' ids: %s%s", word, matches, examples, matches > 3 ? ", ..." : "");
 }
 
+static bool usable(const rwd_checkpoint *c) { return c->state == RWD_CHECKPOINT_GOOD || c->state == RWD_CHECKPOINT_UNVERIFIED; }
+
+// The usable one with the greatest X, the youngest of equals: an independent copy is younger than what it copies, not newer. -1: none.
+static ptrdiff_t latest(const rwd_checkpoint_list *list) {
+    ptrdiff_t best = -1;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!usable(&list->items[i])) continue;
+        if (best < 0 || list->items[i].facts.next_offset > list->items[best].facts.next_offset) best = (ptrdiff_t)i;
+    }
+    return best;
+}
+
 // Index in the list, or -1 with the error.
 static ptrdiff_t find(rwd_repo *repo, const rwd_checkpoint_list *list, const char *word, rwd_error *err) {
     size_t size = strlen(word);
-    ptrdiff_t found = -1;
+    ptrdiff_t found = strcmp(word, "latest") == 0 ? latest(list) : -1;
+    if (found >= 0) return found;
     for (size_t i = 0; i < list->count; i++) {
         const rwd_checkpoint *c = &list->items[i];
-        bool usable = c->state == RWD_CHECKPOINT_GOOD || c->state == RWD_CHECKPOINT_UNVERIFIED;
-        if (strcmp(word, "latest") == 0 ? usable : strcmp(c->id, word) == 0 || (c->tag[0] && strcmp(c->tag, word) == 0)) return (ptrdiff_t)i;
+        if (strcmp(c->id, word) == 0 || (c->tag[0] && strcmp(c->tag, word) == 0)) return (ptrdiff_t)i;
     }
     bool prefix = size > 0 && strspn(word, "0123456789abcdef") == size;
     for (size_t i = 0; i < list->count && prefix; i++) {

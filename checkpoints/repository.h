@@ -125,7 +125,7 @@ bool rwd_repo_genesis_committed(const rwd_repo *repo);
 
 // All checkpoints, bad and pruned ones included, newest first. *gives*: deinit the list.
 RWD_MUST bool rwd_repo_list(rwd_repo *repo, rwd_checkpoint_list *out, rwd_error *err);
-// By id, unambiguous prefix, tag, or "latest" (newest that is not bad or pruned). *gives* one item: deinit with rwd_checkpoint_deinit.
+// By id, unambiguous prefix, tag, or "latest" (the greatest X that is not bad or pruned). *gives* one item: deinit with rwd_checkpoint_deinit.
 RWD_MUST bool rwd_repo_find(rwd_repo *repo, const char *word, rwd_checkpoint *out, rwd_error *err);
 void rwd_checkpoint_deinit(rwd_checkpoint *checkpoint);
 // Folder of a checkpoint.

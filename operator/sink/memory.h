@@ -19,7 +19,7 @@ typedef struct rwd_memory_disk {
 
 rwd_sink *rwd_memory_sink_new(const rwd_job *job, rwd_memory_disk *disk);      // *borrows* both
 void rwd_memory_disk_deinit(rwd_memory_disk *disk);
-// The next commit stays RUNNING until released; ends as `outcome`; with UNKNOWN, `happened` says whether it did.
+// The next commit stays RUNNING until released, or waited for (then it succeeds); ends as `outcome`; with UNKNOWN, `happened` says whether it did.
 void rwd_memory_sink_hold(rwd_sink *sink);
 void rwd_memory_sink_release(rwd_sink *sink, rwd_commit_outcome outcome, bool happened);
 

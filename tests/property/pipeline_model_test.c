@@ -103,7 +103,7 @@ static void make_events(world *w, size_t count) {
 
 static rwd_source *open_source(void *context) {
     world *w = context;
-    w->source = rwd_memory_source_new(w->records, w->count, 1 + draw(200));
+    w->source = rwd_memory_source_new(w->records, w->count, 1 + draw(60));
     return w->source;
 }
 
