@@ -60,7 +60,9 @@ static bool build_field(rwd_job_build *b, const rwd_node *node, rwd_field *field
 static bool add_hidden_field(rwd_job_build *b, const rwd_node *time, const rwd_node *name) {
     rwd_job *job = b->job;
     if (job->source.format == RWD_FORMAT_CSV && !job->source.csv_header)
-        return rwd_build_fail(b, name->place, "event.time.field: \"%s\" is not declared under event.fields, where it must be without a CSV header", name->text);
+        return rwd_build_fail(b, name->place,
+                              "event.time.field: \"%s\" is not declared under event.fields, where it must be without a CSV header",
+                              name->text);
     if (!check_path(b, name->place, "event.time.field", name->text)) return false;
     rwd_field *field = &job->event.fields[job->event.field_count++];
     field->hidden = true;
@@ -78,9 +80,11 @@ static bool time_without_format(rwd_job_build *b, const rwd_node *name) {
     for (size_t i = 0; i < b->job->event.field_count; i++)
         if (b->job->event.fields[i].type == RWD_TYPE_TIME) names[count++] = b->job->event.fields[i].name;
     const char *nearest = rwd_nearest(name->text, names, count);
-    if (nearest) return rwd_build_fail(b, name->place, "event.time.field: unknown field \"%s\"; did you mean \"%s\"?", name->text, nearest);
-    return rwd_build_fail(b, name->place, "event.time.field: \"%s\" is not declared under event.fields, so its format is needed: time: {field: %s, "
-                          "format: rfc3339}", name->text, name->text);
+    if (nearest)
+        return rwd_build_fail(b, name->place, "event.time.field: unknown field \"%s\"; did you mean \"%s\"?", name->text, nearest);
+    return rwd_build_fail(b, name->place,
+                          "event.time.field: \"%s\" is not declared under event.fields, so its format is needed: "
+                          "time: {field: %s, format: rfc3339}", name->text, name->text);
 }
 
 static bool build_time(rwd_job_build *b) {
@@ -94,8 +98,9 @@ static bool build_time(rwd_job_build *b) {
         index = (int)job->event.field_count;
         if (!add_hidden_field(b, time, name)) return false;
     } else if (job->event.fields[index].type != RWD_TYPE_TIME) {
-        return rwd_build_fail(b, name->place, "event.time.field: \"%s\" has the type %s; declare it as a time: %s: {type: time, format: epoch-ms}", name->text,
-                              rwd_type_name(job->event.fields[index].type), name->text);
+        return rwd_build_fail(b, name->place,
+                              "event.time.field: \"%s\" has the type %s; declare it as a time: %s: {type: time, format: epoch-ms}",
+                              name->text, rwd_type_name(job->event.fields[index].type), name->text);
     }
     job->event.time_field = (int16_t)index;
     return true;

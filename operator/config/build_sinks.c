@@ -48,14 +48,17 @@ static bool unknown_column(rwd_job_build *b, const rwd_node *item, const char *n
     rwd_excerpt(item->text, word);
     for (size_t i = 0; i < schema->part_count; i++) {
         if (strcmp(schema->parts[i].name, item->text) == 0)
-            return rwd_build_fail(b, item->place, "%s.fields: \"%s\" is a key field, which every row has anyway; list aggregates only", name, word);
+            return rwd_build_fail(b, item->place, "%s.fields: \"%s\" is a key field, which every row has anyway; list aggregates only",
+                                  name, word);
     }
     for (size_t i = 0; i < schema->column_count; i++) names[i] = schema->columns[i].name;
     const char *nearest = rwd_nearest(item->text, names, schema->column_count);
-    if (nearest) return rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; did you mean \"%s\"?", name, word, nearest);
+    if (nearest)
+        return rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; did you mean \"%s\"?", name, word, nearest);
     rwd_buf list = {0};
     rwd_names_append(&list, names, schema->column_count);
-    rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; table %s has: %s", name, word, schema->name, rwd_buf_cstr(&list));
+    rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; table %s has: %s", name, word, schema->name,
+                   rwd_buf_cstr(&list));
     rwd_buf_deinit(&list);
     return false;
 }
@@ -85,8 +88,8 @@ static bool build_columns(rwd_job_build *b, const rwd_node *node, const char *na
 
 // ---- files
 
-// The file behind the last slash, its folder, and where both lead: "./out//a" and "out/a" are one file. Folders that do not exist yet are compared as they
-// are written.
+// The path from the root, without empty parts, "." and "..": "./out//a" and "out/a" are one file. By its text alone, since an output
+// and its folder need not exist yet.
 static void normal_path(const char *path, rwd_buf *out) {
     char folder[RWD_PATH_MAX];
     if (path[0] != '/' && getcwd(folder, sizeof folder)) rwd_buf_append_str(out, folder);
@@ -125,7 +128,8 @@ static bool check_output(rwd_job_build *b, rwd_place place, const char *name, co
     if (is_same_file(path, job->source.path))
         return rwd_build_fail(b, place, "%s: \"%s\" is the input (source.file.path); write somewhere else", name, path);
     for (size_t i = 0; i < count; i++)
-        if (is_same_file(path, job->sinks[i].path)) return rwd_build_fail(b, place, "%s: \"%s\" is already the file of sinks[%zu]", name, path, i);
+        if (is_same_file(path, job->sinks[i].path))
+            return rwd_build_fail(b, place, "%s: \"%s\" is already the file of sinks[%zu]", name, path, i);
     if (count == 0) return true;
     char *log = rwd_strf("%s.commits", job->sinks[0].path);
     bool same = is_same_file(path, log);

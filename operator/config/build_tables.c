@@ -65,8 +65,10 @@ static bool not_a_call(rwd_job_build *b, const rwd_node *node, const char *name)
     const rwd_aggregate *aggregate = rwd_aggregate_find(node->text);
     rwd_excerpt(node->text, word);
     if (aggregate)
-        return rwd_build_fail(b, node->place, "%s: \"%s\" needs brackets: %s(%s)", name, word, aggregate->name, aggregate->takes_field ? "FIELD" : "");
-    return rwd_build_fail(b, node->place, "%s: expected a function of a field, for example count() or sum(amount), found \"%s\"", name, word);
+        return rwd_build_fail(b, node->place, "%s: \"%s\" needs brackets: %s(%s)", name, word, aggregate->name,
+                              aggregate->takes_field ? "FIELD" : "");
+    return rwd_build_fail(b, node->place, "%s: expected a function of a field, for example count() or sum(amount), found \"%s\"",
+                          name, word);
 }
 
 static bool unknown_aggregate(rwd_job_build *b, const rwd_node *node, const char *name, const char *word) {
@@ -87,7 +89,8 @@ static bool is_word(const char *text) {
 }
 
 // The field that the aggregate reads, -1 for count().
-static bool find_argument(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_aggregate *aggregate, const char *argument, int *out) {
+static bool find_argument(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_aggregate *aggregate, const char *argument,
+                          int *out) {
     char word[RWD_EXCERPT_MAX];
     *out = -1;
     rwd_excerpt(argument, word);
@@ -95,9 +98,11 @@ static bool find_argument(rwd_job_build *b, const rwd_node *node, const char *na
         if (argument[0] == '\0') return true;
         return rwd_build_fail(b, node->place, "%s: %s() takes no field, found \"%s\"", name, aggregate->name, word);
     }
-    if (argument[0] == '\0') return rwd_build_fail(b, node->place, "%s: %s() needs a field, for example %s(amount)", name, aggregate->name, aggregate->name);
+    if (argument[0] == '\0')
+        return rwd_build_fail(b, node->place, "%s: %s() needs a field, for example %s(amount)", name, aggregate->name, aggregate->name);
     if (!is_word(argument))
-        return rwd_build_fail(b, node->place, "%s: \"%s\" is not the name of a field; %s() takes one declared field", name, word, aggregate->name);
+        return rwd_build_fail(b, node->place, "%s: \"%s\" is not the name of a field; %s() takes one declared field", name, word,
+                              aggregate->name);
     *out = rwd_job_field(b->job, argument);
     return *out >= 0 || rwd_build_unknown_field(b, node->place, name, argument);
 }
@@ -114,7 +119,8 @@ static bool build_column(rwd_job_build *b, const rwd_node *node, const char *tab
     if (!find_argument(b, node, name, aggregate, parts.argument, &index)) return false;
     const rwd_field *field = index >= 0 ? &b->job->event.fields[index] : NULL;
     out->column_fields[out->schema.column_count] = (int16_t)index;
-    if (!rwd_schema_add_column(&out->schema, node->key, aggregate, field ? field->type : RWD_TYPE_INT, field ? field->scale : 0, b->err))
+    rwd_type type = field ? field->type : RWD_TYPE_INT;
+    if (!rwd_schema_add_column(&out->schema, node->key, aggregate, type, field ? field->scale : 0, b->err))
         return rwd_place_error(b->err, b->file, node->place);
     return true;
 }

@@ -1,7 +1,8 @@
-// Does a tree have the shape that the key table gives it? Every key known, everything needed there, every text of its kind and in its range.
+// Does a tree have the shape that the key table gives it? Every key known, everything needed there, every text of its kind and in
+// its range.
 //
-// What must stay true: after this stage a container has the kind that the table says (short forms are written out in the tree), so later stages
-// need not look again.
+// What must stay true: after this stage a container has the kind that the table says (short forms are written out in the tree), so
+// later stages need not look again.
 #include <stdio.h>
 #include <string.h>
 
@@ -114,7 +115,8 @@ static bool check_count(rwd_job_build *b, const rwd_key *key, const rwd_node *no
 
 // A section of the file that was indented by a slip, and became a name: "sinks" among the tables.
 static bool is_misplaced(const rwd_key *item, const rwd_node *member) {
-    return item->kind == RWD_KEY_GROUP && !item->shorthand && member->kind != RWD_NODE_MAP && rwd_key_member(rwd_key_at(0), member->key);
+    bool takes_a_map = item->kind == RWD_KEY_GROUP && !item->shorthand;
+    return takes_a_map && member->kind != RWD_NODE_MAP && rwd_key_member(rwd_key_at(0), member->key);
 }
 
 static bool check_map(rwd_job_build *b, const rwd_key *key, rwd_node *node, const char *name) {
@@ -122,10 +124,12 @@ static bool check_map(rwd_job_build *b, const rwd_key *key, rwd_node *node, cons
     for (rwd_node *member = node->first; member; member = member->next) {
         char path[RWD_KEY_PATH_MAX], word[RWD_EXCERPT_MAX];
         if (!is_name(member->key))
-            return rwd_build_fail(b, member->key_place, "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits and _, for "
-                                  "example %s", name, rwd_excerpt(member->key, word), key->example);
+            return rwd_build_fail(b, member->key_place,
+                                  "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits and _, for example %s",
+                                  name, rwd_excerpt(member->key, word), key->example);
         if (is_misplaced(rwd_key_item(key), member))
-            return rwd_build_fail(b, member->key_place, "\"%s\" stands among the names of %s; its place is the top level (no spaces before it)",
+            return rwd_build_fail(b, member->key_place,
+                                  "\"%s\" stands among the names of %s; its place is the top level (no spaces before it)",
                                   member->key, name);
         path_of(path, name, member->key);
         if (!check_node(b, rwd_key_item(key), member, path)) return false;

@@ -1,7 +1,8 @@
-// The fingerprints of a job (L4): what decides a step's result, and what decides what is published, each as text of one form and its hash.
+// The fingerprints of a job (L4): what decides a step's result, and what decides what is published, each as text of one form and
+// its hash.
 //
-// One fact a line, texts quoted as in JSON, so that two jobs differ in a line that a person can read. What is not here (paths of the source,
-// memory, cadences) never changes a result.
+// One fact a line, texts quoted as in JSON, so that two jobs differ in a line that a person can read. What is not here (path of the
+// source, memory, cadences) never changes a result.
 #include <string.h>
 
 #include "operator/base/json_out.h"
@@ -84,9 +85,11 @@ static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out)
     rwd_buf_append_char(out, '\n');
 }
 
+// The buffer's bytes become the job's.
 static char *finish(rwd_buf *text, rwd_hash128 *out_hash) {
     *out_hash = rwd_hash128_of(text->data, text->size, 0);
-    return (char *)(rwd_buf_cstr(text), text->data);
+    rwd_buf_append_char(text, '\0');
+    return (char *)text->data;
 }
 
 void rwd_job_fingerprint(rwd_job *job) {

@@ -54,7 +54,8 @@ bool rwd_build_fill(rwd_job_build *b, const char *prefix, const rwd_node *node, 
         const char *text = given ? given->text : key->fallback;
         char path[RWD_KEY_PATH_MAX];
         (void)snprintf(path, sizeof path, "%s%s%s", name, name[0] ? "." : "", below);
-        if (text && !rwd_key_read(key, path, text, base, b->err)) return given && rwd_place_error(b->err, b->file, given->place);
+        if (!text || rwd_key_read(key, path, text, base, b->err)) continue;
+        return given && rwd_place_error(b->err, b->file, given->place);
     }
     return true;
 }
@@ -89,7 +90,8 @@ static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *override
     return true;
 }
 
-bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out, rwd_error *err) {
+bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out,
+                   rwd_error *err) {
     rwd_job_build b = {.file = name, .err = err, .job = rwd_calloc(1, sizeof *b.job)};
     rwd_error unasked;
     if (!err) b.err = &unasked;

@@ -29,6 +29,7 @@ typedef enum rwd_format {
 #undef RWD_FORMAT_ENUM
         RWD_FORMAT_COUNT
 } rwd_format;
+// "json": as in job files. Static.
 const char *rwd_format_name(rwd_format format);
 
 typedef struct rwd_field {

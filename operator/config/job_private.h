@@ -33,7 +33,8 @@ RWD_MUST bool rwd_build_tables(rwd_job_build *b);
 RWD_MUST bool rwd_build_sinks(rwd_job_build *b);
 void rwd_job_fingerprint(rwd_job *job);
 
-// Fills the members of `base` whose keys stand below `prefix` ("" for the file, "sinks[]" for a sink) from `node`, or with their defaults.
+// Fills the members of `base` whose keys stand below `prefix` ("" for the file, "sinks[]" for a sink) from `node`, or with their
+// defaults.
 RWD_MUST bool rwd_build_fill(rwd_job_build *b, const char *prefix, const rwd_node *node, const char *name, void *base);
 // Fails if a key below `prefix` stands in `node` where it has no meaning.
 RWD_MUST bool rwd_build_applies(rwd_job_build *b, const char *prefix, const rwd_node *node, const char *name, const void *base);

@@ -151,8 +151,8 @@ static bool in_range(const reading *r, int64_t value) {
     bool small = value < r->key->min;
     char limit[RWD_TIME_TEXT_MAX], word[RWD_EXCERPT_MAX];
     limit_text(r->key, small ? r->key->min : r->key->max, limit);
-    return rwd_fail(r->err, RWD_E_CONFIG, "%s: %s is too %s; the %s is %s", r->name, rwd_excerpt(r->text, word), small ? "small" : "large",
-                    small ? "least" : "most", limit);
+    return rwd_fail(r->err, RWD_E_CONFIG, "%s: %s is too %s; the %s is %s", r->name, rwd_excerpt(r->text, word),
+                    small ? "small" : "large", small ? "least" : "most", limit);
 }
 
 static bool read_int(const reading *r) {
@@ -284,15 +284,17 @@ static bool text_of_address(const rwd_key *key, const void *member, rwd_buf *out
 static const struct {
     const char *word, *type;
 } type_synonyms[] = {
-    {"text", "string"}, {"str", "string"}, {"varchar", "string"}, {"integer", "int"}, {"long", "int"}, {"bigint", "int"}, {"int64", "int"},
-    {"boolean", "bool"}, {"timestamp", "time"}, {"datetime", "time"}, {"date", "time"}, {"float", "decimal(2)"}, {"double", "decimal(2)"},
-    {"number", "decimal(2)"}, {"numeric", "decimal(2)"}, {"real", "decimal(2)"}, {"money", "decimal(2)"},
+    {"text", "string"},      {"str", "string"},        {"varchar", "string"},    {"integer", "int"},     {"long", "int"},
+    {"bigint", "int"},       {"int64", "int"},         {"boolean", "bool"},      {"timestamp", "time"},  {"datetime", "time"},
+    {"date", "time"},        {"float", "decimal(2)"},  {"double", "decimal(2)"}, {"number", "decimal(2)"},
+    {"numeric", "decimal(2)"}, {"real", "decimal(2)"}, {"money", "decimal(2)"},
 };
 
 static bool unknown_type(const reading *r) {
     for (size_t i = 0; i < sizeof type_synonyms / sizeof *type_synonyms; i++) {
         if (strcmp(r->text, type_synonyms[i].word) == 0)
-            return rwd_fail(r->err, RWD_E_CONFIG, "%s: unknown type \"%s\"; did you mean \"%s\"?", r->name, r->text, type_synonyms[i].type);
+            return rwd_fail(r->err, RWD_E_CONFIG, "%s: unknown type \"%s\"; did you mean \"%s\"?", r->name, r->text,
+                            type_synonyms[i].type);
     }
     const char *names[RWD_TYPE_COUNT];
     for (unsigned i = 0; i < RWD_TYPE_COUNT; i++) names[i] = i == RWD_TYPE_DECIMAL ? "decimal(SCALE)" : rwd_type_name((rwd_type)i);
@@ -302,7 +304,8 @@ static bool unknown_type(const reading *r) {
 static bool read_decimal(const reading *r, uint8_t *out_scale) {
     const char *scale = r->text + strlen("decimal");
     if (*scale == '\0')
-        return rwd_fail(r->err, RWD_E_CONFIG, "%s: decimal needs its scale, the number of digits behind the point: decimal(2)", r->name);
+        return rwd_fail(r->err, RWD_E_CONFIG, "%s: decimal needs its scale, the number of digits behind the point: decimal(2)",
+                        r->name);
     size_t digits = strspn(scale + 1, "0123456789");
     if (*scale != '(' || digits == 0 || strcmp(scale + 1 + digits, ")") != 0) return unknown_type(r);
     unsigned long value = digits <= 4 ? strtoul(scale + 1, NULL, 10) : RWD_DECIMAL_SCALE_MAX + 1;
@@ -527,8 +530,8 @@ static const char *last_name(const char *path) {
 void rwd_key_expectation(const rwd_key *key, rwd_buf *out) {
     rwd_buf_append_str(out, kinds[key->kind].expected);
     if (!key->example) return;
-    if (rwd_key_is_container(key) && !strpbrk(last_name(key->path), "*[")) rwd_buf_appendf(out, ", for example %s: %s", last_name(key->path), key->example);
-    else rwd_buf_appendf(out, ", for example %s", key->example);
+    bool named = rwd_key_is_container(key) && !strpbrk(last_name(key->path), "*[");
+    rwd_buf_appendf(out, ", for example %s%s%s", named ? last_name(key->path) : "", named ? ": " : "", key->example);
 }
 
 bool rwd_key_read(const rwd_key *key, const char *name, const char *text, void *base, rwd_error *err) {

@@ -1,7 +1,9 @@
-// The table of job-file keys: the one place that says which keys there are, what they take, and what happens when they are left out.
+// The table of job-file keys: the one place that says which keys there are, what they take, and what happens when they are left
+// out.
 //
-// The parser, the defaults, the checks, the environment names, `config print`, the JSON Schema and the manual all walk this table. A path is
-// written with dots; `*` stands for a name that the user chooses, `[]` for an item of a list: "tables.*.aggregates.*", "sinks[].file.path".
+// The parser, the defaults, the checks, the environment names, `config print`, the JSON Schema and the manual all walk this table. A
+// path is written with dots; `*` stands for a name that the user chooses, `[]` for an item of a list: "tables.*.aggregates.*",
+// "sinks[].file.path".
 //
 // Adding a key is one row, and a member of rwd_job that it fills.
 //
@@ -75,8 +77,8 @@ void rwd_key_environment_name(const rwd_key *key, char out[128]);
 
 // ---- one text: read, written, described (key_value.c)
 
-// Reads `text` as the key's value into the member of `base` (NULL: only checks it). `name` stands for the key in messages. On success what was there
-// before is freed. Errors: CONFIG without a place.
+// Reads `text` as the key's value into the member of `base` (NULL: only checks it). `name` stands for the key in messages. On success
+// what was there before is freed. Errors: CONFIG without a place.
 RWD_MUST bool rwd_key_read(const rwd_key *key, const char *name, const char *text, void *base, rwd_error *err);
 // The member of `base` as text. False: there is none (a path that was not given). Appends.
 bool rwd_key_text(const rwd_key *key, const void *base, rwd_buf *out);

@@ -1,7 +1,7 @@
 // Writes the tree of a job file as YAML or JSON.
 //
-// What must stay true: what is written reads back as the same tree. A text is quoted unless it can be nothing but text in YAML 1.1 and 1.2; inside
-// quotes JSON's escapes serve both, since texts hold no control characters but tab (rwd_text_is_clean).
+// What must stay true: what is written reads back as the same tree. A text is quoted unless it can be nothing but text in YAML 1.1 and
+// 1.2; inside quotes JSON's escapes serve both, since texts hold no control characters but tab (rwd_text_is_clean).
 #include <string.h>
 #include <strings.h>
 

@@ -1,7 +1,7 @@
 // What lies over the job file: flags, and below them the environment (REWIND_<KEY>).
 //
-// An override of a key takes away the key that it excludes, so that `delivery.commit_at.offset_multiple` on the command line wins over a
-// `delivery.commit_every` in the file.
+// An override of a key takes away the key that it excludes, so that `delivery.commit_at.offset_multiple` on the command line wins
+// over a `delivery.commit_every` in the file.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,8 @@ static void remove_excluded(rwd_job_build *b, const char *path, const char *from
 
 static bool set_key(rwd_job_build *b, const rwd_key *key, const char *text, const char *from) {
     if (!rwd_text_is_clean(rwd_slice_str(text)) || strlen(text) > RWD_VALUE_BYTES_MAX)
-        return rwd_build_fail(b, origin(from), "%s: the value is too long, is not UTF-8, or holds a line break or a control character", key->path);
+        return rwd_build_fail(b, origin(from), "%s: the value is too long, is not UTF-8, or holds a line break or a control character",
+                              key->path);
     remove_excluded(b, key->path, from);
     rwd_node_set(&b->arena, b->root, key->path, rwd_node_scalar(&b->arena, text, origin(from)), origin(from));
     return true;

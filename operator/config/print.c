@@ -63,7 +63,8 @@ static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_
     if (key->count == 1) key = new_scalar(arena, schema->parts[0].name, false);
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
-        char *call = rwd_strf("%s(%s)", column->aggregate->name, table->column_fields[i] < 0 ? "" : job->event.fields[table->column_fields[i]].name);
+        const char *field = table->column_fields[i] < 0 ? "" : job->event.fields[table->column_fields[i]].name;
+        char *call = rwd_strf("%s(%s)", column->aggregate->name, field);
         rwd_node_put(arena, aggregates, column->name, nowhere, new_scalar(arena, call, false));
         free(call);
     }
@@ -87,14 +88,17 @@ static rwd_node *sinks_node(rwd_arena *arena, const rwd_job *job) {
         rwd_node *node = new_node(arena, RWD_NODE_MAP), *columns = new_node(arena, RWD_NODE_LIST);
         put(arena, node, "table", new_scalar(arena, schema->name, false));
         put_members(arena, node, "sinks[]", job, sink);
-        for (size_t c = 0; c < sink->column_count; c++) rwd_node_append(columns, new_scalar(arena, schema->columns[sink->columns[c]].name, false));
+        for (size_t c = 0; c < sink->column_count; c++)
+            rwd_node_append(columns, new_scalar(arena, schema->columns[sink->columns[c]].name, false));
         put(arena, node, "fields", columns);
         rwd_node_append(sinks, node);
     }
     return sinks;
 }
 
-static const rwd_field *time_field(const rwd_job *job) { return job->event.time_field < 0 ? NULL : &job->event.fields[job->event.time_field]; }
+static const rwd_field *time_field(const rwd_job *job) {
+    return job->event.time_field < 0 ? NULL : &job->event.fields[job->event.time_field];
+}
 
 static rwd_node *time_field_node(rwd_arena *arena, const rwd_job *job) {
     return time_field(job) ? new_scalar(arena, time_field(job)->name, false) : NULL;
@@ -104,7 +108,9 @@ static rwd_node *time_field_node(rwd_arena *arena, const rwd_job *job) {
 static rwd_node *time_format_node(rwd_arena *arena, const rwd_job *job) {
     if (!time_field(job) || !time_field(job)->hidden) return NULL;
     rwd_buf text = {0};
-    rwd_node *node = rwd_key_text(rwd_key_by_path("event.fields.*.format"), time_field(job), &text) ? new_scalar(arena, rwd_buf_cstr(&text), false) : NULL;
+    rwd_node *node = NULL;
+    const rwd_key *format = rwd_key_by_path("event.fields.*.format");
+    if (rwd_key_text(format, time_field(job), &text)) node = new_scalar(arena, rwd_buf_cstr(&text), false);
     rwd_buf_deinit(&text);
     return node;
 }
@@ -116,7 +122,11 @@ static const struct {
     const char *path;
     rwd_node *(*make)(rwd_arena *arena, const rwd_job *job);
 } made_by_hand[] = {
-    {"event.time.field", time_field_node}, {"event.time.format", time_format_node}, {"event.fields", fields_node}, {"tables", tables_node}, {"sinks", sinks_node},
+    {"event.time.field", time_field_node},
+    {"event.time.format", time_format_node},
+    {"event.fields", fields_node},
+    {"tables", tables_node},
+    {"sinks", sinks_node},
 };
 
 static rwd_node *job_node(rwd_arena *arena, const rwd_job *job) {

@@ -22,8 +22,8 @@ static const char *variable(const char *name, size_t size) {
 }
 
 static bool missing(const char *name, size_t size, rwd_error *err) {
-    return rwd_fail(err, RWD_E_CONFIG, "the environment variable %.*s is not set; set it, or write a default: ${%.*s:-value}", (int)size, name,
-                    (int)size, name);
+    return rwd_fail(err, RWD_E_CONFIG, "the environment variable %.*s is not set; set it, or write a default: ${%.*s:-value}",
+                    (int)size, name, (int)size, name);
 }
 
 // Fills in the variable at `*p` ("${..."), and moves `*p` behind it.
@@ -48,7 +48,8 @@ static bool take_variable(const char **p, rwd_buf *out, rwd_error *err) {
         rwd_buf_append_str(out, value);
     } else {
         const char *text = rest + 2, *inner = strstr(text, "${");
-        if (inner && inner < end) return rwd_fail(err, RWD_E_CONFIG, "a variable stands inside the default of another; that is not supported");
+        if (inner && inner < end)
+            return rwd_fail(err, RWD_E_CONFIG, "a variable stands inside the default of another; that is not supported");
         rwd_buf_append(out, text, (size_t)(end - text));
     }
     *p = end + 1;
@@ -87,7 +88,8 @@ static bool substitute_scalar(const char *file, rwd_node *node, rwd_arena *arena
     size_t where = 0;
     bool worked = fill_in(node->text, &value, &where, err);
     if (worked && !rwd_text_is_clean(rwd_buf_slice(&value)))
-        worked = rwd_fail(err, RWD_E_CONFIG, "with its variables filled in the value holds a line break, a control character or bytes that are not UTF-8");
+        worked = rwd_fail(err, RWD_E_CONFIG, "with its variables filled in the value holds a line break, a control character or bytes "
+                          "that are not UTF-8");
     if (worked) {
         node->text = (const char *)rwd_arena_copy(arena, rwd_slice_of(rwd_buf_cstr(&value), value.size + 1)).data;
         node->bare = false;

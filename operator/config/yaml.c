@@ -1,4 +1,5 @@
-// The door to libyaml: the only file that includes <yaml.h>. Events are read one by one, so that positions, duplicates and bounds are ours.
+// The door to libyaml: the only file that includes <yaml.h>. Events are read one by one, so that positions, duplicates and bounds are
+// ours.
 //
 // What must stay true: every event is deleted, and the parser too, whatever fails.
 #include "operator/config/yaml.h"
@@ -89,8 +90,8 @@ static bool parser_failed(reader *r) {
     switch (r->parser.error) {
     case YAML_MEMORY_ERROR: return rwd_fail(r->err, RWD_E_RESOURCE, "no memory to read the job file");
     case YAML_READER_ERROR:
-        if (r->parser.problem && strstr(r->parser.problem, "control char")) rwd_fail(r->err, RWD_E_CONFIG, "a control character stands here");
-        else rwd_fail(r->err, RWD_E_CONFIG, "the job file is not UTF-8 text");
+        rwd_fail(r->err, RWD_E_CONFIG, "%s", r->parser.problem && strstr(r->parser.problem, "control char")
+                                                 ? "a control character stands here" : "the job file is not UTF-8 text");
         return at(r, place_of_byte(r->text, r->parser.problem_offset));
     default: return scanner_failed(r);
     }

@@ -1,7 +1,7 @@
 // The door to libyaml: a job file's text becomes a tree.
 //
-// Accepted: one document of maps, lists and scalars. Refused, each with its line and column: anchors, aliases, tags, several documents, a key that
-// stands twice in a map, nesting and sizes above the bounds, control characters.
+// Accepted: one document of maps, lists and scalars. Refused, each with its line and column: anchors, aliases, tags, several
+// documents, a key that stands twice in a map, nesting and sizes above the bounds, control characters.
 //
 // Thread: any.
 #ifndef OPERATOR_CONFIG_YAML_H
