@@ -7,7 +7,7 @@
 #include "state/digest_file_private.h"
 #include "state/tables_private.h"
 
-#define SWEEP_AHEAD 8  // slots fetched ahead
+#define SWEEP_AHEAD 8  // slots of a segment, and segments, fetched ahead
 
 static rwd_tables *tables_of(rwd_participant *self) { return (rwd_tables *)(void *)self; }
 
@@ -96,6 +96,28 @@ static bool sweep_segment(rwd_tables *tables, rwd_table *table, rwd_segment *seg
     return true;
 }
 
+// Fetches what the sweep will need soon: with few dirty keys among many it would otherwise wait for memory three times a segment.
+static void sweep_ahead(const rwd_tables *tables, const rwd_table *table, const rwd_segment *segment) {
+    size_t entries = (size_t)1 << table->depth, step = (size_t)1 << (table->depth - segment->depth);
+    size_t at = table->depth ? (size_t)(segment->first_hash >> (64 - table->depth)) : 0;
+    unsigned parity = rwd_tables_parity(tables) ^ 1;
+    if (at + 3 * SWEEP_AHEAD * step < entries) __builtin_prefetch(table->directory[at + 3 * SWEEP_AHEAD * step]);
+    if (at + 2 * SWEEP_AHEAD * step < entries) {
+        const rwd_segment *soon = table->directory[at + 2 * SWEEP_AHEAD * step];
+        if (soon->dirty[parity]) __builtin_prefetch(rwd_segment_dirty_bits(&table->geometry, soon, parity));
+    }
+    if (at + SWEEP_AHEAD * step >= entries) return;
+    const rwd_segment *next = table->directory[at + SWEEP_AHEAD * step];
+    if (!next->dirty[parity]) return;
+    const uint64_t *bits = rwd_segment_dirty_bits(&table->geometry, next, parity);
+    for (uint32_t word = 0; word < table->geometry.bitmap_words; word++) {
+        if (!bits[word]) continue;
+        const uint8_t *slot = (const uint8_t *)rwd_segment_slot(&table->geometry, next, word * 64 + (uint32_t)__builtin_ctzll(bits[word]));
+        __builtin_prefetch(slot);
+        __builtin_prefetch(slot + 64);
+    }
+}
+
 // The sweep has passed `segment`: on to the next one, telling the writer which buckets are complete.
 static void sweep_on(rwd_tables *tables, const rwd_segment *segment) {
     uint16_t number = (uint16_t)tables->sweep_table;
@@ -115,7 +137,8 @@ static bool sweep(rwd_participant *self, size_t limit) {
     for (size_t done = 0; tables->frozen_left > 0 && done < limit; done++) {
         rwd_table *table = &tables->tables[tables->sweep_table];
         rwd_segment *segment = rwd_directory_find(table, tables->sweep_hash);
-        if (!sweep_segment(tables, table, segment, &done)) return false;
+        sweep_ahead(tables, table, segment);
+        if (segment->dirty[rwd_tables_parity(tables) ^ 1] && !sweep_segment(tables, table, segment, &done)) return false;
         sweep_on(tables, segment);
     }
     if (tables->frozen_left > 0) return false;

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(RWD_GROUP_PORTABLE)
 #include <emmintrin.h>
 #endif
 
@@ -91,7 +91,7 @@ static inline uint8_t rwd_hash_tag(uint64_t hash) { return (uint8_t)(0x80 | ((ha
 
 // Bit i: tag i of the group equals `tag`.
 static inline uint32_t rwd_group_match(const uint8_t *group, uint8_t tag) {
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(RWD_GROUP_PORTABLE)
     __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)group);
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) & 0x7FFF;
 #else

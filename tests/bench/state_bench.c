@@ -21,7 +21,7 @@
 #include "state/tables.h"
 
 #define BATCH 256
-#define SWEEP_PORTION 4096
+#define SWEEP_PORTION 2048
 #define DIRTY_MAX 8
 #define KEY_MAX 32
 

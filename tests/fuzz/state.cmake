@@ -1,0 +1,1 @@
+rwd_fuzz(key_fuzz SOURCES key_fuzz.c LIBS rwd_state)

@@ -1,0 +1,299 @@
+// The tables at the edges: full, frozen, evicted, loaded, opened again. The broad road is in property/state_model_test.c.
+#include "state/reader.h"
+#include "tests/support/state_rig.h"
+
+#define SMALL_HOT (160u << 10)
+#define SMALL_FROZEN (64u << 10)
+
+// The sum of a key in a finished checkpoint, or -1.
+static int64_t stored_sum(rig *r, const char *checkpoint, size_t number) {
+    uint8_t key[RWD_KEY_BYTES_MAX];
+    size_t size = rig_key(r, number, key);
+    rwd_reader_db *reader;
+    rwd_buf row = {0};
+    bool found;
+    rig_must(rwd_state_open(checkpoint, &reader, &r->error), &r->error);
+    rig_must(rwd_state_get(reader, 0, rwd_slice_of(key, size), &found, &row, &r->error), &r->error);
+    int64_t sum = found ? rig_sum(r, row.data) : -1;
+    rwd_buf_deinit(&row);
+    rwd_state_close(reader);
+    return sum;
+}
+
+// Adds to keys until no clean slot is left. Returns how many were taken.
+static size_t fill(rig *r, size_t first) {
+    for (size_t number = first;; number++) {
+        rwd_resolve result = rig_try(r, number, 1);
+        if (result == RWD_RESOLVE_FULL) return number - first;
+        rig_must(result == RWD_RESOLVED, &r->error);
+        assert_true(number - first < 100000);
+    }
+}
+
+// PROTOCOL: a full table during a freeze.
+static void a_full_table_during_a_freeze_refuses_and_loses_nothing(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, SMALL_HOT, SMALL_FROZEN);
+    for (size_t i = 0; i < 500; i++) rig_add(&r, i, 10);
+    rig_freeze(&r);
+    size_t more = fill(&r, 500);
+    assert_true(more > 0);
+    assert_true(rig_stats(&r).full > 0);
+    assert_int_equal(rig_try(&r, 500 + more, 1), RWD_RESOLVE_FULL);  // and again: nothing has changed
+    assert_int_equal(rwd_tables_keys(r.tables, 0), 500 + more);
+    rig_join(&r);
+    rig_must(r.written, &r.error);
+    r.participant->ops->thaw(r.participant);
+    rig_add(&r, 500 + more, 1);  // the frozen ones are clean now and give room
+    assert_true(rig_stats(&r).evicted > 0);
+    for (size_t i = 0; i < 500; i++) assert_int_equal(stored_sum(&r, r.checkpoint, i), 10);
+    assert_int_equal(stored_sum(&r, r.checkpoint, 500), -1);
+    rig_checkpoint(&r);
+    for (size_t i = 0; i <= 500 + more; i++) assert_int_equal(rig_read(&r, i), i < 500 ? 10 : 1);
+    rig_deinit(&r);
+}
+
+// PROTOCOL K2: a slot is clean only after the ingest of its current version returned, and the checkpoint is durable.
+static void a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, SMALL_HOT, SMALL_FROZEN);
+    size_t count = fill(&r, 0);
+    rig_freeze(&r);
+    assert_int_equal(rig_try(&r, count, 1), RWD_RESOLVE_FULL);  // frozen, not swept
+    rig_join(&r);
+    rig_must(r.written, &r.error);
+    assert_int_equal(rig_try(&r, count, 1), RWD_RESOLVE_FULL);  // ingested, not known durable
+    assert_int_equal(rig_stats(&r).evicted, 0);
+    r.participant->ops->thaw(r.participant);
+    rig_add(&r, count, 1);
+    assert_true(rig_stats(&r).evicted > 0);
+    for (size_t i = 0; i <= count; i++) assert_int_equal(rig_read(&r, i), 1);
+    rig_deinit(&r);
+}
+
+static void nothing_later_than_the_freeze_reaches_the_checkpoint(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 4u << 20, 1u << 20);
+    for (size_t i = 0; i < 3000; i++) rig_add(&r, i, 5);
+    rig_checkpoint(&r);
+    for (size_t i = 0; i < 3000; i += 2) rig_add(&r, i, 5);
+    rig_freeze(&r);
+    for (size_t i = 0; i < 3000; i++) {  // changed, removed and new, while the sweep goes on
+        rig_add(&r, i, i % 3 ? 1000 : -1);
+        rig_add(&r, 3000 + i, 7);
+        if (i % 100 == 0) rig_sweep(&r, 5);
+    }
+    rig_join(&r);
+    rig_must(r.written, &r.error);
+    r.participant->ops->thaw(r.participant);
+    for (size_t i = 0; i < 3000; i += 7) {
+        assert_int_equal(stored_sum(&r, r.checkpoint, i), i % 2 ? 5 : 10);
+        assert_int_equal(stored_sum(&r, r.checkpoint, 3000 + i), -1);
+        assert_int_equal(rig_read(&r, i), i % 3 ? (i % 2 ? 1005 : 1010) : -1);
+    }
+    rig_checkpoint(&r);
+    for (size_t i = 0; i < 3000; i += 7) assert_int_equal(stored_sum(&r, r.checkpoint, i), i % 3 ? (i % 2 ? 1005 : 1010) : -1);
+    rig_deinit(&r);
+}
+
+// The frozen share bounds the copies that writes force while the sweep stands still: resolve refuses rather than go beyond.
+static void copies_of_frozen_rows_stay_within_their_share(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 4u << 20, SMALL_FROZEN);
+    for (size_t i = 0; i < 8000; i++) rig_add(&r, i, 1);
+    rig_freeze(&r);
+    size_t i = 0;
+    while (i < 8000 && rig_try(&r, i, 1) == RWD_RESOLVED) i++;
+    assert_true(i > 100 && i < 8000);
+    assert_true(atomic_load(&r.budget.used[RWD_SHARE_FROZEN]) <= SMALL_FROZEN);
+    rig_join(&r);
+    rig_must(r.written, &r.error);
+    r.participant->ops->thaw(r.participant);
+    assert_int_equal(atomic_load(&r.budget.used[RWD_SHARE_FROZEN]), 0);
+    for (size_t k = 0; k < 8000; k += 11) assert_int_equal(stored_sum(&r, r.checkpoint, k), 1);
+    rig_deinit(&r);
+}
+
+// As the pipeline does: a checkpoint when the tables are pressed or full, then on.
+static void add_under_pressure(rig *r, size_t number, int64_t amount) {
+    if (rwd_tables_pressed(r->tables)) rig_checkpoint(r);
+    rwd_resolve result = rig_try(r, number, amount);
+    if (result == RWD_RESOLVED) return;
+    rig_must(result == RWD_RESOLVE_FULL, &r->error);
+    rig_checkpoint(r);
+    rig_add(r, number, amount);
+}
+
+static void state_several_times_the_budget_stays_right(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, SMALL_HOT, SMALL_FROZEN);
+    size_t keys = 12000;  // some eight times what fits
+    for (size_t round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < keys; i++) add_under_pressure(&r, i * 7919 % keys, (int64_t)round);
+    }
+    rig_checkpoint(&r);
+    rwd_tables_stats stats = rig_stats(&r);
+    assert_int_equal(stats.keys, keys);
+    assert_true(stats.hot_slots * 4 < keys);
+    assert_true(stats.hot_bytes <= SMALL_HOT);
+    assert_false(stats.complete);
+    for (size_t i = 0; i < keys; i++) assert_int_equal(rig_read(&r, i), 6);
+    rig_deinit(&r);
+}
+
+static void load_all(rig *r) {
+    while (!rwd_tables_warm(r->tables, 100)) usleep(50);
+}
+
+static void after_loading_misses_ask_the_store_nothing(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    for (size_t i = 0; i < 20000; i++) rig_add(&r, i, 3);
+    rig_checkpoint(&r);
+    r.participant->ops->discard(r.participant);
+    rig_open(&r, r.checkpoint);
+    assert_false(rig_stats(&r).complete);
+    assert_int_equal(rig_stats(&r).keys, 20000);
+    assert_int_equal(rig_read(&r, 7), 3);  // before it is loaded: from the store
+    assert_int_equal(rig_stats(&r).store_reads, 1);
+    load_all(&r);
+    assert_true(rig_stats(&r).complete);
+    for (size_t i = 0; i < 21000; i++) assert_int_equal(rig_read(&r, i), i < 20000 ? 3 : -1);
+    assert_int_equal(rig_stats(&r).store_reads, 1);
+    assert_int_equal(rig_stats(&r).splits, 0);  // sized ahead
+    rig_deinit(&r);
+}
+
+// W1: what is loaded is as old as the opening.
+static void loading_never_brings_back_what_was_changed_or_removed_meanwhile(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    for (size_t i = 0; i < 20000; i++) rig_add(&r, i, 3);
+    rig_checkpoint(&r);
+    r.participant->ops->discard(r.participant);
+    rig_open(&r, r.checkpoint);
+    for (size_t i = 0; i < 20000; i += 2) rig_add(&r, i, i % 4 ? -1 : 1);
+    rig_checkpoint(&r);  // they are clean from here on
+    load_all(&r);
+    for (size_t i = 0; i < 20000; i++) assert_int_equal(rig_read(&r, i), i % 2 ? 3 : i % 4 ? -1 : 4);
+    rig_deinit(&r);
+}
+
+static void loading_stops_where_the_memory_does(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, SMALL_HOT, SMALL_FROZEN);
+    for (size_t i = 0; i < 6000; i++) add_under_pressure(&r, i, 2);
+    rig_checkpoint(&r);
+    r.participant->ops->discard(r.participant);
+    rig_open(&r, r.checkpoint);
+    load_all(&r);
+    assert_false(rig_stats(&r).complete);
+    assert_true(rig_stats(&r).hot_slots > 0);
+    assert_true(rig_stats(&r).hot_bytes <= SMALL_HOT);
+    for (size_t i = 0; i < 6000; i++) assert_int_equal(rig_read(&r, i), 2);
+    rig_deinit(&r);
+}
+
+// PROTOCOL K4: a live store links the files of its checkpoint and must never write to them.
+static void going_on_leaves_the_files_of_a_checkpoint_untouched(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    for (size_t i = 0; i < 5000; i++) rig_add(&r, i, 1);
+    rig_checkpoint(&r);
+    char folder[128];
+    snprintf(folder, sizeof folder, "%s/%s", r.checkpoint, RWD_TABLES_FOLDER);
+    char **names;
+    size_t count;
+    rig_must(rwd_list_dir(folder, &names, &count, &r.error), &r.error);
+    rwd_buf before[32] = {0};
+    assert_true(count > 3 && count <= 32);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < count; i++) {
+            char path[512];
+            rwd_buf bytes = {0};
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+            rig_must(rwd_read_file(path, 64u << 20, pass ? &bytes : &before[i], &r.error), &r.error);
+            if (pass) assert_true(rwd_slice_equal(rwd_buf_slice(&bytes), rwd_buf_slice(&before[i])));
+            rwd_buf_deinit(&bytes);
+        }
+        if (pass) break;
+        r.participant->ops->discard(r.participant);
+        rig_open(&r, r.checkpoint);
+        for (size_t round = 0; round < 12; round++) {  // enough files for a compaction
+            for (size_t i = 0; i < 5000; i += 3) rig_add(&r, i, 1);
+            rig_checkpoint(&r);
+        }
+    }
+    for (size_t i = 0; i < count; i++) rwd_buf_deinit(&before[i]);
+    rwd_names_free(names, count);
+    rig_deinit(&r);
+}
+
+static void a_checkpoint_of_nothing_new_equals_the_one_before(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    rig_checkpoint(&r);  // genesis: empty
+    rwd_hash128 empty = r.participant->ops->digest(r.participant);
+    rig_add(&r, 1, 1);
+    rig_checkpoint(&r);
+    rwd_hash128 one = r.participant->ops->digest(r.participant);
+    assert_false(rwd_hash128_equal(empty, one));
+    rig_checkpoint(&r);
+    assert_true(rwd_hash128_equal(one, r.participant->ops->digest(r.participant)));
+    rig_add(&r, 1, -1);
+    rig_add(&r, 2, 1);
+    rig_add(&r, 2, -1);
+    rig_checkpoint(&r);
+    assert_true(rwd_hash128_equal(empty, r.participant->ops->digest(r.participant)));
+    assert_int_equal(stored_sum(&r, r.checkpoint, 1), -1);
+    rig_deinit(&r);
+}
+
+static void a_failed_write_says_so_and_the_tables_can_be_discarded(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    for (size_t i = 0; i < 1000; i++) rig_add(&r, i, 1);
+    rig_checkpoint(&r);
+    char good[64];
+    strcpy(good, r.checkpoint);
+    for (size_t i = 0; i < 1000; i++) rig_add(&r, i, 1);
+    rig_freeze(&r);
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", r.checkpoint, RWD_TABLES_FOLDER);  // in the way of the store's checkpoint
+    rig_must(rwd_mkdirs(path, &r.error), &r.error);
+    rig_join(&r);
+    assert_false(r.written);
+    assert_true(strlen(r.error.cause) > 0);
+    r.participant->ops->discard(r.participant);
+    rig_open(&r, good);
+    for (size_t i = 0; i < 1000; i++) assert_int_equal(rig_read(&r, i), 1);
+    rig_deinit(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_table_during_a_freeze_refuses_and_loses_nothing),
+        cmocka_unit_test(a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable),
+        cmocka_unit_test(nothing_later_than_the_freeze_reaches_the_checkpoint),
+        cmocka_unit_test(copies_of_frozen_rows_stay_within_their_share),
+        cmocka_unit_test(state_several_times_the_budget_stays_right),
+        cmocka_unit_test(after_loading_misses_ask_the_store_nothing),
+        cmocka_unit_test(loading_never_brings_back_what_was_changed_or_removed_meanwhile),
+        cmocka_unit_test(loading_stops_where_the_memory_does),
+        cmocka_unit_test(going_on_leaves_the_files_of_a_checkpoint_untouched),
+        cmocka_unit_test(a_checkpoint_of_nothing_new_equals_the_one_before),
+        cmocka_unit_test(a_failed_write_says_so_and_the_tables_can_be_discarded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
