@@ -15,6 +15,7 @@ typedef struct rwd_reader_db rwd_reader_db;
 RWD_MUST bool rwd_state_open(const char *dir, rwd_reader_db **out, rwd_error *err);
 void rwd_state_close(rwd_reader_db *reader);
 
+// One key, without the store prefix. Appends its row to `out`.
 RWD_MUST bool rwd_state_get(rwd_reader_db *reader, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out, rwd_error *err);
 
 // Visits rows until `visit` returns false or the end. `key` is the encoded key without the store prefix. Checksums of blocks are verified.

@@ -12,8 +12,10 @@
 // epoch is not above the newest durable one: thaw is O(1), too. Only clean slots are evicted.
 //
 // A batch of touches works in two steps: `resolve` brings the rows of all keys into the hot table (prefetch; misses by one
-// batched MultiGet), then `row` and `write` cannot fail and move nothing. When resolve answers FULL, no clean slot was left: nothing
-// has changed; the caller ends its transaction, checkpoints, and tries again.
+// batched MultiGet), then `row` and `write` cannot fail and move nothing. When resolve answers FULL, no clean slot was left, or the frozen
+// share has no room for the versions that these writes would have to copy out: nothing has changed; the caller ends its
+// transaction, checkpoints (or drives the sweep of the open freeze to its end), and tries again. Keys listed as changed stay in memory, so
+// changes are taken before that. FULL again with nothing dirty means that the batch itself is too large: halve it.
 //
 // Thread: pipeline, but for the participant's write and digest (checkpoint thread), and `stats` (any).
 #ifndef STATE_TABLES_H
