@@ -2,9 +2,10 @@
 // its hash.
 //
 // One fact a line, texts quoted as in JSON, so that two jobs differ in a line that a person can read. What is not here (path of the
-// source, memory, cadences) never changes a result.
+// source, folders of outputs, memory, cadences) never changes a result.
 #include <string.h>
 
+#include "operator/base/fs.h"
 #include "operator/base/json_out.h"
 #include "operator/config/keys.h"
 #include "operator/config/job_private.h"
@@ -70,11 +71,17 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
     }
 }
 
+// An output is known by its file's name: where its folder stands does not change what is published.
+static void put_file_name(rwd_buf *out, const char *path) {
+    rwd_buf_append_str(out, " file=");
+    quote(out, rwd_path_name(path));
+}
+
 static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out) {
     const rwd_schema *schema = &job->tables[sink->table].schema;
     rwd_buf_append_str(out, "sink table=");
     quote(out, schema->name);
-    put_key(out, "sinks[].file.path", sink);
+    put_file_name(out, sink->path);
     put_key(out, "sinks[].format", sink);
     put_key(out, "sinks[].emit", sink);
     rwd_buf_append_str(out, " fields=");
@@ -104,7 +111,7 @@ void rwd_job_fingerprint(rwd_job *job) {
     for (size_t i = 0; i < job->sink_count; i++) put_sink(&job->sinks[i], job, &sinks);
     if (job->dead_letter_path) {
         rwd_buf_append_str(&sinks, "dead_letter");
-        put_key(&sinks, "errors.dead_letter.file.path", job);
+        put_file_name(&sinks, job->dead_letter_path);
         rwd_buf_append_char(&sinks, '\n');
     }
     job->sinks_text = finish(&sinks, &job->sinks_hash);

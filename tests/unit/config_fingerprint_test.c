@@ -109,6 +109,8 @@ static void places_sizes_and_cadences_move_nothing(void **state) {
         {"path: in.csv", "path: elsewhere/in.csv"},
         {"follow: false", "follow: true"},
         {"path: data", "path: other"},
+        {"path: out/a", "path: elsewhere/a"},
+        {"path: out/dead", "path: elsewhere/dead"},
         {"memory: 64MiB", "memory: 1GiB"},
         {"checkpoints: {every: 1s", "checkpoints: {every: 2s"},
         {"last: 2", "last: 5"},
