@@ -46,7 +46,8 @@ static inline void sink_job_init(sink_job *j) {
     rwd_error err;
     *j = (sink_job){0};
     const char *temp = getenv("TMPDIR");
-    (void)snprintf(j->dir, sizeof(j->dir), "%s/rewind-sink-XXXXXX", temp ? temp : "/tmp");
+    if (!temp) temp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";  // where a sync costs nothing
+    (void)snprintf(j->dir, sizeof(j->dir), "%s/rewind-sink-XXXXXX", temp);
     assert_non_null(mkdtemp(j->dir));
     rwd_schema *schema = &j->table.schema;
     rwd_schema_init(schema, 0, "customers");
@@ -111,12 +112,16 @@ static inline void sink_put_gone(rwd_sink *sink, const sink_job *j, size_t outpu
     sink->ops->put_row(sink, output, rwd_slice_of(r.key, r.key_size), NULL, 0, offset);
 }
 
+static inline rwd_dead_letter sink_dead_letter(int64_t offset, rwd_slice value) {
+    return (rwd_dead_letter){
+        .source = "orders.csv", .offset = offset, .time_us = RWD_TIME_NONE, .position = (uint64_t)offset * 10, .code = RWD_E_MISSING_FIELD,
+        .field = "amount", .reason = rwd_slice_str("field 'amount': absent"), .value = value, .full_size = value.size,
+    };
+}
+
 static inline void sink_put_dead(rwd_sink *sink, int64_t offset, const char *value) {
     rwd_error err;
-    rwd_dead_letter letter = {
-        .source = "orders.csv", .offset = offset, .time_us = RWD_TIME_NONE, .position = (uint64_t)offset * 10, .code = RWD_E_MISSING_FIELD,
-        .field = "amount", .reason = rwd_slice_str("field 'amount': absent"), .value = rwd_slice_str(value), .full_size = strlen(value),
-    };
+    rwd_dead_letter letter = sink_dead_letter(offset, rwd_slice_str(value));
     OK(sink->ops->put_dead_letter(sink, &letter, &err));
 }
 
