@@ -78,7 +78,7 @@ static bool tag_is_allowed(const char *tag, rwd_error *err) {
     if (size >= RWD_TAG_MAX) return rwd_fail(err, RWD_E_USAGE, "a tag has at most %d characters", RWD_TAG_MAX - 1);
     if (strspn(tag, TAG_LETTERS) != size) return rwd_fail(err, RWD_E_USAGE, "a tag has letters, digits, '.', '_' and '-' only: %s", tag);
     if (strcmp(tag, "latest") == 0 || strcmp(tag, "live") == 0) return rwd_fail(err, RWD_E_USAGE, "%s has a meaning of its own", tag);
-    if (size < RWD_CHECKPOINT_ID && strspn(tag, "0123456789abcdef") == size)
+    if (size > 0 && size < RWD_CHECKPOINT_ID && strspn(tag, "0123456789abcdef") == size)
         return rwd_fail(err, RWD_E_USAGE, "the tag %s would read as the beginning of an id; add a letter beyond f or a '-'", tag);
     return true;
 }
