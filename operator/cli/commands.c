@@ -121,14 +121,14 @@ static const rwd_command commands[] = {
      {RWD_EXIT_OK}, rwd_run_config_schema},
     {"doctor", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
      "look at this machine and the data directory for what would go wrong",
-     "Libraries, a real write, fsync and read in the data directory (or where it would be made), free space, permissions, limits, the kind of file system, huge pages. Without a job file or a data "
-     "directory the working directory is looked at.",
+     "Libraries, a real write, fsync and read in the data directory (or where it would be made), free space, permissions, limits, the kind of file system, huge "
+     "pages. Without a job file or a data directory the working directory is looked at.",
      "rewind doctor\nrewind doctor orders.yaml -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT}, rwd_run_doctor},
     {"generate", RWD_JOB_NEVER, "orders", 1, 1, F(RECORDS) | F(SEED) | F(KEYS) | F(SKEWED) | F(FORMAT) | F(BAD) | F(RATE) | F(FILE),
      "records to try things with",
-     "Orders: an id, a time, a customer, a country, an article, a quantity, an amount. The same seed gives the same bytes, whatever the number of records: fewer records are the beginning of more. With --rate it writes "
-     "to the file in place, for a job that follows it.",
+     "Orders: an id, a time, a customer, a country, an article, a quantity, an amount. The same seed gives the same bytes, whatever the number of records: fewer records are the beginning of more. "
+     "With --rate it writes to the file in place, for a job that follows it.",
      "rewind generate orders --records 1000000 -f orders.jsonl\nrewind generate orders --records 1000 --format csv --bad 5000",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO}, rwd_run_generate},
     {"docs", RWD_JOB_NEVER, "PAGE", 1, 1, 0,

@@ -69,6 +69,7 @@ typedef struct rwd_flag {
     const char *environment;
     const char *help;
 } rwd_flag;
+// The row of a flag. Never NULL.
 const rwd_flag *rwd_flag_at(rwd_flag_id id);
 
 // What the first argument may be.

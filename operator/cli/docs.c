@@ -12,13 +12,20 @@
 
 // ---- metrics
 
+// Prose, broken into lines.
+static void say(rwd_buf *out, const char *text) {
+    rwd_help_text(text, out);
+    rwd_buf_append_char(out, '\n');
+}
+
 static void metric_row(rwd_buf *out, const char *name, const char *type, const char *unit, const char *help) {
     rwd_buf_appendf(out, "| `rewind_%s%s` | %s | %s | %s |\n", name, strcmp(type, "counter") == 0 ? "_total" : "", type, unit, help);
 }
 
 static void metrics_page(rwd_buf *out) {
-    rwd_buf_append_str(out, "# Metrics\n\nGET `/metrics` at `http.listen` gives OpenMetrics text, version 1.0. Counters begin with the process unless they say \"since "
-                            "genesis\".\n\n| metric | type | unit | what it says |\n|---|---|---|---|\n"
+    rwd_buf_append_str(out, "# Metrics\n\n");
+    say(out, "GET `/metrics` at `http.listen` gives OpenMetrics text, version 1.0. Counters begin with the process unless they say \"since genesis\".");
+    rwd_buf_append_str(out, "| metric | type | unit | what it says |\n|---|---|---|---|\n"
                             "| `rewind_operator_info` | info | | labels `name` (job), `version`, `source`, `io_tier` |\n"
                             "| `rewind_phase` | stateset | | label `rewind_phase`: 1 for what the operator is doing, 0 for the others |\n"
                             "| `rewind_table_keys` | gauge | | keys present, label `table` |\n"
@@ -45,14 +52,16 @@ static void metrics_page(rwd_buf *out) {
 // ---- errors
 
 static void errors_page(rwd_buf *out) {
-    rwd_buf_append_str(out, "# Exit codes and errors\n\nA command that fails prints one line on standard error: where, what, and the command to type next. With `-o json` "
-                            "it is a JSON object with the members `error`, `exit_code`, `place`, `cause` and `next`.\n\n"
-                            "## Exit codes\n\nThey are stable; new ones are only added.\n\n| code | what it means |\n|---|---|\n");
+    rwd_buf_append_str(out, "# Exit codes and errors\n\n");
+    say(out, "A command that fails prints one line on standard error: where, what, and the command to type next. With `-o json` it is a JSON object with the "
+             "members `error`, `exit_code`, `place`, `cause` and `next`.");
+    rwd_buf_append_str(out, "## Exit codes\n\nThey are stable; new ones are only added.\n\n| code | what it means |\n|---|---|\n");
     const rwd_exit_row *row;
     for (size_t i = 0; (row = rwd_exit_at(i)); i++) rwd_buf_appendf(out, "| %d | %s |\n", (int)row->code, row->meaning);
-    rwd_buf_append_str(out, "\n## Errors\n\nThe word stands in JSON and in dead letters. The decision is what the operator does: `skip` sends the event to the dead letters, "
-                            "`park` and `fatal` stop it (`on_stop`), `rollback` goes back to the last good checkpoint, `retry` tries again.\n\n"
-                            "| error | decision | exit code | what it means |\n|---|---|---|---|\n");
+    rwd_buf_append_str(out, "\n## Errors\n\n");
+    say(out, "The word stands in JSON and in dead letters. The decision is what the operator does: `skip` sends the event to the dead letters, `park` and `fatal` "
+             "stop it (`on_stop`), `rollback` goes back to the last good checkpoint, `retry` tries again.");
+    rwd_buf_append_str(out, "| error | decision | exit code | what it means |\n|---|---|---|---|\n");
     for (int i = RWD_E_NONE + 1; i < RWD_E_COUNT; i++) {
         rwd_code code = (rwd_code)i;
         rwd_decision decision = rwd_code_decision(code);
@@ -75,8 +84,10 @@ static void type_names(rwd_buf *out, unsigned types) {
 }
 
 static void aggregates_page(rwd_buf *out) {
-    rwd_buf_append_str(out, "# Aggregates\n\nAn aggregate of a table takes one field, or none. A null changes nothing. Sums are exact; an event that would overflow one goes "
-                            "to the dead letters and changes no table.\n\n| aggregate | takes | answers | depends on order | |\n|---|---|---|---|---|\n");
+    rwd_buf_append_str(out, "# Aggregates\n\n");
+    say(out, "An aggregate of a table takes one field, or none. A null changes nothing. Sums are exact; an event that would overflow one goes to the dead letters and "
+             "changes no table.");
+    rwd_buf_append_str(out, "| aggregate | takes | answers | depends on order | |\n|---|---|---|---|---|\n");
     const rwd_aggregate *a;
     for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) {
         rwd_buf_appendf(out, "| `%s(%s)` | ", a->name, a->takes_field ? "field" : "");
@@ -98,24 +109,28 @@ static void formats_page(rwd_buf *out) {
 #define RWD_FORMAT_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
     RWD_FORMAT_TABLE(RWD_FORMAT_ROW)
 #undef RWD_FORMAT_ROW
-    rwd_buf_append_str(out, "\nInput: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted "
-                            "newlines.\n\nOutput, `export` and `state scan -o json`: key fields, then aggregates, in the order of the job file. Decimals and integers are exact number tokens, times are RFC "
-                            "3339 in UTC, null is `null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record "
-                            "that the value includes) and `_lineage`; a key that vanished has `\"deleted\": true`.\n\n## Types\n\n| type | what it holds |\n|---|---|\n");
+    rwd_buf_append_char(out, '\n');
+    say(out, "Input: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted newlines.\n\n"
+             "Output, `export` and `state scan -o json`: key fields, then aggregates, in the order of the job file. Decimals and integers are exact number tokens, times "
+             "are RFC 3339 in UTC, null is `null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record that the "
+             "value includes) and `_lineage`; a key that vanished has `\"deleted\": true`.");
+    rwd_buf_append_str(out, "## Types\n\n| type | what it holds |\n|---|---|\n");
 #define RWD_TYPE_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
     RWD_TYPE_TABLE(RWD_TYPE_ROW)
 #undef RWD_TYPE_ROW
-    rwd_buf_append_str(out, "\n## Times\n\nA field of type time, and `event.time.field`, has a format: `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns`, `rfc3339`, or a "
-                            "pattern that holds `%`: `%Y %m %d %H %M %S %f %z %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%`, as in strptime(3), with `%f` for 1 to 6 "
-                            "digits of a second and `%z` for `Z`, `+hh:mm` or `+hhmm`. Without `%z` a time is UTC. No locale and no TZ is read.\n");
+    rwd_buf_append_str(out, "\n## Times\n\n");
+    rwd_help_text("A field of type time, and `event.time.field`, has a format: `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns`, `rfc3339`, or a pattern that holds `%`: "
+                  "`%Y %m %d %H %M %S %f %z %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%`, as in strptime(3), with `%f` for 1 to 6 digits of a second and `%z` for `Z`, "
+                  "`+hh:mm` or `+hhmm`. Without `%z` a time is UTC. No locale and no TZ is read.", out);
 }
 
 // ---- crash points
 
 static void crash_points_page(rwd_buf *out) {
-    rwd_buf_append_str(out, "# Crash points\n\nNamed places where a test can kill the process: `REWIND_CRASH_POINT=name` raises SIGKILL at the first passing, "
-                            "`REWIND_CRASH_POINT=name:n` at the n-th. They are in every build, so that what is tested is what is shipped.\n\n"
-                            "| name | where it stands |\n|---|---|\n");
+    rwd_buf_append_str(out, "# Crash points\n\n");
+    say(out, "Named places where a test can kill the process: `REWIND_CRASH_POINT=name` raises SIGKILL at the first passing, `REWIND_CRASH_POINT=name:n` at the n-th. They "
+             "are in every build, so that what is tested is what is shipped.");
+    rwd_buf_append_str(out, "| name | where it stands |\n|---|---|\n");
     for (int i = 0; i < RWD_CRASH_POINT_COUNT; i++)
         rwd_buf_appendf(out, "| %s | %s |\n", rwd_crash_point_name((rwd_crash_point)i), rwd_crash_point_where((rwd_crash_point)i));
 }

@@ -48,6 +48,8 @@ static void append_text(rwd_buf *out, const char *text, const char *indent) {
     }
 }
 
+void rwd_help_text(const char *text, rwd_buf *out) { append_text(out, text, ""); }
+
 static void flag_name(const rwd_flag *flag, char *out, size_t capacity) {
     char letter[8] = "    ";
     if (flag->letter) (void)snprintf(letter, sizeof(letter), "-%c, ", flag->letter);
@@ -142,7 +144,10 @@ static void manual_command(const rwd_command *command, rwd_buf *out) {
                     command->brief + 1);
     rwd_help_synopsis(command, out);
     rwd_buf_append_str(out, "\n```\n\n");
-    if (*command->about) rwd_buf_appendf(out, "%s\n\n", command->about);
+    if (*command->about) {
+        rwd_help_text(command->about, out);
+        rwd_buf_append_char(out, '\n');
+    }
     if (command->flags) {
         manual_flags(out, command->flags);
         rwd_buf_append_char(out, '\n');
@@ -152,15 +157,19 @@ static void manual_command(const rwd_command *command, rwd_buf *out) {
     rwd_buf_append_str(out, " ([what they mean](errors.md)).\n");
 }
 
+static const char introduction[] =
+    "The first argument, JOB, is a job file. Where it stands in brackets the job can also be found by its data directory, with `--data` or `REWIND_DATA`; then the first "
+    "argument is the job file only if it ends in `.yaml` or `.yml`. Flags may stand anywhere; `--` ends them. A flag is stronger than an environment variable, which is "
+    "stronger than the job file.\n\n"
+    "A checkpoint is named by its id, the beginning of its id, its tag, or `latest`. Times are shown in UTC.\n\n"
+    "A command that changes or removes something prints its plan first. With `--dry-run` that is all. With `--yes` it goes on. Otherwise it asks on a terminal, and where "
+    "there is none it stops with exit code 2.\n\n"
+    "Every command takes:";
+
 void rwd_help_manual(rwd_buf *out) {
-    rwd_buf_append_str(out, "# Commands\n\n"
-                            "The first argument, JOB, is a job file. Where it stands in brackets the job can also be found by its data directory, with `--data` or "
-                            "`REWIND_DATA`; then the first argument is the job file only if it ends in `.yaml` or `.yml`. Flags may stand anywhere; `--` ends them. "
-                            "A flag is stronger than an environment variable, which is stronger than the job file.\n\n"
-                            "A checkpoint is named by its id, the beginning of its id, its tag, or `latest`. Times are shown in UTC.\n\n"
-                            "A command that changes or removes something prints its plan first. With `--dry-run` that is all. With `--yes` it goes on. Otherwise it asks on a "
-                            "terminal, and where there is none it stops with exit code 2.\n\n"
-                            "Every command takes:\n\n");
+    rwd_buf_append_str(out, "# Commands\n\n");
+    rwd_help_text(introduction, out);
+    rwd_buf_append_char(out, '\n');
     manual_flags(out, rwd_common_flags());
     const rwd_command *command;
     for (size_t i = 0; (command = rwd_command_at(i)); i++) manual_command(command, out);

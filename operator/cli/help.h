@@ -12,6 +12,8 @@ void rwd_help_overview(const char *group, rwd_buf *out);
 void rwd_help_command(const rwd_command *command, rwd_buf *out);
 // "rewind state get [JOB] KEY... [flags]".
 void rwd_help_synopsis(const rwd_command *command, rwd_buf *out);
+// Paragraphs (parted by an empty line), broken into lines at spaces.
+void rwd_help_text(const char *text, rwd_buf *out);
 // Markdown.
 void rwd_help_manual(rwd_buf *out);
 

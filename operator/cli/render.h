@@ -9,6 +9,7 @@
 #include "operator/cli/grid.h"
 #include "operator/config/job.h"
 
+// "good", "unverified", "bad", "pruned". Static.
 const char *rwd_checkpoint_state_name(rwd_checkpoint_state state);
 
 // All that the manifest says, one line each; as a JSON object.

@@ -26,6 +26,7 @@ typedef enum rwd_phase {
 #undef RWD_PHASE_ENUM
         RWD_PHASE_COUNT
 } rwd_phase;
+// From the table: its word, and whether records may be read. Static.
 const char *rwd_phase_name(rwd_phase phase);
 bool rwd_phase_ready(rwd_phase phase);
 
