@@ -171,7 +171,7 @@ static void world_init(world *w) {
     sink_job_init(&w->j);
     sink_job_add(&w->j, "new/update.jsonl", RWD_FORMAT_JSON, RWD_EMIT_UPDATE);
     sink_job_add(&w->j, "new/below/commit.csv", RWD_FORMAT_CSV, RWD_EMIT_COMMIT);
-    sink_job_dead_letters(&w->j, "dead.jsonl");
+    sink_job_dead_letters(&w->j, "new/dead.jsonl");  // all in one new folder: nothing else makes it durable
     OK(rwd_fake_disk_new(w->j.dir, &w->disk, &err));
 }
 

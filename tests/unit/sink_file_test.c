@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "checkpoints/io/fake_disk.h"
+#include "operator/base/crash_point.h"
 #include "operator/sink/commit_log.h"
 #include "tests/support/sink_job.h"
 
@@ -503,6 +505,31 @@ static void entries_behind_a_torn_one(void **state) {
     free(path);
 }
 
+// C1's order in recovery: the new log has its name before any output is cut.
+static void outputs_are_cut_only_under_a_log_that_says_so(void **state) {
+    sink_job *j = *state;
+    rwd_error err;
+    sink_job_add(j, "a.jsonl", RWD_FORMAT_JSON, RWD_EMIT_COMMIT);
+    rwd_sink *sink = start(j, -1);
+    sink_put(sink, j, 0, "a", 1, 50, 0);
+    commit(sink, 1);
+    sink->ops->close(sink);
+    file_write(j->sinks[0].path, "torn", 4, true);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!rwd_crash_points_setup("sink-log-renamed", &err)) _exit(3);
+        (void)sink_recover(sink_open(j, NULL));
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_output(j, "a.jsonl", ROW("a", 1, "0.50", 0) "torn");
+    sink = start(j, 1);
+    assert_output(j, "a.jsonl", ROW("a", 1, "0.50", 0));
+    sink->ops->close(sink);
+}
+
 static rwd_io *disk_io(struct rwd_fake_disk *disk, const char *path_part, uint64_t fail_at) {
     rwd_error err;
     rwd_io *inner, *io;
@@ -620,6 +647,7 @@ int main(void) {
         TEST(a_second_owner_is_refused_and_may_look),
         TEST(a_long_log_goes_on_in_a_new_file_that_knows_as_much),
         TEST(entries_behind_a_torn_one),
+        TEST(outputs_are_cut_only_under_a_log_that_says_so),
         TEST(an_entry_seen_in_the_page_cache_that_a_power_loss_then_takes),
         TEST(zombie_holding_the_old_log_cannot_append_to_the_new_one),
     };

@@ -1,0 +1,64 @@
+// Rows as text from any bytes: refused, or one line of valid text; never a byte read beyond key and row.
+#include "operator/sink/row_text.h"
+
+#include "tests/fuzz/fuzz.h"
+
+const char *const fuzz_seeds[] = {
+    "\x01""abc\x01\x01\x80\x01\x01\x01\x01\x01\x01\x01\x01", "\x01\x01\x01", "rows rows rows rows rows rows rows rows rows rows rows rows", NULL,
+};
+
+static void make(rwd_schema *schema) {
+    static const char *const names[] = {"s", "i", "d", "b", "t"};
+    rwd_error err;
+    rwd_schema_init(schema, 0, "all");
+    for (unsigned type = 0; type < RWD_TYPE_COUNT; type++)
+        FUZZ_CHECK(rwd_schema_add_part(schema, names[type], (rwd_type)type, type == RWD_TYPE_DECIMAL ? 18 : 0, &err));
+    FUZZ_CHECK(rwd_schema_add_column(schema, "count", rwd_aggregate_find("count"), RWD_TYPE_INT, 0, &err));
+    FUZZ_CHECK(rwd_schema_add_column(schema, "sum", rwd_aggregate_find("sum"), RWD_TYPE_DECIMAL, 2, &err));
+    FUZZ_CHECK(rwd_schema_add_column(schema, "min", rwd_aggregate_find("min"), RWD_TYPE_DECIMAL, 0, &err));
+    FUZZ_CHECK(rwd_schema_add_column(schema, "max", rwd_aggregate_find("max"), RWD_TYPE_TIME, 0, &err));
+}
+
+// `text` has one line; of JSON it is valid UTF-8 whatever the key held.
+static void check_line(const rwd_buf *text, rwd_format format) {
+    FUZZ_CHECK(text->size > 2 && text->data[text->size - 1] == '\n');
+    if (format != RWD_FORMAT_JSON) return;
+    FUZZ_CHECK(text->data[0] == '{' && text->data[text->size - 2] == '}');
+    FUZZ_CHECK(rwd_utf8_valid(rwd_buf_slice(text)));
+    for (size_t i = 0; i + 1 < text->size; i++) FUZZ_CHECK(text->data[i] >= 0x20);
+}
+
+static void run(rwd_row_text *how, rwd_slice key, rwd_slice row) {
+    rwd_buf scratch = {0}, out = {0};
+    rwd_error err;
+    for (unsigned format = 0; format < RWD_FORMAT_COUNT; format++) {
+        how->format = (rwd_format)format;
+        rwd_buf_clear(&out);
+        if (rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 1, &scratch, &out, &err)) check_line(&out, how->format);
+        else FUZZ_CHECK(err.code == RWD_E_CORRUPT && out.size == 0);
+    }
+    rwd_buf_deinit(&scratch);
+    rwd_buf_deinit(&out);
+}
+
+// The first byte says where the key ends; the rest is the row. And once more with a key that is made of the input's bytes, so that rows are reached.
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    rwd_schema schema;
+    if (size == 0) return 0;
+    make(&schema);
+    rwd_row_text how = {.schema = &schema, .with_origin = true, .with_deleted = true, .lineage = "00"};
+    size_t split = 1 + data[0] % size;
+    run(&how, rwd_slice_of(data + 1, split - 1), rwd_slice_of(data + split, size - split));
+
+    rwd_value parts[RWD_KEY_PARTS_MAX] = {0};
+    uint8_t key[RWD_KEY_BYTES_MAX];
+    parts[RWD_TYPE_STRING] = (rwd_value){.s = rwd_slice_of(data, size), .present = true};
+    parts[RWD_TYPE_BOOL] = (rwd_value){.b = data[0] & 1, .present = true};
+    size_t key_size = rwd_key_encode(&schema, parts, key);
+    uint8_t *row = rwd_calloc(1, schema.row_size);
+    memcpy(row, data, size < schema.row_size ? size : schema.row_size);
+    if (key_size) run(&how, rwd_slice_of(key, key_size), rwd_slice_of(row, schema.row_size));
+    free(row);
+    rwd_schema_deinit(&schema);
+    return 0;
+}
