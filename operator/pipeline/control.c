@@ -26,9 +26,9 @@ void rwd_control_deinit(rwd_operator *op) {
 }
 
 static void refuse(const rwd_operator *op, rwd_request *request) {
-    rwd_fail(&request->error, RWD_E_BUSY, "the operator is %s%s%s", rwd_phase_name(op->status.phase), op->status.reason[0] ? ": " : "",
-             op->status.reason);
-    rwd_error_next(&request->error, "%s", op->status.next[0] ? op->status.next : "try again when `rewind status` says running");
+    rwd_fail(&request->error, RWD_E_BUSY, "the operator is %s%s%s", rwd_phase_name(op->published.phase), op->published.reason[0] ? ": " : "",
+             op->published.reason);
+    rwd_error_next(&request->error, "%s", op->published.next[0] ? op->published.next : "try again when `rewind status` says running");
     request->ok = false;
     request->done = true;
 }
@@ -187,27 +187,25 @@ void rwd_publish(rwd_operator *op, bool force) {
     int64_t now = rwd_clock_ns(op->clock);
     if (!force && now - op->published_ns < RWD_PUBLISH_NS) return;
     op->published_ns = now;
-    uint64_t resident = resident_bytes();
-    pthread_mutex_lock(&op->lock);
     fill_state(op, &op->status);
     fill_sink(op, &op->status);
     fill_position(op, &op->status, now);
-    op->status.memory_resident = resident;
+    op->status.memory_resident = resident_bytes();
+    pthread_mutex_lock(&op->lock);
+    op->published = op->status;
     pthread_mutex_unlock(&op->lock);
     if (op->options.progress) show_progress(op, &op->status);
 }
 
 void rwd_set_phase(rwd_operator *op, rwd_phase phase) {
-    pthread_mutex_lock(&op->lock);
     bool changed = op->status.phase != phase;
     op->status.phase = phase;
-    pthread_mutex_unlock(&op->lock);
     if (changed) rwd_publish(op, true);
 }
 
 void rwd_operator_status(rwd_operator *op, rwd_status *out) {
     pthread_mutex_lock(&op->lock);
-    *out = op->status;
+    *out = op->published;
     pthread_mutex_unlock(&op->lock);
 }
 
@@ -215,6 +213,6 @@ void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_front
     pthread_mutex_lock(&op->lock);
     rwd_lineage_init(out, op->lineage.source, op->lineage.genesis);
     for (size_t i = 0; i < op->lineage.segment_count; i++) rwd_lineage_add_segment(out, op->lineage.segments[i]);
-    *out_frontier = op->status.frontier;
+    *out_frontier = op->published.frontier;
     pthread_mutex_unlock(&op->lock);
 }

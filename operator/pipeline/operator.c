@@ -62,6 +62,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     s->fingerprint = op->job->logic;
     s->pid = (uint64_t)getpid();
     s->started_us = rwd_clock_wall_us(op->clock);
+    rwd_publish(op, true);
     return true;
 }
 
@@ -213,10 +214,8 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     op->commit_boundary = multiple > 0 ? (op->position.next_offset / multiple + 1) * multiple : INT64_MAX;
     op->replay_base = op->position.counts.read;
     op->rate_ns = 0;
-    pthread_mutex_lock(&op->lock);
     op->status.lineage = rwd_lineage_id(&op->lineage);
     op->status.genesis = op->lineage.genesis;
-    pthread_mutex_unlock(&op->lock);
     rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
     rwd_set_phase(op, RWD_PHASE_RUNNING);
     rwd_set_serving(op, true);
@@ -327,10 +326,8 @@ static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *ro
 }
 
 static void park(rwd_operator *op, const rwd_error *err) {
-    pthread_mutex_lock(&op->lock);
     rwd_error_format(err, op->status.reason, sizeof(op->status.reason));
     snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
-    pthread_mutex_unlock(&op->lock);
     rwd_set_phase(op, RWD_PHASE_PARKED);
     rwd_log(RWD_LOG_WARN, "operator", "parked: the lock is held and nothing is processed until this is resolved and the operator is started again");
     while (!atomic_load(&op->stop)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);

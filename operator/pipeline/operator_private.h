@@ -107,8 +107,7 @@ struct rwd_operator {
     rwd_step *step;
     rwd_schema *schemas;      // of the job's tables, side by side
     rwd_budget budget;
-    rwd_lineage lineage;
-    bool lineage_known;
+    rwd_lineage lineage;      // changed under `lock`, read by the pipeline without
     uint64_t owner;           // random, per start (C3)
     rwd_group group;
     size_t *update_sinks;     // sinks with emit: update, by index
@@ -142,9 +141,10 @@ struct rwd_operator {
     int64_t disk_warned_ns;
 
     // Status and requests.
-    pthread_mutex_t lock;     // guards status and requests
+    rwd_status status;        // the pipeline's own
+    pthread_mutex_t lock;     // guards published and requests
     pthread_cond_t answered;
-    rwd_status status;
+    rwd_status published;     // the copy that others see
     rwd_request *requests;
     atomic_bool has_requests;
     bool serving;             // requests can be answered (guarded by lock)

@@ -41,14 +41,22 @@ static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error
     return true;
 }
 
+// Other threads ask for the lineage (retention), so it changes under the lock. *Takes* `lineage`.
+static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
+    pthread_mutex_lock(&op->lock);
+    rwd_lineage_deinit(&op->lineage);
+    op->lineage = *lineage;
+    pthread_mutex_unlock(&op->lock);
+}
+
 // L4, L5: the lineage that C (or, without C, the newest checkpoint) names decides the logic; this job file must be its last segment.
 static bool check_logic(rwd_operator *op, rwd_hash128 lineage, rwd_error *err) {
-    rwd_lineage_deinit(&op->lineage);
     rwd_buf text = {0};
-    bool ok = rwd_repo_load_lineage(op->repo, lineage, &op->lineage, &text, err);
+    rwd_lineage stored = {0};
+    bool ok = rwd_repo_load_lineage(op->repo, lineage, &stored, &text, err);
     rwd_buf_deinit(&text);
     if (!ok) return false;
-    op->lineage_known = true;
+    set_lineage(op, &stored);
     if (op->lineage.segment_count == 0) return rwd_fail(err, RWD_E_CORRUPT, "lineage without a segment");
     const rwd_lineage_segment *last = &op->lineage.segments[op->lineage.segment_count - 1];
     bool same_logic = rwd_hash128_equal(last->logic, op->job->logic);
@@ -65,10 +73,10 @@ static bool check_logic(rwd_operator *op, rwd_hash128 lineage, rwd_error *err) {
 }
 
 static void new_lineage(rwd_operator *op, int64_t genesis) {
-    rwd_lineage_deinit(&op->lineage);
-    rwd_lineage_init(&op->lineage, op->source_hash, genesis);
-    rwd_lineage_add_segment(&op->lineage, (rwd_lineage_segment){.from = genesis, .logic = op->job->logic, .sinks = op->job->sinks_hash});
-    op->lineage_known = true;
+    rwd_lineage lineage;
+    rwd_lineage_init(&lineage, op->source_hash, genesis);
+    rwd_lineage_add_segment(&lineage, (rwd_lineage_segment){.from = genesis, .logic = op->job->logic, .sinks = op->job->sinks_hash});
+    set_lineage(op, &lineage);
 }
 
 static bool save_lineage(rwd_operator *op, rwd_error *err) {
@@ -117,10 +125,8 @@ static bool genesis(rwd_operator *op, rwd_error *err) {
 // (6) Silent replay up to C.
 static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
     int64_t began = rwd_clock_ns(op->clock);
-    pthread_mutex_lock(&op->lock);
     op->status.replay_from = from;
     op->status.replay_to = to;
-    pthread_mutex_unlock(&op->lock);
     if (from < to) rwd_set_phase(op, RWD_PHASE_REPLAYING);
     while (op->position.next_offset < to) {
         if (atomic_load(&op->stop)) return rwd_fail(err, RWD_E_BUSY, "stopped during silent replay");
