@@ -120,14 +120,12 @@ static rwd_code to_bool(const conversion *c) {
 
 static rwd_code to_time(const conversion *c) {
     const rwd_time_format *format = &c->field->time;
-    if (is_text(c->raw)) return code_of(rwd_time_parse(format, plain_text(c), &c->value->i));
+    const rwd_raw *raw = c->raw;
+    if (is_text(raw)) return code_of(rwd_time_parse(format, plain_text(c), &c->value->i));
     bool epoch = format->kind != RWD_TIME_RFC3339 && format->kind != RWD_TIME_PATTERN;
-    if (!epoch || c->raw->kind != RWD_RAW_NUMBER) return RWD_E_WRONG_TYPE;
-    int64_t number = 0;
-    conversion whole = {.raw = c->raw, .value = &(rwd_value){.i = 0}};
-    rwd_code code = to_int(&whole);
-    number = whole.value->i;
-    return code == RWD_E_NONE ? code_of(rwd_time_from_number(format, number, &c->value->i)) : code;
+    if (!epoch || raw->kind != RWD_RAW_NUMBER) return RWD_E_WRONG_TYPE;
+    if (!raw->simple || raw->fraction > 0) return code_of(rwd_time_parse(format, raw_text(raw), &c->value->i));
+    return code_of(rwd_time_from_number(format, raw->negative ? -(int64_t)raw->digits : (int64_t)raw->digits, &c->value->i));
 }
 
 static inline rwd_code convert(const conversion *c) {

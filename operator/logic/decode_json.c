@@ -18,6 +18,8 @@
 
 #define RWD_JSON_NESTING_MAX 64
 #define NONE (-1)
+// Inlined wherever they are used: the walk is one loop over tokens.
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 // A wanted member of some object. Fields of the same path are chained.
 typedef struct member {
@@ -34,6 +36,15 @@ typedef struct level {
     uint32_t mask;
 } level;
 
+// Records mostly have the shape of the one before: a name that stands where it stood needs no search, and the processor does not wait for one.
+#define EXPECTED_NAMES 64
+typedef struct expected_name {
+    uint64_t head;
+    uint32_t size;
+    int16_t in;            // level; NONE: nothing is expected
+    int16_t found;
+} expected_name;
+
 struct rwd_json_plan {
     rwd_json_index *index;
     member *members;
@@ -41,9 +52,11 @@ struct rwd_json_plan {
     level *levels;         // 0: the record's own object
     size_t level_count;
     int16_t *same_path;    // per field: the next field of the same path, or NONE
+    bool paths_repeat;     // there is one
     int16_t *level_of;     // per member: the level that it is in
-    int16_t *guess;        // per member: the one that came behind it last time; only speed depends on it
     rwd_buf scratch;       // a member name with escapes
+    expected_name expected[EXPECTED_NAMES];  // by the token's number, as the last record had it; only speed depends on it
+    struct { bool object; int16_t level; } stack[RWD_JSON_NESTING_MAX];  // of the walk; here, so that it is not cleared for every record
 };
 
 // ---------------------------------------------------------------------------------------------- the tree of wanted members
@@ -61,7 +74,7 @@ static inline bool member_is(const member *m, uint64_t head, const uint8_t *name
     return m->head == head && m->size == size && (size <= 8 || memcmp(m->name + 8, name + 8, size - 8) == 0);
 }
 
-static int find_member(const rwd_json_plan *plan, int in, uint64_t head, const uint8_t *name, size_t size) {
+static inline int find_member(const rwd_json_plan *plan, int in, uint64_t head, const uint8_t *name, size_t size) {
     const level *l = &plan->levels[in];
     for (uint32_t i = slot_of(head, size) & l->mask;; i = (i + 1) & l->mask) {
         if (l->slots[i] == NONE) return NONE;
@@ -69,10 +82,10 @@ static int find_member(const rwd_json_plan *plan, int in, uint64_t head, const u
     }
 }
 
-// Members are at most as many as path parts of all fields, so a level with twice the slots never fills up.
+// Members are at most as many as path parts of all fields, so a level with four times the slots never fills up.
 static int add_level(rwd_json_plan *plan, size_t parts) {
-    uint32_t slots = 4;
-    while (slots < parts * 2) slots *= 2;
+    uint32_t slots = 8;
+    while (slots < parts * 4) slots *= 2;
     level *l = &plan->levels[plan->level_count];
     *l = (level){.slots = rwd_malloc(slots * sizeof *l->slots), .mask = slots - 1};
     for (uint32_t i = 0; i < slots; i++) l->slots[i] = NONE;
@@ -88,7 +101,6 @@ static int add_member(rwd_json_plan *plan, int in, const char *name, size_t size
     int at = (int)plan->member_count++;
     plan->members[at] = (member){.name = rwd_strndup(name, size), .size = (uint32_t)size, .head = head, .first_field = NONE, .level = NONE};
     plan->level_of[at] = (int16_t)in;
-    plan->guess[at] = (int16_t)at;
     level *l = &plan->levels[in];
     uint32_t i = slot_of(head, size) & l->mask;
     while (l->slots[i] != NONE) i = (i + 1) & l->mask;
@@ -104,6 +116,7 @@ static void add_path(rwd_json_plan *plan, const char *path, int field, size_t pa
         member *m = &plan->members[at];
         if (!dot) {
             plan->same_path[field] = m->first_field;
+            plan->paths_repeat |= m->first_field != NONE;
             m->first_field = (int16_t)field;
             return;
         }
@@ -124,8 +137,8 @@ rwd_json_plan *rwd_json_plan_new(const rwd_job *job) {
     plan->levels = rwd_calloc(parts + 1, sizeof *plan->levels);
     plan->same_path = rwd_calloc(job->event.field_count + 1, sizeof *plan->same_path);
     plan->level_of = rwd_calloc(parts + 1, sizeof *plan->level_of);
-    plan->guess = rwd_calloc(parts + 1, sizeof *plan->guess);
     for (size_t i = 0; i <= parts; i++) plan->level_of[i] = NONE;
+    for (size_t i = 0; i < EXPECTED_NAMES; i++) plan->expected[i].in = NONE;
     (void)add_level(plan, parts);
     for (size_t i = 0; i < job->event.field_count; i++) add_path(plan, job->event.fields[i].path, (int)i, parts);
     return plan;
@@ -139,7 +152,6 @@ void rwd_json_plan_free(rwd_json_plan *plan) {
     free(plan->levels);
     free(plan->same_path);
     free(plan->level_of);
-    free(plan->guess);
     rwd_buf_deinit(&plan->scratch);
     rwd_json_index_free(plan->index);
     free(plan);
@@ -255,21 +267,45 @@ static const uint8_t *judge_string(const uint8_t *p, const uint8_t *end, bool *o
 
 // ---------------------------------------------------------------------------------------------- numbers
 
+// Eight decimal digits, as their values from the least significant byte on (Lemire, "Quickly parsing eight digits", 2018).
+static inline uint64_t value_of_eight(uint64_t digits) {
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & 0x000000FF000000FFu) * 0x000F424000000064u + (digits >> 16 & 0x000000FF000000FFu) * 0x0000271000000001u) >> 32;
+}
+
+// The digits at `p`, eight at a time and without a branch for each; up to 8 bytes behind `end` are read. Returns the first byte that is no digit.
+static inline const uint8_t *take_digits(const uint8_t *p, const uint8_t *end, uint64_t *value) {
+    static const uint64_t pow10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    for (;;) {
+        uint64_t digits = rwd_get_le64(p) ^ 0x3030303030303030u;
+        uint64_t others = (((digits & 0x7F7F7F7F7F7F7F7Fu) + 0x7676767676767676u) | digits) & 0x8080808080808080u;
+        size_t count = others ? (size_t)__builtin_ctzll(others) / 8 : 8, left = (size_t)(end - p);
+        if (count > left) count = left;
+        if (count == 8) {
+            *value = *value * 100000000 + value_of_eight(digits);
+            p += 8;
+            continue;
+        }
+        if (count > 0) *value = *value * pow10[count] + value_of_eight(digits << (64 - 8 * count));
+        return p + count;
+    }
+}
+
 // Judges [p, end) by the grammar of numbers and reads it on the way.
 static inline bool take_number(const uint8_t *p, const uint8_t *end, rwd_raw *out) {
+    bool negative = *p == '-';
+    uint64_t value = 0;
     out->kind = RWD_RAW_NUMBER;
     out->at = p;
     out->size = (uint32_t)(end - p);
-    out->negative = *p == '-';
-    p += out->negative;
-    uint64_t value = 0;
-    const uint8_t *whole = p, *fraction = p;
-    while (p < end && is_digit(*p)) value = value * 10 + (uint64_t)(*p++ - '0');
+    out->negative = negative;
+    const uint8_t *whole = p + negative;
+    p = take_digits(whole, end, &value);
     ptrdiff_t digits = p - whole, behind = 0;
     if (digits == 0 || (*whole == '0' && digits > 1)) return false;
     if (p < end && *p == '.') {
-        fraction = ++p;
-        while (p < end && is_digit(*p)) value = value * 10 + (uint64_t)(*p++ - '0');
+        const uint8_t *fraction = p + 1;
+        p = take_digits(fraction, end, &value);
         behind = p - fraction;
         if (behind == 0) return false;
     }
@@ -290,84 +326,100 @@ static inline bool take_number(const uint8_t *p, const uint8_t *end, rwd_raw *ou
 typedef struct walk {
     rwd_json_plan *plan;
     const uint8_t *text;
-    const uint32_t *at;    // token positions; at[count] is the size
-    size_t i, count;       // the token in hand
+    const uint32_t *stop;  // behind the last token's position stands the text's size
+    bool plain;            // no backslash in all of the text: no string needs a look at its inside
     rwd_raw *raw;
+    rwd_raw unwanted;      // where values go that nobody asked for
     rwd_fault *fault;
-    int last;              // the wanted member seen last, for the guess
 } walk;
 
-static bool malformed(walk *w, size_t at, const char *why) { return rwd_fault_set(w->fault, RWD_E_MALFORMED, -1, at, why); }
-static bool unexpected(walk *w) {
-    if (w->i >= w->count) return malformed(w, w->at[w->count], "the JSON text ends too early");
-    return malformed(w, w->at[w->i], "not valid JSON");
+static bool malformed(const walk *w, size_t at, const char *why) { return rwd_fault_set(w->fault, RWD_E_MALFORMED, -1, at, why); }
+
+// The token at `t` is not one that may stand there.
+static bool unexpected(const walk *w, const uint32_t *t) {
+    if (t >= w->stop) return malformed(w, *w->stop, "the JSON text ends too early");
+    return malformed(w, *t, "not valid JSON");
 }
 
-// Where the token in hand ends, without the white space behind it.
-static inline const uint8_t *token_end(const walk *w) {
-    const uint8_t *begin = w->text + w->at[w->i], *end = w->text + w->at[w->i + 1];
-    while (end > begin && is_space(end[-1])) end--;
+// Where the token at `t` ends, without the white space behind it. Its first byte is none.
+static inline const uint8_t *token_end(const uint8_t *text, const uint32_t *t) {
+    const uint8_t *end = text + t[1];
+    while (end[-1] <= ' ' && is_space(end[-1])) end--;
     return end;
 }
 
-static void forget_inside(walk *w, int m);
+static void forget_inside(const walk *w, int m);
 
-// What is known of a member ends: it comes again, or something around it does.
-static void forget(walk *w, int m) {
+// What is known of a member ends: something around it comes again.
+static void forget(const walk *w, int m) {
     for (int f = w->plan->members[m].first_field; f != NONE; f = w->plan->same_path[f]) w->raw[f].kind = RWD_RAW_ABSENT;
-    forget_inside(w, m);
+    if (w->plan->members[m].level != NONE) forget_inside(w, m);
 }
 
 // Depth: of declared paths.
-static void forget_inside(walk *w, int m) {
+static void forget_inside(const walk *w, int m) {
     int in = w->plan->members[m].level;
-    if (in == NONE) return;
     for (size_t other = 0; other < w->plan->member_count; other++)
         if (w->plan->level_of[other] == in) forget(w, (int)other);
 }
 
-static inline void keep(walk *w, int m, const rwd_raw *value) {
-    if (m == NONE) return;
-    forget_inside(w, m);
-    for (int f = w->plan->members[m].first_field; f != NONE; f = w->plan->same_path[f]) w->raw[f] = *value;
+// Where the value of wanted member `m` goes.
+static inline rwd_raw *place_for(walk *w, int m) {
+    if (m == NONE) return &w->unwanted;
+    const member *wanted = &w->plan->members[m];
+    if (wanted->level != NONE) forget_inside(w, m);
+    return wanted->first_field != NONE ? &w->raw[wanted->first_field] : &w->unwanted;
 }
 
-static inline bool take_string(walk *w, rwd_raw *out) {
-    const uint8_t *begin = w->text + w->at[w->i], *end = token_end(w);
-    if (end - begin < 2 || end[-1] != '"') return unexpected(w);
-    const uint8_t *mistake = judge_string(begin + 1, end - 1, &out->escaped);
-    if (mistake) return malformed(w, (size_t)(mistake - w->text), "not a valid escape in a JSON string");
+// Other fields of the same path get the value, too.
+static inline void spread(const walk *w, int m) {
+    if (!w->plan->paths_repeat || m == NONE || w->plan->members[m].first_field == NONE) return;
+    int first = w->plan->members[m].first_field;
+    for (int f = w->plan->same_path[first]; f != NONE; f = w->plan->same_path[f]) w->raw[f] = w->raw[first];
+}
+
+static bool bad_string(const walk *w, const uint32_t *t, const uint8_t *mistake) {
+    return mistake ? malformed(w, (size_t)(mistake - w->text), "not a valid escape in a JSON string") : unexpected(w, t);
+}
+
+// The first stage found where strings begin and that they are closed; without backslashes nothing is left to judge.
+ALWAYS_INLINE bool take_string(const walk *w, const uint8_t *text, const uint32_t *t, rwd_raw *out) {
+    const uint8_t *begin = text + *t, *end = token_end(text, t);
+    if (end - begin < 2 || end[-1] != '"') return unexpected(w, t);
     out->kind = RWD_RAW_STRING;
+    out->escaped = false;
     out->at = begin + 1;
     out->size = (uint32_t)(end - begin - 2);
-    return true;
+    if (w->plain) return true;
+    const uint8_t *mistake = judge_string(begin + 1, end - 1, &out->escaped);
+    return !mistake || bad_string(w, t, mistake);
 }
 
-static inline bool take_literal(walk *w, const char *word, size_t size) {
-    const uint8_t *begin = w->text + w->at[w->i];
-    return (size_t)(token_end(w) - begin) == size && memcmp(begin, word, size) == 0 ? true : unexpected(w);
+ALWAYS_INLINE bool take_literal(const walk *w, const uint8_t *text, const uint32_t *t, const char *word, size_t size) {
+    const uint8_t *begin = text + *t;
+    return (size_t)(token_end(text, t) - begin) == size && memcmp(begin, word, size) == 0 ? true : unexpected(w, t);
 }
 
 // A string, number, true, false or null.
-static inline bool take_scalar(walk *w, rwd_raw *out) {
-    const uint8_t *begin = w->text + w->at[w->i];
-    out->at = begin;
+ALWAYS_INLINE bool take_scalar(const walk *w, const uint8_t *text, const uint32_t *t, rwd_raw *out) {
+    const uint8_t *begin = text + *t;
     switch (*begin) {
-    case '"': return take_string(w, out);
+    case '"': return take_string(w, text, t, out);
     case 't':
     case 'f':
+        out->at = begin;
         out->kind = RWD_RAW_BOOL;
         out->truth = *begin == 't';
-        return out->truth ? take_literal(w, "true", 4) : take_literal(w, "false", 5);
-    case 'n': out->kind = RWD_RAW_ABSENT; return take_literal(w, "null", 4);
+        return out->truth ? take_literal(w, text, t, "true", 4) : take_literal(w, text, t, "false", 5);
+    case 'n': out->kind = RWD_RAW_ABSENT; return take_literal(w, text, t, "null", 4);
     default:
-        if (*begin != '-' && !is_digit(*begin)) return unexpected(w);
-        return take_number(begin, token_end(w), out) ? true : malformed(w, w->at[w->i], "not a JSON number");
+        if (*begin != '-' && !is_digit(*begin)) return unexpected(w, t);
+        return take_number(begin, token_end(text, t), out) ? true : malformed(w, *t, "not a JSON number");
     }
 }
 
 // A member name that holds escapes names the same member as without them.
-static int find_escaped(walk *w, int in, const rwd_raw *key) {
+static int find_escaped(const walk *w, int in, const rwd_raw *key) {
     rwd_buf *scratch = &w->plan->scratch;
     rwd_buf_clear(scratch);
     rwd_buf_reserve(scratch, key->size + 8);
@@ -376,73 +428,79 @@ static int find_escaped(walk *w, int in, const rwd_raw *key) {
     return find_member(w->plan, in, head_of(scratch->data, size), scratch->data, size);
 }
 
-// The name and the colon of a member; `out` is the wanted member of that name, or NONE. Members mostly come in the order of the last record.
-static inline bool take_name(walk *w, int in, int *out) {
-    rwd_raw key;
-    if (w->i >= w->count || w->text[w->at[w->i]] != '"') return unexpected(w);
-    if (!take_string(w, &key)) return false;
-    w->i++;
-    if (w->i >= w->count || w->text[w->at[w->i]] != ':') return unexpected(w);
-    w->i++;
-    *out = NONE;
-    if (in == NONE) return true;
-    if (key.escaped) {
-        *out = find_escaped(w, in, &key);
-        return true;
+// Which wanted member of level `in` is called so, or NONE. `number`: of the name's token.
+ALWAYS_INLINE int find_name(rwd_json_plan *plan, int in, size_t number, const uint8_t *name, size_t size) {
+    if (in == NONE) return NONE;
+    uint64_t head = head_of(name, size);
+    expected_name *expected = &plan->expected[number % EXPECTED_NAMES];
+    if (expected->head == head && expected->size == size && expected->in == in) {
+        if (size <= 8) return expected->found;
+        if (expected->found != NONE && memcmp(plan->members[expected->found].name + 8, name + 8, size - 8) == 0) return expected->found;
     }
-    uint64_t head = head_of(key.at, key.size);
-    int guess = w->plan->guess[w->last];
-    bool right = w->plan->level_of[guess] == in && member_is(&w->plan->members[guess], head, key.at, key.size);
-    *out = right ? guess : find_member(w->plan, in, head, key.at, key.size);
-    if (*out == NONE) return true;
-    w->plan->guess[w->last] = (int16_t)*out;
-    w->last = *out;
+    int found = find_member(plan, in, head, name, size);
+    *expected = (expected_name){.head = head, .size = (uint32_t)size, .in = (int16_t)in, .found = (int16_t)found};
+    return found;
+}
+
+// The name at `t` with the colon behind it; `out` is the wanted member of that name, or NONE.
+ALWAYS_INLINE bool take_name(walk *w, const uint8_t *text, const uint32_t *t, const uint32_t *stop, int in, int *out) {
+    rwd_raw *key = &w->unwanted;
+    if (t >= stop || text[*t] != '"') return unexpected(w, t);
+    if (!take_string(w, text, t, key)) return false;
+    if (t + 1 >= stop || text[t[1]] != ':') return unexpected(w, t + 1);
+    *out = key->escaped && in != NONE ? find_escaped(w, in, key) : find_name(w->plan, in, (size_t)(stop - t), key->at, key->size);
     return true;
 }
 
-// One JSON value and all inside of it, from the token in hand on.
-static bool take_value(walk *w) {
-    struct { bool object; int16_t level; } stack[RWD_JSON_NESTING_MAX];
+// One JSON value and all inside of it, from the token at `t` on; `*out_t` is the token behind it.
+static bool take_value(walk *w, const uint32_t *t, const uint32_t **out_t) {
+    const uint8_t *const text = w->text;
+    const uint32_t *const stop = w->stop;
+    rwd_json_plan *const plan = w->plan;
     int depth = 0, wanted = NONE, level_here = 0;
-    rwd_raw value = {0};
 value:
-    if (w->i >= w->count) return unexpected(w);
-    uint8_t c = w->text[w->at[w->i]];
+    if (t >= stop) return unexpected(w, t);
+    uint8_t c = text[*t];
     if (c == '{' || c == '[') {
-        if (depth == RWD_JSON_NESTING_MAX) return malformed(w, w->at[w->i], "JSON nested too deeply");
-        value.kind = RWD_RAW_NESTED;
-        value.at = w->text + w->at[w->i];
-        keep(w, wanted, &value);
-        if (depth > 0) level_here = c == '{' && wanted != NONE ? w->plan->members[wanted].level : NONE;
-        stack[depth].object = c == '{';
-        stack[depth].level = (int16_t)level_here;
+        if (depth == RWD_JSON_NESTING_MAX) return malformed(w, *t, "JSON nested too deeply");
+        rwd_raw *nested = place_for(w, wanted);
+        nested->kind = RWD_RAW_NESTED;
+        nested->at = text + *t;
+        spread(w, wanted);
+        if (depth > 0) level_here = c == '{' && wanted != NONE ? plan->members[wanted].level : NONE;
+        plan->stack[depth].object = c == '{';
+        plan->stack[depth].level = (int16_t)level_here;
         depth++;
-        w->i++;
-        if (w->i < w->count && w->text[w->at[w->i]] == (c == '{' ? '}' : ']')) goto close;
+        t++;
+        if (t < stop && text[*t] == (c == '{' ? '}' : ']')) goto close;
         if (c == '{') goto name;
         wanted = NONE;
         goto value;
     }
-    if (!take_scalar(w, &value)) return false;
-    keep(w, wanted, &value);
-    w->i++;
+    if (!take_scalar(w, text, t, place_for(w, wanted))) return false;
+    spread(w, wanted);
+    t++;
 behind:
-    if (depth == 0) return true;
-    if (w->i >= w->count) return unexpected(w);
-    c = w->text[w->at[w->i]];
+    if (depth == 0) {
+        *out_t = t;
+        return true;
+    }
+    if (t >= stop) return unexpected(w, t);
+    c = text[*t];
     if (c == ',') {
-        w->i++;
-        if (stack[depth - 1].object) goto name;
+        t++;
+        if (plan->stack[depth - 1].object) goto name;
         wanted = NONE;
         goto value;
     }
-    if (c != (stack[depth - 1].object ? '}' : ']')) return unexpected(w);
+    if (c != (plan->stack[depth - 1].object ? '}' : ']')) return unexpected(w, t);
 close:
-    w->i++;
+    t++;
     depth--;
     goto behind;
 name:
-    if (!take_name(w, stack[depth - 1].level, &wanted)) return false;
+    if (!take_name(w, text, t, stop, plan->stack[depth - 1].level, &wanted)) return false;
+    t += 2;
     goto value;
 }
 
@@ -478,11 +536,14 @@ static bool refuse(rwd_slice record, rwd_json_verdict verdict, rwd_fault *out_fa
 }
 
 bool rwd_json_take_apart(rwd_json_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault) {
-    walk w = {.plan = plan, .text = record.data, .raw = raw, .fault = out_fault};
-    rwd_json_verdict verdict = rwd_json_index_build(plan->index, record.data, record.size, &w.at, &w.count);
+    const uint32_t *at, *behind = NULL;
+    size_t count;
+    rwd_json_verdict verdict = rwd_json_index_build(plan->index, record.data, record.size, &at, &count);
     if (verdict != RWD_JSON_OK) return refuse(record, verdict, out_fault);
-    if (!take_value(&w)) return false;
-    if (w.i < w.count) return malformed(&w, w.at[w.i], "something behind the end of the JSON value");
-    if (record.data[w.at[0]] != '{') return rwd_fault_set(out_fault, RWD_E_WRONG_TYPE, -1, w.at[0], "the record is not a JSON object");
+    walk w = {.plan = plan, .text = record.data, .stop = at + count, .raw = raw, .fault = out_fault};
+    w.plain = !memchr(record.data, '\\', record.size);
+    if (!take_value(&w, at, &behind)) return false;
+    if (behind < w.stop) return malformed(&w, *behind, "something behind the end of the JSON value");
+    if (record.data[*at] != '{') return rwd_fault_set(out_fault, RWD_E_WRONG_TYPE, -1, *at, "the record is not a JSON object");
     return true;
 }

@@ -25,6 +25,7 @@ typedef struct rwd_framing {
     rwd_framing_state state;
 } rwd_framing;
 
+// At the beginning of a record. `delimiter` is of CSV: no quote, CR or LF.
 static inline rwd_framing rwd_framing_of(bool csv, char delimiter) {
     return (rwd_framing){.csv = csv, .delimiter = (uint8_t)delimiter, .state = RWD_FRAMING_FIELD};
 }

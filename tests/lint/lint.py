@@ -30,7 +30,7 @@ DOORS = [
     (r"librdkafka/.*|rdkafka\.h", []),
     (r"rocksdb/.*", ["state/store.c"]),
     (r"liburing\.h|liburing/.*|linux/io_uring\.h", ["checkpoints/io/"]),
-    (r"simdjson\.h", ["operator/logic/json_index.cpp"]),
+    (r"simdjson\.h", ["operator/logic/json_index.cpp", "tests/bench/decode_bare.cpp"]),
     (r"microhttpd\.h", ["operator/http/http.c"]),
     (r"yaml\.h", ["operator/config/yaml.c"]),
     (r"xxhash\.h|xxh3\.h", ["operator/base/hash.c"]),
