@@ -45,8 +45,14 @@ static bool find_column(const rwd_field *field, const char *const *columns, size
     return true;
 }
 
+static bool no_header(const rwd_job *job, rwd_error *err) {
+    (void)rwd_fail(err, RWD_E_SOURCE_HEADER, "the input has no header line yet");
+    (void)rwd_error_at(err, "%s", job->source.path);
+    return rwd_error_next(err, "write the line with the columns' names first, or set: source: {csv: {header: false}}");
+}
+
 bool rwd_csv_plan_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_csv_plan **out, rwd_error *err) {
-    if (job->source.csv_header && !columns) return rwd_fail(err, RWD_E_SOURCE_HEADER, "the input has no header line yet");
+    if (job->source.csv_header && !columns) return no_header(job, err);
     size_t fields = job->event.field_count;
     rwd_csv_plan *plan = rwd_calloc(1, sizeof *plan);
     plan->delimiter = job->source.csv_delimiter;
