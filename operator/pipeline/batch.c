@@ -147,6 +147,7 @@ static bool apply_group(rwd_operator *op, bool live, size_t *out_done, rwd_error
 
 bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err) {
     *out_done = 0;
+    if (!op->decoder && count > 0 && !rwd_open_decoder(op, err)) return false;
     while (*out_done < count) {
         size_t most = count - *out_done;
         if (most > RWD_GROUP_MAX) most = RWD_GROUP_MAX;

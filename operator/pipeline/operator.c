@@ -131,10 +131,18 @@ static bool open_source(rwd_operator *op, rwd_error *err) {
     if (op->hooks.open_source) op->source = op->hooks.open_source(op->hooks.context);
     else if (!open_file_source(op, err)) return false;
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
+    if (!op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err)) return false;
+    // A followed file may have no header yet; then the first record makes the decoder.
+    size_t columns = 0;
+    bool awaited = op->job->source.format == RWD_FORMAT_CSV && op->job->source.csv_header && op->job->source.follow &&
+                   !op->source->ops->columns(op->source, &columns);
+    return awaited || rwd_open_decoder(op, err);
+}
+
+bool rwd_open_decoder(rwd_operator *op, rwd_error *err) {
     size_t columns = 0;
     const char *const *names = op->source->ops->columns(op->source, &columns);
-    return op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err) &&
-           rwd_decoder_new(op->job, names, columns, &op->decoder, err);
+    return rwd_decoder_new(op->job, names, columns, &op->decoder, err);
 }
 
 bool rwd_operator_open(rwd_operator *op, rwd_error *err) {

@@ -158,6 +158,9 @@ struct rwd_operator {
 // As rwd_operator_new, with other rooms. For tests.
 RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err);
 
+// operator.c. Makes the decoder from the columns that the source has.
+RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
+
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
 
