@@ -122,7 +122,7 @@ static void copy_if_due(rwd_keeper *k) {
     rwd_error err;
     int64_t frontier = 0;
     char id[RWD_CHECKPOINT_ID];
-    if (k->options.full_every_ns <= 0 || !snapshot(k, &lineage, &frontier)) return;
+    if (k->options.full_every_ns <= 0 || k->options.full_keep == 0 || !snapshot(k, &lineage, &frontier)) return;
     if (rwd_repo_list(k->repo, &list, &err)) {
         const rwd_checkpoint *source = to_copy(k, &list, &lineage, frontier);
         rwd_error_clear(&err);
@@ -250,11 +250,13 @@ void rwd_keeper_notify(rwd_keeper *k, const rwd_lineage *lineage, int64_t fronti
         rwd_lineage_copy(lineage, &k->lineage);
         k->lineage_id = id;
     }
+    // What the last process left is looked at, too: a job that only ever runs to the end of its input would never prune.
+    bool first = !k->told;
     k->told = true;
     k->frontier = frontier;
     k->commits++;
-    if (new_checkpoint_id) {
-        k->verify_due = k->copy_due = true;
+    if (new_checkpoint_id) k->verify_due = k->copy_due = true;
+    if (new_checkpoint_id || first) {
         if (!k->prune_due) k->decided_at = k->commits;  // K6: the next commit of our own allows it
         k->prune_due = true;
     }
