@@ -109,10 +109,6 @@ void rwd_job_fingerprint(rwd_job *job) {
 
     rwd_buf_appendf(&sinks, "sinks %d\n", FINGERPRINT_FORMAT);
     for (size_t i = 0; i < job->sink_count; i++) put_sink(&job->sinks[i], job, &sinks);
-    if (job->dead_letter_path) {
-        rwd_buf_append_str(&sinks, "dead_letter");
-        put_file_name(&sinks, job->dead_letter_path);
-        rwd_buf_append_char(&sinks, '\n');
-    }
+    // Where dead letters go decides nothing that is published: a job that stopped for want of a place gets one and goes on.
     job->sinks_text = finish(&sinks, &job->sinks_hash);
 }

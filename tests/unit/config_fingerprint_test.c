@@ -97,7 +97,6 @@ static void what_decides_what_is_published_moves_the_sinks_only(void **state) {
         {"fields: [orders, revenue]", "fields: [revenue, orders]"},
         {"fields: [orders, revenue]", "fields: [orders]"},
         {"  - {table: amounts, file: {path: out/b}, format: json, emit: commit}\n", ""},
-        {"path: out/dead", "path: out/other"},
     };
     check_all(changes, sizeof changes / sizeof *changes, false, true);
 }
@@ -110,7 +109,8 @@ static void places_sizes_and_cadences_move_nothing(void **state) {
         {"follow: false", "follow: true"},
         {"path: data", "path: other"},
         {"path: out/a", "path: elsewhere/a"},
-        {"path: out/dead", "path: elsewhere/dead"},
+        {"path: out/dead", "path: elsewhere/dead-letters"},
+        {"errors: {dead_letter: {file: {path: out/dead}}}\n", ""},
         {"memory: 64MiB", "memory: 1GiB"},
         {"checkpoints: {every: 1s", "checkpoints: {every: 2s"},
         {"last: 2", "last: 5"},
