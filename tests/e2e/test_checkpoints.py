@@ -16,6 +16,10 @@ PLAIN = {"file": {"path": "orders.jsonl"}, "format": "json"}
 FIXED = {"commit_at": {"offset_multiple": 100}}
 
 
+# Nothing but what a test itself brings about.
+QUIET = {"every": "1h", "full": {"keep": 0}}
+
+
 def text(lines):
     return "".join(line + "\n" for line in lines)
 
@@ -35,7 +39,7 @@ def states(job):
 
 # ------------------------------------------------------------------------------------------------ what is listed
 def test_a_checkpoint_tells_all_that_it_stands_for(make_job):
-    job = make_job()
+    job = make_job(checkpoints=QUIET)
     steps(job, 100, 200)
     listed = driver.checkpoints(job)
     assert [c["next_offset"] for c in listed] == [300, 100, 0]
@@ -80,16 +84,16 @@ def test_the_same_checkpoint_exports_the_same_bytes_every_time(make_job):
 def test_an_export_that_cannot_be_written_leaves_no_half_file(make_job):
     job = make_job(orders(100))
     job.run()
-    done = rewind("export", "--data", job.data, "--table", "customers", "--file", job.folder / "no-such-folder" / "x.csv", expect=3)
+    done = rewind("export", "--data", job.data, "--table", "customers", "--file", job.folder / "no-such-folder" / "x.csv", expect=10)
     assert "no-such-folder" in done.err
     assert rewind("export", "--data", job.data, "--table", "custommers", expect=None).returncode != 0
 
 
 # ------------------------------------------------------------------------------------------------ restore
 def test_restore_to_an_older_checkpoint_rebuilds_the_same_state(make_job):
-    job = make_job(delivery=FIXED)
-    steps(job, 150, 250, 100)
-    middle = [c for c in driver.checkpoints(job) if c["next_offset"] == 150][0]["id"]
+    job = make_job(delivery=FIXED, checkpoints=QUIET)
+    steps(job, 200, 200, 100)
+    middle = [c for c in driver.checkpoints(job) if c["next_offset"] == 200][0]["id"]
     before = driver.outputs(job)
     digest = driver.digest(job)
     plan = rewind("restore", job.file, "--to", middle, "--dry-run", cwd=job.folder)
@@ -106,7 +110,7 @@ def test_restore_to_an_older_checkpoint_rebuilds_the_same_state(make_job):
 
 
 def test_restore_lands_on_the_checkpoint_asked_for_when_newer_ones_are_damaged(make_job):
-    job = make_job()
+    job = make_job(checkpoints=QUIET)
     steps(job, 150, 250)
     newest, middle, genesis = driver.checkpoints(job)
     driver.flip(job.checkpoints / newest["id"] / "MANIFEST", 40)
@@ -123,7 +127,7 @@ def test_restore_is_refused_while_the_operator_runs(make_job):
 
 
 def test_restore_to_what_is_not_there_or_damaged_changes_nothing(make_job):
-    job = make_job()
+    job = make_job(checkpoints=QUIET)
     steps(job, 150, 250)
     before = states(job)
     rewind("restore", job.file, "--to", "ffffffffffffffff", "--yes", cwd=job.folder, expect=10)
@@ -139,15 +143,16 @@ def test_retention_keeps_the_newest_and_what_is_pinned_and_all_manifests(make_jo
     steps_from(job, 100, 50, 50, 50, 50, 50, 50)
     left = [c["next_offset"] for c in driver.checkpoints(job)]
     assert left[:3] == [400, 350, 300]
-    assert 0 in left and 100 in left, "genesis and tagged ones stay"
-    assert len(left) == 5
-    for checkpoint in driver.checkpoints(job, pruned=True):
-        assert (job.checkpoints / checkpoint["id"] / "MANIFEST").exists()
-        if checkpoint["state"] == "pruned":
-            assert [p.name for p in (job.checkpoints / checkpoint["id"]).iterdir() if p.name.endswith(".sst")] == []
+    assert left[-2:] == [100, 0], "genesis and tagged ones stay"
+    assert len(left) <= 6, "the last checkpoint of a run may come after the last commit that allows a removal"
+    pruned = [c for c in driver.checkpoints(job, pruned=True) if c["state"] == "pruned"]
+    assert {c["next_offset"] for c in pruned} >= {50, 150, 200}
+    for checkpoint in pruned:
+        assert rewind_json("checkpoint", "show", checkpoint["id"], "--data", job.data)["digest"] == job.expected(until=checkpoint["next_offset"]).digest()
+        assert not list((job.checkpoints / checkpoint["id"]).rglob("*.sst"))
     # Prune by hand, planned first.
     plan = rewind("checkpoint", "prune", "--data", job.data, "--keep", "2", "--dry-run").out
-    assert plan and len(driver.checkpoints(job)) == 5
+    assert plan and [c["next_offset"] for c in driver.checkpoints(job)] == left
     rewind("checkpoint", "prune", "--data", job.data, "--keep", "2", "--yes")
     assert [c["next_offset"] for c in driver.checkpoints(job)] == [400, 350, 100, 0]
     # The newest two, genesis and tagged ones cannot be forgotten; others can.
@@ -272,7 +277,7 @@ def test_a_start_writes_a_new_log_and_never_appends_to_the_old_one(killed):
 
 def test_c_that_moved_back_below_a_checkpoint_stops_the_job(make_job):
     """C4: a commit log from before, beside checkpoints from after."""
-    job = make_job(delivery=FIXED)
+    job = make_job(delivery=FIXED, checkpoints=QUIET)
     steps(job, 200)
     saved = {p: p.read_bytes() for p in job.out.iterdir()}
     steps_from(job, 200, 200)

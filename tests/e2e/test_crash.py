@@ -41,7 +41,10 @@ class Truth:
 def small(tmp_path_factory):
     """An uninterrupted run of a small job; the same job killed half-way; the same job at its end."""
     folder = tmp_path_factory.mktemp("points")
-    done = Job(folder / "done", orders(4000, keys=200, bad_every=53), delivery=FIXED, checkpoints=RESTLESS)
+    lines = list(orders(4000, keys=200, bad_every=53))
+    for at in (700, 2500, 3100):
+        lines[at] = "x" * 400000   # a dead letter too large to be held until its commit
+    done = Job(folder / "done", lines, delivery=FIXED, checkpoints=RESTLESS)
     half = done.copy(folder / "half")
     truth = Truth(done)
     half.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT="checkpoint-synced:4")

@@ -134,29 +134,33 @@ def lines(data):
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
         line = data[at:end]
-        yield at, line[:-1] if line.endswith(b"\r") and end < len(data) else line
+        yield at, line[:-1] if line.endswith(b"\r") else line
         at = end + 1
 
 
-def rows(data):
-    """Raw CSV rows: a line whose quotes are open goes on in the next one."""
+def rows(data, delimiter):
+    """Raw CSV rows: a field that begins with a quote ends behind the quote that closes it, whatever stands between."""
+    delimiter = delimiter.encode()
+    plain = re.compile(b"[" + re.escape(delimiter) + b"\n]")
     at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     while at < len(data):
-        begin, quotes = at, 0
+        begin = at
         while True:
-            end = data.find(b"\n", at)
-            end = len(data) if end < 0 else end
-            quotes += data.count(b'"', at, end)
+            if data[at:at + 1] == b'"':
+                closed = re.compile(b'"(?:[^"]|"")*"').match(data, at)
+                at = closed.end() if closed else len(data)
+            found = plain.search(data, at)
+            end = found.start() if found else len(data)
             at = end + 1
-            if quotes % 2 == 0 or at >= len(data):
+            if data[end:end + 1] != delimiter:
                 break
         row = data[begin:end]
-        yield begin, row[:-1] if row.endswith(b"\r") and end < len(data) else row
+        yield begin, row[:-1] if row.endswith(b"\r") else row
 
 
 def records(job, data):
     """(offset, raw bytes) of every record, and the CSV header."""
-    raw = (r for _, r in (rows(data) if job.format == "csv" else lines(data)) if r)
+    raw = (r for _, r in (rows(data, job.csv_delimiter) if job.format == "csv" else lines(data)) if r)
     header = None
     if job.format == "csv" and job.csv_header:
         first = next(raw, None)

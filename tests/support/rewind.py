@@ -46,6 +46,11 @@ def rewind_json(*words, **more):
     return json.loads(rewind(*words, "-o", "json", **more).out)
 
 
+def memory_bound(memory):
+    """The most that a process may have resident with this `state.memory`: a tenth more, and a constant."""
+    return memory * 11 // 10 + (48 << 20)
+
+
 # ------------------------------------------------------------------------------------------------ jobs
 FIELDS = {
     "customer": "string",
@@ -117,6 +122,7 @@ class Job:
                 self.given.pop(section, None)
             else:
                 self.given[section] = value
+        self.given = json.loads(json.dumps(self.given))   # a copy: no two jobs share a part
         self.file.write_text(yaml.safe_dump(self.given, allow_unicode=True, sort_keys=False), encoding="utf-8")
         return self
 
@@ -286,6 +292,11 @@ class Running:
 
     def wait(self):
         return self.process.wait(PATIENCE)
+
+    def most_resident(self):
+        """Bytes of memory that the process has ever had resident."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
     def status(self):
         done = rewind("status", "--data", self.job.data, "-o", "json", expect=None)
