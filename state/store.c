@@ -18,6 +18,7 @@
 #define LOG_FILES_MAX 2
 #define OPEN_FILES_MAX 512
 #define MANIFEST_BYTES_MAX (4u << 20)
+#define RUNS_TO_COMPACT 8
 #define MANY_MAX 256                     // keys of one call into RocksDB
 
 struct rwd_store {
@@ -63,6 +64,9 @@ static bool store_fail(const rwd_store *store, char *message, const char *what, 
 }
 
 // ---------------------------------------------------------------------------------------------- open and close
+// Measured with rows of 58 bytes, 2 M keys: LZ4 costs the writer a fifth more CPU and saves two thirds of the bytes, which are synced, hashed,
+// verified at start and read back: more than it costs. Blocks of 32 KiB would write a tenth faster, but a miss decompresses a whole block.
+// The filter saves a miss from looking into every run; 10 bits let one in a hundred through.
 static void set_table_options(rwd_store *store, uint64_t cache_bytes) {
     store->cache = rocksdb_cache_create_lru(cache_bytes);
     store->table = rocksdb_block_based_options_create();
@@ -74,21 +78,24 @@ static void set_table_options(rwd_store *store, uint64_t cache_bytes) {
     rocksdb_block_based_options_set_whole_key_filtering(store->table, 1);
     rocksdb_block_based_options_set_filter_policy(store->table, rocksdb_filterpolicy_create_bloom_full(10));
     rocksdb_options_set_block_based_table_factory(store->options, store->table);
+    rocksdb_options_set_compression(store->options, rocksdb_lz4_compression);
 }
 
-// Compaction runs behind the pipeline's back on the same two cores: one thread, at the lowest CPU priority.
+// Compaction runs behind the pipeline's back on the same two cores: one thread. It keeps its CPU priority: at a lower one it holds
+// RocksDB's lock while it waits for a core, and on a busy machine checkpoints then took seconds instead of a tenth of one.
+//
+// Every file that compaction writes must be hashed again by the next checkpoint, so the rewriting is what counts. Measured over 30 checkpoints
+// of a store of 2 M keys, bytes of new files per byte checkpointed: with 1 % of the keys dirty each time, universal 1.9, leveled 7.4; with 10 %,
+// universal with a trigger of 4 runs 2.7, 8 runs 2.0, 16 runs 1.4 (and twice the files to merge in a scan), leveled 2.0 to 3.1.
 static void set_background_options(rwd_store *store) {
     store->env = rocksdb_create_default_env();
     rocksdb_env_set_background_threads(store->env, 1);
     rocksdb_env_set_high_priority_background_threads(store->env, 1);
-    rocksdb_env_lower_thread_pool_cpu_priority(store->env);
     rocksdb_options_set_env(store->options, store->env);
     rocksdb_options_set_max_background_jobs(store->options, 2);
     rocksdb_options_set_max_subcompactions(store->options, 1);
     rocksdb_options_set_compaction_style(store->options, rocksdb_universal_compaction);
-    // Ingestion does not stall on the number of files, but opening iterators and misses pay for every run.
-    rocksdb_options_set_level0_file_num_compaction_trigger(store->options, 8);
-    rocksdb_options_set_compression(store->options, rocksdb_no_compression);
+    rocksdb_options_set_level0_file_num_compaction_trigger(store->options, RUNS_TO_COMPACT);
 }
 
 static void set_housekeeping_options(rwd_store *store, rwd_store_mode mode) {
