@@ -17,8 +17,9 @@ void fixture_must(bool ok, const rwd_error *err) {
     fail_msg("%s", text);
 }
 
-void fixture_init(fixture *fx) {
-    *fx = (fixture){.root = "checkpoints-test-XXXXXX"};
+static void init_at(fixture *fx, const char *pattern) {
+    *fx = (fixture){0};
+    (void)snprintf(fx->root, sizeof(fx->root), "%s", pattern);
     rwd_log_setup(RWD_LOG_SILENT, false);
     assert_non_null(mkdtemp(fx->root));
     (void)snprintf(fx->data, sizeof(fx->data), "%s/data", fx->root);
@@ -27,6 +28,12 @@ void fixture_init(fixture *fx) {
     fixture_must(rwd_io_pread_new(&fx->io, &err), &err);
     rwd_lineage_init(&fx->lineage, (rwd_hash128){1, 2}, 0);
     rwd_lineage_add_segment(&fx->lineage, (rwd_lineage_segment){0, {3, 4}, {5, 6}});
+}
+
+void fixture_init(fixture *fx) { init_at(fx, "checkpoints-test-XXXXXX"); }
+
+void fixture_init_in_memory(fixture *fx) {
+    init_at(fx, access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm/checkpoints-test-XXXXXX" : "checkpoints-test-XXXXXX");
 }
 
 void fixture_deinit(fixture *fx) {

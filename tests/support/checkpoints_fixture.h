@@ -23,6 +23,8 @@ typedef struct fixture {
 #define FIXTURE_DEEP "tables/deeper/manifest.txt"
 
 void fixture_init(fixture *fx);
+// The same in memory, where there is such a file system: for tests that begin anew thousands of times.
+void fixture_init_in_memory(fixture *fx);
 void fixture_deinit(fixture *fx);
 bool fixture_open(fixture *fx, rwd_error *err);   // as owner of job "orders", partition "0"
 void fixture_close(fixture *fx);
