@@ -7,3 +7,7 @@ rwd_test(checkpoints_lock_test SOURCES checkpoints_lock_test.c ${checkpoints_fix
 rwd_test(checkpoints_history_test SOURCES checkpoints_history_test.c ${checkpoints_fixture} LIBS rwd_checkpoints)
 rwd_test(checkpoints_damage_test SOURCES checkpoints_damage_test.c ${checkpoints_fixture} LIBS rwd_checkpoints)
 rwd_test(checkpoints_retention_test SOURCES checkpoints_retention_test.c ${checkpoints_fixture} LIBS rwd_checkpoints)
+rwd_test(checkpoints_threads_test
+  SOURCES checkpoints_threads_test.c ${checkpoints_fixture} ${CMAKE_CURRENT_SOURCE_DIR}/support/fake_participant.c
+  LIBS rwd_checkpoints
+  LABELS threads)
