@@ -264,13 +264,27 @@ bool rwd_run_checkpoint_prune(rwd_cli *cli, rwd_error *err) {
     return plan_and_act(cli, "checkpoint-prune", args, keep ? 2 : 1, "Remove the files of these checkpoints?", err);
 }
 
+// The id that a word stands for, before the act: the word may be the tag that goes away.
+static bool id_of(rwd_cli *cli, rwd_place *place, const char *word, char out_id[RWD_CHECKPOINT_ID], rwd_error *err) {
+    rwd_checkpoint found;
+    bool worked = rwd_place_open_reader(cli, place, err) && rwd_place_checkpoint(place, word, &found, err);
+    if (worked) {
+        memcpy(out_id, found.id, RWD_CHECKPOINT_ID);
+        rwd_checkpoint_deinit(&found);
+    }
+    rwd_repo_close(place->repo);
+    place->repo = NULL;
+    return worked;
+}
+
 bool rwd_run_checkpoint_tag(rwd_cli *cli, rwd_error *err) {
     rwd_place place;
+    char id[RWD_CHECKPOINT_ID];
     if (!rwd_place_find(cli, &place, err)) return false;
     const rwd_invocation *in = cli->in;
     rwd_admin_call call = {"checkpoint-tag", (const char *const *)in->args, in->arg_count, cli->json};
-    bool worked = perform(cli, &place, &call, true, err) && rwd_place_open_reader(cli, &place, err);
-    worked = worked && show_by_name(cli, &place, in->arg_count == 2 ? in->args[1] : in->args[0], err);
+    bool worked = id_of(cli, &place, in->args[0], id, err) && perform(cli, &place, &call, true, err) && rwd_place_open_reader(cli, &place, err) &&
+                  show_by_name(cli, &place, id, err);
     rwd_place_deinit(&place);
     return worked;
 }
