@@ -37,7 +37,7 @@ bool rwd_run_checkpoint_list(rwd_cli *cli, rwd_error *err) {
     if (!rwd_place_find(cli, &place, err)) return false;
     bool worked = rwd_place_open_reader(cli, &place, err) && rwd_repo_list(place.repo, &list, err);
     if (worked && cli->json) rwd_render_checkpoints_json(&list, &cli->out);
-    else if (worked) rwd_render_checkpoints(&list, now_us(cli), &cli->out);
+    else if (worked) rwd_render_checkpoints(&list, rwd_given(cli->in, RWD_FLAG_ID_ALL), now_us(cli), &cli->out);
     if (worked) rwd_checkpoint_list_deinit(&list);
     rwd_place_deinit(&place);
     return worked;

@@ -17,7 +17,7 @@
 #define RECORDS_LEAST 1000
 #define TRIES_MAX 3                 // with twice the records each time, where the job ended before it could be killed
 #define POLL_NS 5000000
-#define WAIT_AFTER_CHECKPOINT_NS 40000000
+#define WAIT_AFTER_CHECKPOINT_NS 250000000  // long enough for commits beyond it, so that there is something to replay
 #define ARGS_MAX 24
 
 static const char job_text[] =
@@ -39,7 +39,7 @@ static const char job_text[] =
     "  - {table: customers, file: {path: customers.jsonl}}\n"
     "  - {table: countries, file: {path: countries.jsonl}}\n"
     "state: {path: rewind-data, memory: 256MiB}\n"
-    "checkpoints: {every: 100ms}\n"
+    "checkpoints: {every: 500ms}\n"
     "delivery: {commit_at: {offset_multiple: 50000}}   # commits at fixed offsets, so that outputs can be compared byte by byte\n"
     "errors: {dead_letter: {file: {path: dead-letters.jsonl}}}\n"
     "http: {listen: \"off\"}\n";

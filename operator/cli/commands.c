@@ -51,9 +51,10 @@ static const rwd_command commands[] = {
      "The operator must not be running. The plan is printed first; without --yes, and without a terminal to ask on, that is all.",
      "rewind restore orders.yaml --to latest --dry-run\nrewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND}, rwd_run_restore},
-    {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+    {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(ALL),
      "the checkpoints, newest first",
-     "Good ones, bad ones (quarantined), and pruned ones, of which the manifest is left.",
+     "Good ones, unverified ones (not read back yet), bad ones (set aside), and with --all pruned ones, of which the manifest is left. JSON has all of them. I is an independent "
+     "copy, P is pinned: genesis and tagged ones.",
      "rewind checkpoint list orders.yaml\nrewind checkpoint list --data rewind-data/orders/0 -o json",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_list},
     {"checkpoint show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT),

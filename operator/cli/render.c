@@ -203,16 +203,21 @@ static void checkpoint_cells(const rwd_checkpoint *c, int64_t now_us, rwd_grid *
     rwd_buf_deinit(&text);
 }
 
-void rwd_render_checkpoints(const rwd_checkpoint_list *list, int64_t now_us, rwd_buf *out) {
+void rwd_render_checkpoints(const rwd_checkpoint_list *list, bool with_pruned, int64_t now_us, rwd_buf *out) {
     rwd_grid grid;
     rwd_grid_init(&grid);
     static const struct { const char *title; bool right; } columns[] = {
         {"ID", false}, {"STATE", false}, {"X", true}, {"KEYS", true}, {"SIZE", true}, {"AGE", true}, {"REASON", false}, {"", false}, {"TAG", false}, {"DIGEST", false},
     };
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) rwd_grid_column(&grid, columns[i].title, columns[i].right);
-    for (size_t i = 0; i < list->count; i++) checkpoint_cells(&list->items[i], now_us, &grid);
+    size_t hidden = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (with_pruned || list->items[i].state != RWD_CHECKPOINT_PRUNED) checkpoint_cells(&list->items[i], now_us, &grid);
+        else hidden++;
+    }
     rwd_grid_flush(&grid, out);
     rwd_grid_deinit(&grid);
+    if (hidden) rwd_buf_appendf(out, "and %zu pruned, of which the manifest is left (--all shows them)\n", hidden);
 }
 
 void rwd_render_checkpoints_json(const rwd_checkpoint_list *list, rwd_buf *out) {

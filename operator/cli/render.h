@@ -15,8 +15,8 @@ const char *rwd_checkpoint_state_name(rwd_checkpoint_state state);
 // All that the manifest says, one line each; as a JSON object.
 void rwd_render_checkpoint(const rwd_checkpoint *checkpoint, bool with_files, int64_t now_us, rwd_buf *out);
 void rwd_render_checkpoint_json(const rwd_checkpoint *checkpoint, bool with_files, rwd_json_out *json);
-// A line each; a JSON array of objects without their files.
-void rwd_render_checkpoints(const rwd_checkpoint_list *list, int64_t now_us, rwd_buf *out);
+// A line each, pruned ones only if asked for; a JSON array of objects without their files.
+void rwd_render_checkpoints(const rwd_checkpoint_list *list, bool with_pruned, int64_t now_us, rwd_buf *out);
 void rwd_render_checkpoints_json(const rwd_checkpoint_list *list, rwd_buf *out);
 
 // What retention would remove or has removed.
