@@ -33,7 +33,10 @@ static bool see(void *context, uint16_t table, rwd_slice key, rwd_slice row) {
     rwd_value parts[RWD_KEY_PARTS_MAX], sum;
     rwd_buf scratch = {0};
     assert_true(rwd_key_decode(&s->r->schema, key, parts, &scratch));
-    size_t number = strtoull((const char *)parts[0].s.data + 4, NULL, 10);
+    char text[32] = {0};
+    assert_true(parts[0].s.size < sizeof text);
+    memcpy(text, parts[0].s.data, parts[0].s.size);
+    size_t number = strtoull(text + 4, NULL, 10);
     rwd_row_read(&s->r->schema, 1, row.data, &sum);
     assert_true(number % 10 != 0);
     assert_int_equal(sum.i, number);
