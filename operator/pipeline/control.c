@@ -141,6 +141,11 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
     rwd_tables_get_stats(op->tables, &t);
     s->keys = t.keys, s->hot_slots = t.hot_slots, s->hot_bytes = t.hot_bytes, s->dirty = t.dirty, s->hits = t.hits, s->misses = t.misses;
     s->evicted = t.evicted, s->splits = t.splits, s->full = t.full, s->store_reads = t.store_reads, s->hot_complete = t.complete;
+    s->table_count = op->job->table_count;
+    for (size_t i = 0; i < s->table_count; i++) {
+        snprintf(s->tables[i].name, sizeof(s->tables[i].name), "%s", op->schemas[i].name);
+        s->tables[i].keys = rwd_tables_keys(op->tables, (uint16_t)i);
+    }
     s->memory_total = op->budget.total;
     s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);
     s->memory_frozen = atomic_load(&op->budget.used[RWD_SHARE_FROZEN]);
@@ -186,7 +191,7 @@ static void show_progress(const rwd_operator *op, const rwd_status *s) {
 void rwd_publish(rwd_operator *op, bool force) {
     int64_t now = rwd_clock_ns(op->clock);
     if (!force && now - op->published_ns < RWD_PUBLISH_NS) return;
-    op->published_ns = now;
+    op->published_ns = op->status.heartbeat_ns = now;
     fill_state(op, &op->status);
     fill_sink(op, &op->status);
     fill_position(op, &op->status, now);

@@ -41,7 +41,8 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     rwd_control_init(op);
     rwd_group_init(&op->group, op->job);
     *out = op;
-    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !rwd_io_pread_new(&op->io, err)) {
+    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !rwd_io_pread_new(&op->io, err) ||
+        !rwd_io_clone(op->io, &op->repo_io, err)) {
         rwd_operator_free(op);
         *out = NULL;
         return false;
@@ -76,6 +77,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_buf_deinit(&op->cursor);
     rwd_group_deinit(&op->group);
     rwd_repo_close(op->repo);
+    rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
     free(op->schemas);
     free(op->update_sinks);
@@ -99,7 +101,7 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
         rwd_repo *repo = NULL;
         rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0"};
         rwd_error why;
-        if (rwd_repo_open_owner(&options, op->io, op->clock, &repo, &why)) rwd_repo_close(repo);
+        if (rwd_repo_open_owner(&options, op->repo_io, op->clock, &repo, &why)) rwd_repo_close(repo);
         else if (why.code == RWD_E_LOCKED) {
             *err = why;
             return false;
@@ -149,7 +151,7 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     if (!open_source(op, err)) return false;
     if (op->options.fresh && !start_fresh(op, err)) return false;
     rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0", .create = true};
-    if (!rwd_repo_open_owner(&options, op->io, op->clock, &op->repo, err)) return false;
+    if (!rwd_repo_open_owner(&options, op->repo_io, op->clock, &op->repo, err)) return false;
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
     return true;

@@ -97,7 +97,8 @@ struct rwd_operator {
     rwd_operator_hooks hooks;
     const rwd_job *job;
     rwd_clock *clock;
-    rwd_io *io;               // the pipeline's
+    rwd_io *io;               // the pipeline's, lent to the source
+    rwd_io *repo_io;          // the repository's, used under its mutex
     char data[4096];
     rwd_repo *repo;
     rwd_source *source;
