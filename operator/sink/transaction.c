@@ -1,7 +1,8 @@
 // The rows of one transaction (transaction.h).
 //
-// A chunk holds records one behind the other: a header (output, sizes, offset), the key, the row, padding to 8 bytes. An item is what is sorted: the first
-// eight bytes of the key as a number, and where the record is; most comparisons end at the number.
+// A chunk holds records one behind the other: a header (output, sizes, offset), the key, the row, padding to 8 bytes. An item is what is sorted: eight bytes of
+// the key as a number, and where the record is. The eight bytes are the ones behind what all keys of the output have in common, so that most comparisons end
+// at the number and do not go to the record, which is far away.
 //
 // What must stay true: equal keys keep the order in which they were put (the sort is stable), so that the last of them is the newest.
 #include "operator/sink/transaction.h"
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 
 #define VANISHED UINT32_MAX
-#define RUN 12  // items sorted by insertion before runs are merged
+#define RUN 12   // items sorted by insertion before runs are merged
+#define AHEAD 8  // records fetched into the cache before they are asked for
 
 typedef struct record {
     uint32_t output;
@@ -40,6 +42,8 @@ struct rwd_transaction {
     uint64_t used;           // bytes of records
     size_t rows;
     size_t counts[RWD_SINKS_MAX];
+    const record *firsts[RWD_SINKS_MAX];
+    size_t common[RWD_SINKS_MAX];  // bytes that all keys of an output begin with
     item *items, *spare;     // items[starts[o]] .. of output o
     size_t capacity;
     size_t starts[RWD_SINKS_MAX];
@@ -78,6 +82,7 @@ void rwd_transaction_clear(rwd_transaction *txn) {
     txn->used = 0;
     txn->rows = 0;
     memset(txn->counts, 0, sizeof(txn->counts));
+    memset(txn->firsts, 0, sizeof(txn->firsts));
 }
 
 // ---- putting
@@ -114,10 +119,18 @@ uint64_t rwd_transaction_bytes(const rwd_transaction *txn) { return txn->used + 
 
 // ---- ordering
 
-static uint64_t prefix_of(const record *r) {
-    uint8_t first[8] = {0};
-    memcpy(first, r->bytes, r->key_size < 8 ? r->key_size : 8);
-    return rwd_get_be64(first);
+static size_t size_of(const record *r) {
+    size_t copied = r->row_size == VANISHED ? 0 : r->row_size;
+    return (sizeof(record) + r->key_size + copied + 7) & ~(size_t)7;
+}
+
+static const record *record_at(const chunk *c, size_t at) { return (const record *)(const void *)(c->bytes + at); }
+
+static uint64_t prefix_of(const record *r, size_t from) {
+    uint8_t bytes[8] = {0};
+    size_t left = r->key_size - from;
+    memcpy(bytes, r->bytes + from, left < 8 ? left : 8);
+    return rwd_get_be64(bytes);
 }
 
 static inline int compare(const item *a, const item *b) {
@@ -178,21 +191,37 @@ static void make_room(rwd_transaction *txn) {
     txn->capacity = txn->rows;
 }
 
+static void shorten_common(rwd_transaction *txn, const record *r) {
+    const record *first = txn->firsts[r->output];
+    if (!first) {
+        txn->firsts[r->output] = r;
+        txn->common[r->output] = r->key_size;
+        return;
+    }
+    size_t *common = &txn->common[r->output];
+    if (*common > r->key_size) *common = r->key_size;
+    if (memcmp(first->bytes, r->bytes, *common) == 0) return;
+    for (size_t i = 0; i < *common; i++) {
+        if (first->bytes[i] != r->bytes[i]) *common = i;
+    }
+}
+
 static void distribute(rwd_transaction *txn) {
     size_t next[RWD_SINKS_MAX], sum = 0;
     for (size_t o = 0; o < RWD_SINKS_MAX; o++) {
         next[o] = txn->starts[o] = sum;
         sum += txn->counts[o];
     }
+    assert(sum == txn->rows);
     for (const chunk *c = txn->first; c && c->used > 0; c = c->next) {
-        for (size_t at = 0; at < c->used;) {
-            const record *r = (const record *)(const void *)(c->bytes + at);
-            txn->items[next[r->output]++] = (item){prefix_of(r), r};
-            size_t copied = r->row_size == VANISHED ? 0 : r->row_size;
-            at += (sizeof(record) + r->key_size + copied + 7) & ~(size_t)7;
+        for (size_t at = 0; at < c->used; at += size_of(record_at(c, at))) shorten_common(txn, record_at(c, at));
+    }
+    for (const chunk *c = txn->first; c && c->used > 0; c = c->next) {
+        for (size_t at = 0; at < c->used; at += size_of(record_at(c, at))) {
+            const record *r = record_at(c, at);
+            txn->items[next[r->output]++] = (item){prefix_of(r, txn->common[r->output]), r};
         }
     }
-    assert(sum == txn->rows);
 }
 
 void rwd_transaction_order(rwd_transaction *txn, const bool by_key[RWD_SINKS_MAX]) {
@@ -210,7 +239,12 @@ size_t rwd_transaction_count(const rwd_transaction *txn, size_t output) { return
 
 rwd_transaction_row rwd_transaction_at(const rwd_transaction *txn, size_t output, size_t index) {
     assert(index < txn->counts[output]);
-    const record *r = txn->items[txn->starts[output] + index].at;
+    const item *items = txn->items + txn->starts[output];
+    const record *r = items[index].at;
+    if (index + AHEAD < txn->counts[output]) {
+        __builtin_prefetch(items[index + AHEAD].at);
+        __builtin_prefetch(items[index + AHEAD].at->bytes + 64 - sizeof(record));
+    }
     bool vanished = r->row_size == VANISHED;
     return (rwd_transaction_row){
         .key = rwd_slice_of(r->bytes, r->key_size),
