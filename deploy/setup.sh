@@ -27,11 +27,13 @@ need_packages() {
         as_root=(sudo)
     fi
     printf 'Installing %s\n' "${missing[*]}"
-    "${as_root[@]}" apt-get -qq update ||
-        die "apt-get update failed; install by hand with: apt-get install -y ${missing[*]}"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    local log=$root/build/apt.log
+    mkdir -p "$root/build"
+    if ! { "${as_root[@]}" apt-get -qq update &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
         die "apt-get could not install them; try: apt-get install -y ${missing[*]}"
+    fi
 }
 
 # build preset [target ...]: configures once and builds.
