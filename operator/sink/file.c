@@ -55,7 +55,7 @@ typedef struct file_sink {
     rwd_commit_log log;
     uint64_t sequence;       // of the last commit; 0: none yet
     rwd_commit last;         // the last commit itself
-    rwd_buf text, scratch;   // of the committing thread; scratch of dead letters, too
+    rwd_buf text, scratch;   // of the committing thread
     uint64_t text_held;
 
     pthread_t thread;
