@@ -233,7 +233,7 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     put_uint(json, "count", status->commits);
     put_uint(json, "rows", status->rows);
     put_uint(json, "bytes", status->output_bytes);
-    put_time(json, "last", status->last_commit_us, status->commits != 0);
+    put_time(json, "last", status->last_commit_us, status->last_commit_us != 0);
     put_seconds(json, "last_seconds", status->last_commit_ns);
     rwd_json_object_end(json);
     begin(json, "checkpoints");
@@ -381,7 +381,7 @@ static void screen_commits(const rwd_status *status, rwd_buf *out) {
     counted(out, status->commits, " with ");
     counted(out, status->rows, " rows, ");
     sized(out, status->output_bytes);
-    if (status->commits) {
+    if (status->last_commit_us) {
         rwd_buf_append_str(out, ", last ");
         moment(out, status->last_commit_us);
     }
