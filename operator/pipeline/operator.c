@@ -108,11 +108,9 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
         }
     }
     if (!move_aside(op, op->data, err)) return false;
-    const char *first = op->job->sink_count ? op->job->sinks[0].path : op->job->dead_letter_path;
-    if (first) {
+    if (op->job->sink_count > 0 || op->job->dead_letter_path) {
         char log[RWD_PATH_MAX];
-        snprintf(log, sizeof(log), "%s.commits", first);
-        if (!move_aside(op, log, err)) return false;
+        if (!rwd_file_sink_log_path(op->job, log, err) || !move_aside(op, log, err)) return false;
     }
     for (size_t i = 0; i < op->job->sink_count; i++)
         if (!move_aside(op, op->job->sinks[i].path, err)) return false;
@@ -167,6 +165,16 @@ static bool open_sink(rwd_operator *op, rwd_error *err) {
     if (op->job->sink_count == 0 && !op->job->dead_letter_path) {
         op->sink = rwd_none_sink_new();
         return true;
+    }
+    // Two owners of one log are kept apart by flock, which network file systems do not promise (K6).
+    char log[RWD_PATH_MAX], folder[RWD_PATH_MAX];
+    if (!rwd_file_sink_log_path(op->job, log, err)) return false;
+    rwd_path_dir(folder, log);
+    const char *network = rwd_network_fs(folder);
+    if (network) {
+        rwd_fail(err, RWD_E_NETWORK_FS, "the commit log would be on a network file system (%s)", network);
+        rwd_error_at(err, "%s", log);
+        return rwd_error_next(err, "write outputs to a local disk");
     }
     rwd_io *io = NULL;
     return rwd_io_clone(op->io, &io, err) && rwd_file_sink_open(op->job, io, op->clock, &op->budget, &op->sink, err);
@@ -330,6 +338,8 @@ static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *ro
     if (err->decision != RWD_ROLLBACK && err->decision != RWD_ABORT_TXN && err->decision != RWD_RETRY) return false;
     if (op->commit_started) *rollbacks = 0;
     if (++*rollbacks > RWD_ROLLBACKS_MAX) return false;
+    // K5: files that were good when they were read back need not be so now; the choice of a base must not rest on that.
+    if (err->code == RWD_E_CORRUPT) rwd_repo_distrust(op->repo);
     rwd_log(RWD_LOG_WARN, "operator", "going back to the last good checkpoint (attempt %u of %u)", *rollbacks, RWD_ROLLBACKS_MAX);
     op->clock->sleep_ns(op->clock, RWD_BACKOFF_NS << (*rollbacks - 1));
     return true;

@@ -222,7 +222,7 @@ static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error 
 }
 
 static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
-    if (found) return check_logic(op, commit->lineage, err) && recover_to(op, commit, true, err);
+    if (found) return recover_to(op, commit, true, err);
     rwd_checkpoint newest;
     if (!rwd_repo_find(op->repo, "latest", &newest, err)) return false;
     bool ok;
@@ -240,15 +240,39 @@ static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool fo
     return ok;
 }
 
+// (8) judged early: an older commit log put back in the place of the newer one must not get outputs cut.
+static bool refuse_moved_back(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+    rwd_checkpoint_list list = {0};
+    if (!rwd_repo_list(op->repo, &list, err)) return false;
+    bool ok = true;
+    for (size_t i = 0; i < list.count && ok; i++) {
+        const rwd_checkpoint *c = &list.items[i];
+        bool whole = c->state == RWD_CHECKPOINT_GOOD || c->state == RWD_CHECKPOINT_UNVERIFIED;
+        if (!whole || c->facts.next_offset <= commit->next_offset) continue;
+        if (!rwd_hash128_equal(c->facts.history, rwd_lineage_history(&op->lineage, c->facts.next_offset))) continue;
+        rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %" PRId64 ", but the commit log says that only offsets below %" PRId64
+                 " are committed: it has moved back", c->id, c->facts.next_offset, commit->next_offset);
+        rwd_error_at(err, "%s", op->data);
+        ok = rwd_error_next(err, "put back the newest commit log with its outputs; nothing was changed");
+    }
+    rwd_checkpoint_list_deinit(&list);
+    return ok;
+}
+
+// (2) All that can be refused without touching outputs: foreign commits, other logic, a C that moved back. Absence of C is judged later.
+static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
+    if (!found) return true;
+    if (!refuse_foreign(op, commit, err) || !check_logic(op, commit->lineage, err)) return false;
+    return op->options.restore_to || refuse_moved_back(op, commit, err);
+}
+
 bool rwd_recover(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_STARTING);
     rwd_commit commit = {0};
     bool found = false;
-    if (!op->sink->ops->peek(op->sink, &commit, &found, err)) return false;            // (2)
-    if (found && !refuse_foreign(op, &commit, err)) return false;
+    if (!op->sink->ops->peek(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, err)) return false;     // (2)
     RWD_CRASH_POINT(recovery_peeked);
-    if (!op->sink->ops->recover(op->sink, &commit, &found, err)) return false;         // (3), (4)
-    if (found && !refuse_foreign(op, &commit, err)) return false;
+    if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, err)) return false;  // (3), (4)
     RWD_CRASH_POINT(recovery_taken_over);
     bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);
     if (!ok) return false;

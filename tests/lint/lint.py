@@ -263,10 +263,12 @@ def rule_listed(tree):
     """Each source is named by the build: a file that nobody compiles, or a test that nobody runs, is found."""
     lists = [p for p in tree.paths if p.endswith((".cmake", "CMakeLists.txt")) or re.fullmatch(r"tests/\w+/run", p)]
     words = {p: {word.lstrip("/") for line in tree.lines(p) for word in re.findall(r"[\w./-]+", line.split("#")[0])} for p in lists}
+    # "${some_folder}/file.c": what the variable holds is not known here, so the tail decides.
+    tails = {tail for p in lists for line in tree.lines(p) for tail in re.findall(r"\}/([\w./-]+)", line.split("#")[0])}
     for path in tree.code():
         if not path.endswith((".c", ".cpp")) or not (room_of(path) or path.startswith("tests/")):
             continue
-        named = False
+        named = any(path.endswith("/" + tail) for tail in tails)
         for place, names in words.items():
             folder = os.path.dirname(place)
             below = path[len(folder) + 1:] if folder and path.startswith(folder + "/") else path
