@@ -219,6 +219,7 @@ static bool open_tables(rwd_participant *self, const char *checkpoint_dir, const
     tables->epoch = 1;
     tables->durable = 0;
     tables->swept = true;
+    tables->warm_skipped = false;
     tables->evict_table = 0;
     tables->evict_hash = 0;
     tables->stats = (rwd_tables_stats){0};

@@ -89,10 +89,11 @@ static void *map_aligned(size_t size) {
     return (void *)begin;
 }
 
+// Chunks stay for good; a part of the share is kept from them, so that a large block can always be had by giving up others.
+static uint64_t kept_from_chunks(const rwd_pool *pool) { return pool->budget->limit[RWD_SHARE_HOT] / BIG_SHARE; }
+
 static bool map_chunk(rwd_pool *pool, bool must) {
-    // Chunks stay for good; a part of the share is kept from them, so that a large block can always be had by giving up others.
-    uint64_t kept = pool->budget->limit[RWD_SHARE_HOT] / BIG_SHARE;
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept)) return false;
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept_from_chunks(pool))) return false;
     if (pool->chunk_count == pool->chunk_capacity) {
         pool->chunk_capacity = pool->chunk_capacity ? pool->chunk_capacity * 2 : 64;
         pool->chunks = rwd_realloc(pool->chunks, pool->chunk_capacity * sizeof *pool->chunks);
@@ -206,6 +207,11 @@ void rwd_spill_give(rwd_pool *pool, void *block, size_t size) {
         unlist_slab(pool, slab);
         rwd_pool_give(pool, slab);
     }
+}
+
+bool rwd_pool_fits(const rwd_pool *pool, size_t size) {
+    uint64_t large = 2 * (uint64_t)big_size(size), chunks = pool->free_count >= 2 ? 0 : 2ull * pool->chunk_size + kept_from_chunks(pool);
+    return rwd_budget_fits(pool->budget, RWD_SHARE_HOT, large + chunks);
 }
 
 bool rwd_spill_same_class(const rwd_pool *pool, size_t a, size_t b) {

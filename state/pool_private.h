@@ -44,6 +44,8 @@ void rwd_pool_give(rwd_pool *pool, void *segment);
 // A block of at least `size` bytes. NULL and `must` as above. The same `size` is needed to give it back.
 void *rwd_spill_take(rwd_pool *pool, size_t size, bool must);
 void rwd_spill_give(rwd_pool *pool, void *block, size_t size);
+// True if two spill blocks of `size` bytes together can be had for sure.
+bool rwd_pool_fits(const rwd_pool *pool, size_t size);
 // True if a block of size `a` has room for `b` bytes and is not much too large for it.
 bool rwd_spill_same_class(const rwd_pool *pool, size_t a, size_t b);
 

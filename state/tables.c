@@ -475,17 +475,19 @@ static void end_warm(rwd_tables *tables, bool complete) {
     for (size_t i = 0; i < tables->count; i++) tables->tables[i].complete |= complete;
 }
 
-// W1. False if the load has ended because there is no more room.
-static bool put_warm(rwd_tables *tables, const rwd_warm_row *row) {
-    if (row->table >= tables->count) return true;
+// W1. A row that finds no room is left in the store, and the table is not complete.
+static void put_warm(rwd_tables *tables, const rwd_warm_row *row) {
+    if (row->table >= tables->count) return;
     rwd_table *table = &tables->tables[row->table];
     rwd_segment *segment = rwd_directory_find(table, row->hash);
-    if (rwd_segment_find(&table->geometry, segment, row->hash, row->key.data, (uint32_t)row->key.size)) return true;
+    if (rwd_segment_find(&table->geometry, segment, row->hash, row->key.data, (uint32_t)row->key.size)) return;
     bool room = segment->used < table->geometry.limit || rwd_directory_split(tables, table, segment);
     bool spills = row->key.size > table->geometry.key_capacity || row->row.size > table->geometry.row_capacity;
-    if (room && spills) room = rwd_budget_fits(tables->budget, RWD_SHARE_HOT, 2ull * tables->pool.chunk_size);
-    if (!room) return false;
-    return rwd_tables_insert(tables, table, row->hash, row->key, row->row.data, (uint32_t)row->row.size) != NULL;
+    if (room && spills) room = rwd_pool_fits(&tables->pool, row->key.size + row->row.size);
+    // After a split all may still be on one side; nothing is evicted for a row that nobody asked for.
+    room = room && rwd_directory_find(table, row->hash)->used < table->geometry.limit;
+    if (!room || !rwd_tables_insert(tables, table, row->hash, row->key, row->row.data, (uint32_t)row->row.size))
+        tables->warm_skipped = true;
 }
 
 bool rwd_tables_warm(rwd_tables *tables, size_t limit) {
@@ -495,12 +497,8 @@ bool rwd_tables_warm(rwd_tables *tables, size_t limit) {
         size_t wanted = limit < WARM_PORTION ? limit : WARM_PORTION;
         size_t count = rwd_warm_take(tables->warm, rows, wanted, &ended, &failed);
         limit -= count;
-        for (size_t i = 0; i < count; i++) {
-            if (put_warm(tables, &rows[i]) && tables->warm) continue;
-            if (tables->warm) end_warm(tables, false);
-            return true;
-        }
-        if (ended) end_warm(tables, !failed);
+        for (size_t i = 0; i < count; i++) put_warm(tables, &rows[i]);
+        if (ended) end_warm(tables, !failed && !tables->warm_skipped);
         if (count == 0) break;
     }
     return !tables->warm;

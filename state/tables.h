@@ -68,7 +68,8 @@ void rwd_tables_take_changes(rwd_tables *tables, uint16_t table, rwd_change_visi
 RWD_MUST bool rwd_tables_get(rwd_tables *tables, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out, rwd_error *err);
 
 // A bounded step of loading the store into the hot table after open (so that misses end): at most `limit` rows are put in where
-// their key is not there yet. True when there is nothing left to do. The reading runs ahead on a thread of its own.
+// their key is not there yet; rows beyond the memory stay in the store. True when there is nothing left to do. The reading runs ahead on a
+// thread of its own.
 bool rwd_tables_warm(rwd_tables *tables, size_t limit);
 
 // True when the dirty slots have reached what the budget allows: the next boundary should checkpoint.

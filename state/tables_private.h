@@ -85,6 +85,7 @@ struct rwd_tables {
     rwd_store *store;
     char live_dir[RWD_PATH_MAX];
     rwd_warm *warm;           // NULL: not loading
+    bool warm_skipped;        // a row found no room
 
     size_t evict_table;       // where the search for spilled keys to evict goes on
     uint64_t evict_hash;

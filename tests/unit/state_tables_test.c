@@ -186,6 +186,26 @@ static void loading_never_brings_back_what_was_changed_or_removed_meanwhile(void
     rig_deinit(&r);
 }
 
+// W1: once a changed row has left memory, its key may be in the store in a newer version than the one that was read.
+static void loading_ends_when_a_changed_row_leaves_memory(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, SMALL_HOT, SMALL_FROZEN);
+    for (size_t i = 0; i < 3000; i++) add_under_pressure(&r, i, 2);
+    rig_checkpoint(&r);
+    r.participant->ops->discard(r.participant);
+    rig_open(&r, r.checkpoint);
+    for (size_t i = 0; i < 3000; i++) {
+        add_under_pressure(&r, i, 1);
+        rwd_tables_warm(r.tables, 1);
+        if (i % 50 == 0) rig_checkpoint(&r);
+    }
+    load_all(&r);
+    assert_true(rig_stats(&r).evicted > 0);
+    for (size_t i = 0; i < 3000; i++) assert_int_equal(rig_read(&r, i), 3);
+    rig_deinit(&r);
+}
+
 static void loading_stops_where_the_memory_does(void **state) {
     (void)state;
     rig r;
@@ -196,7 +216,8 @@ static void loading_stops_where_the_memory_does(void **state) {
     rig_open(&r, r.checkpoint);
     load_all(&r);
     assert_false(rig_stats(&r).complete);
-    assert_true(rig_stats(&r).hot_slots > 0);
+    assert_true(rig_stats(&r).hot_slots > 500);  // most of what fits
+    assert_int_equal(rig_stats(&r).evicted, 0);
     assert_true(rig_stats(&r).hot_bytes <= SMALL_HOT);
     for (size_t i = 0; i < 6000; i++) assert_int_equal(rig_read(&r, i), 2);
     rig_deinit(&r);
@@ -290,6 +311,7 @@ int main(void) {
         cmocka_unit_test(state_several_times_the_budget_stays_right),
         cmocka_unit_test(after_loading_misses_ask_the_store_nothing),
         cmocka_unit_test(loading_never_brings_back_what_was_changed_or_removed_meanwhile),
+        cmocka_unit_test(loading_ends_when_a_changed_row_leaves_memory),
         cmocka_unit_test(loading_stops_where_the_memory_does),
         cmocka_unit_test(going_on_leaves_the_files_of_a_checkpoint_untouched),
         cmocka_unit_test(a_checkpoint_of_nothing_new_equals_the_one_before),
