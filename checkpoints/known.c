@@ -60,6 +60,13 @@ void rwd_known_put(rwd_repo *repo, const struct stat *info, rwd_hash128 hash, bo
     put(&repo->known, file);
 }
 
+void rwd_repo_distrust(rwd_repo *repo) {
+    pthread_mutex_lock(&repo->mutex);
+    for (size_t i = 0; i < repo->known.count; i++) repo->known.items[i].read_back = repo->known.items[i].from_medium = false;
+    repo->known_changed = true;
+    pthread_mutex_unlock(&repo->mutex);
+}
+
 void rwd_known_deinit(rwd_known_files *known) {
     free(known->items);
     *known = (rwd_known_files){0};

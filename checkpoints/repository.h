@@ -149,6 +149,8 @@ typedef enum rwd_verify {
 // Good, or says what is wrong (CORRUPT; place is the file). Remembers verified files across processes (in a file beside LOCK, which a crash may lose).
 // `stop`, if not NULL, is polled: true ends early with RETRY.
 RWD_MUST bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify level, const atomic_bool *stop, rwd_error *err);
+// What was read back counts no more: the next verification reads every file again. For when damage showed itself in files that were trusted.
+void rwd_repo_distrust(rwd_repo *repo);
 // Renames to <id>.bad, with the reason in history.log. Never deletes.
 RWD_MUST bool rwd_repo_quarantine(rwd_repo *repo, const char *id, const char *why, rwd_error *err);
 

@@ -274,6 +274,18 @@ static void decay_in_a_file_that_was_read_back_is_left_to_the_full_check(void **
     assert_false(rwd_repo_verify(fx->repo, fx->io, c.id[3], RWD_VERIFY_NEW, NULL, &err));
 }
 
+// Damage that shows itself while the files are in use: what was once read back vouches for nothing any more.
+static void after_distrust_decay_is_found_in_files_that_were_read_back(void **state) {
+    fixture *fx = *state;
+    chain c = make_chain(fx);
+    reopen(fx);
+    expect_choice(fx, 30, c.id[3], 0);
+    fixture_flip_bit(fixture_path(fx, c.id[3], FIXTURE_PRIVATE), 5, true);
+    expect_choice(fx, 30, c.id[3], 0);
+    rwd_repo_distrust(fx->repo);
+    expect_choice(fx, 30, c.id[2], 1);
+}
+
 static void decay_in_a_file_that_was_never_read_back_is_found_at_the_start(void **state) {
     fixture *fx = *state;
     chain c = make_chain(fx);
@@ -445,6 +457,7 @@ int main(void) {
         TEST(a_bad_parent_does_not_make_its_child_bad),
         TEST(when_nothing_is_good_it_stops_and_says_so),
         TEST(decay_in_a_file_that_was_read_back_is_left_to_the_full_check),
+        TEST(after_distrust_decay_is_found_in_files_that_were_read_back),
         TEST(decay_in_a_file_that_was_never_read_back_is_found_at_the_start),
         TEST(files_that_were_read_back_are_not_read_again_at_the_next_start),
         TEST(a_damaged_hint_costs_reading_and_nothing_else),
