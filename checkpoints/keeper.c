@@ -254,7 +254,7 @@ void rwd_keeper_notify(rwd_keeper *k, const rwd_lineage *lineage, int64_t fronti
     bool first = !k->told;
     k->told = true;
     k->frontier = frontier;
-    k->commits++;
+    if (!new_checkpoint_id) k->commits++;  // the commit that a checkpoint stands on was told before it
     if (new_checkpoint_id) k->verify_due = k->copy_due = true;
     if (new_checkpoint_id || first) {
         if (!k->prune_due) k->decided_at = k->commits;  // K6: the next commit of our own allows it

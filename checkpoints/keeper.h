@@ -16,7 +16,8 @@ typedef struct rwd_keeper_options {
 
 RWD_MUST bool rwd_keeper_new(rwd_repo *repo, rwd_io *io /* taken */, rwd_clock *clock, const rwd_keeper_options *options, rwd_keeper **out, rwd_error *err);
 void rwd_keeper_free(rwd_keeper *keeper);  // stops soon, even inside a copy or verification
-// Tells that a commit of our own succeeded with this frontier (deletion needs one since it was decided, K6), and, with a new id, that a checkpoint was made.
+// Tells that a commit of our own succeeded with this frontier (deletion needs one since it was decided, K6); with a new id, that a checkpoint was made, which
+// is no commit.
 void rwd_keeper_notify(rwd_keeper *keeper, const rwd_lineage *lineage, int64_t frontier, const char *new_checkpoint_id);
 // A checkpoint that was found bad in the background since the last call: true, with its id and reason. K5: the caller takes the rollback
 // road if live files share the damage.

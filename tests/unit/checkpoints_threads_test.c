@@ -254,6 +254,9 @@ static void pruning_waits_for_a_commit_after_the_decision(void **state) {
     rwd_keeper_notify(keeper, &fx->lineage, 50, ids[5]);
     rwd_keeper_drain(keeper, LONG_NS);
     for (int i = 0; i < 6; i++) assert_false(pruned(fx, ids[i]));  // decided
+    rwd_keeper_notify(keeper, &fx->lineage, 50, ids[5]);
+    rwd_keeper_drain(keeper, LONG_NS);
+    for (int i = 0; i < 6; i++) assert_false(pruned(fx, ids[i]));  // another checkpoint of the same commit is no commit
     rwd_keeper_notify(keeper, &fx->lineage, 51, NULL);
     rwd_keeper_drain(keeper, LONG_NS);
     for (int i = 0; i < 6; i++) assert_int_equal(pruned(fx, ids[i]), i >= 1 && i < 4);
