@@ -69,13 +69,10 @@ static trial measure(const script *s) {
 
 static void an_error_in_any_operation_leaves_the_old_or_the_new(void **state) {
     (void)state;
-    static const int errors[] = {EIO, ENOSPC};
     for (size_t which = 0; which < script_count; which++) {
         EVERY_OPERATION(s, at) {
-            for (size_t e = 0; e < 2; e++) {
-                try_plan(s, (rwd_io_fault_plan){.fail_at = at, .error = errors[e]}, false, 0);
-                try_plan(s, (rwd_io_fault_plan){.fail_at = at, .error = errors[e], .fail_forever = true}, false, 0);
-            }
+            try_plan(s, (rwd_io_fault_plan){.fail_at = at, .error = EIO}, false, 0);
+            try_plan(s, (rwd_io_fault_plan){.fail_at = at, .error = ENOSPC, .fail_forever = true}, false, 0);  // a disk stays full
         }
     }
 }
@@ -91,7 +88,7 @@ static void a_power_loss_that_keeps_some_of_the_rest_leaves_the_old_or_the_new(v
     (void)state;
     for (size_t which = 0; which < script_count; which++) {
         EVERY_OPERATION(s, at) {
-            for (uint64_t seed = 1; seed <= 4; seed++) try_plan(s, (rwd_io_fault_plan){.power_off_at = at}, true, at * 977 + seed);
+            for (uint64_t seed = 1; seed <= 2; seed++) try_plan(s, (rwd_io_fault_plan){.power_off_at = at}, true, at * 977 + seed);
         }
     }
 }

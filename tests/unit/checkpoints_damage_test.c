@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoints/frame.h"
 #include "checkpoints/manifest_private.h"
 #include "tests/support/checkpoints_fixture.h"
 #include "tests/unit/test.h"
@@ -442,6 +443,21 @@ static void ids_offsets_sizes_and_orders_that_cannot_be_are_refused(void **state
     free(text);
 }
 
+// Three bytes on the wire stand for a file entry of more than fifty in memory.
+static void a_small_manifest_that_would_take_much_memory_is_refused(void **state) {
+    (void)state;
+    static const uint8_t empty_file[] = {0xBA, 0x01, 0x00};  // field 23, no bytes
+    rwd_buf payload = {0}, bytes = {0};
+    rwd_checkpoint c;
+    while (payload.size < (15u << 20)) rwd_buf_append(&payload, empty_file, sizeof(empty_file));
+    rwd_frame_append(&bytes, "RWMF", 1, rwd_buf_slice(&payload));
+    assert_false(rwd_manifest_decode(rwd_buf_slice(&bytes), &c, &err));
+    assert_int_equal(err.code, RWD_E_CORRUPT);
+    assert_non_null(strstr(err.cause, "does not hold a manifest"));
+    rwd_buf_deinit(&payload);
+    rwd_buf_deinit(&bytes);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -467,6 +483,7 @@ int main(void) {
         TEST(a_folder_renamed_to_another_id_is_not_believed),
         TEST(a_manifest_of_a_newer_version_stops_the_start),
         TEST(names_that_leave_the_folder_are_refused),
+        TEST(a_small_manifest_that_would_take_much_memory_is_refused),
         TEST(ids_offsets_sizes_and_orders_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

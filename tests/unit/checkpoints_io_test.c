@@ -255,6 +255,8 @@ static void clones_share_one_count(void **state) {
 
 static rwd_fake_disk *disk_of(folder *f, rwd_io_fault_plan plan) {
     rwd_fake_disk *disk = NULL;
+    rwd_io_free(f->io);  // it may be around the disk of an earlier round
+    must(rwd_io_pread_new(&f->io, &err));
     must(rwd_fake_disk_new(f->root, &disk, &err));
     plan.disk = disk;
     make_faulty(f, plan);
