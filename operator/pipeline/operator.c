@@ -358,7 +358,8 @@ bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     bool ok;
     for (;;) {
         ok = run_session(op, err);
-        if (!ok && err->decision == RWD_RETRY && atomic_load(&op->stop)) ok = true;  // asked to stop while recovering: nothing was lost
+        // Asked to stop while recovering: nothing was lost. Of a restore, nothing was done.
+        if (!ok && err->decision == RWD_RETRY && atomic_load(&op->stop) && !op->options.restore_to) ok = true;
         rwd_publish(op, true);
         bool again = !ok && another_session(op, err, &rollbacks);
         if (!ok) rwd_log_error(RWD_LOG_ERROR, "operator", err);

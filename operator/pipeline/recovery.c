@@ -129,7 +129,10 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
     op->status.replay_to = to;
     if (from < to) rwd_set_phase(op, RWD_PHASE_REPLAYING);
     while (op->position.next_offset < to) {
-        if (atomic_load(&op->stop)) return rwd_fail(err, RWD_E_BUSY, "stopped during silent replay");
+        if (atomic_load(&op->stop)) {
+            rwd_fail(err, RWD_E_BUSY, "stopped during silent replay, at offset %" PRId64 " of %" PRId64, op->position.next_offset, to);
+            return rwd_error_next(err, "start the same command again; outputs stand as they were");
+        }
         rwd_batch batch;
         if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, RWD_IDLE_NS, &batch, err)) return false;
         size_t done = 0;
@@ -222,6 +225,8 @@ static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error 
 }
 
 static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
+    // C2: killed between C = S and the mark. Without it a C that is lost later would look like one that never was.
+    if (found && !rwd_repo_genesis_committed(op->repo) && !rwd_repo_mark_genesis_committed(op->repo, err)) return false;
     if (found) return recover_to(op, commit, true, err);
     rwd_checkpoint newest;
     if (!rwd_repo_find(op->repo, "latest", &newest, err)) return false;
@@ -259,10 +264,20 @@ static bool refuse_moved_back(rwd_operator *op, const rwd_commit *commit, rwd_er
     return ok;
 }
 
-// (2) All that can be refused without touching outputs: foreign commits, other logic, a C that moved back. Absence of C is judged later.
+// C is committed, and the mark is set, only behind a durable genesis checkpoint (C2), and genesis is pinned (K7).
+static bool refuse_lost_checkpoints(rwd_operator *op, bool found, rwd_error *err) {
+    if (!rwd_repo_is_new(op->repo) || (!found && !rwd_repo_genesis_committed(op->repo))) return true;
+    rwd_fail(err, RWD_E_NO_CHECKPOINT, "this data directory was in use, and all its checkpoints are gone");
+    rwd_error_at(err, "%s/checkpoints", op->data);
+    return rwd_error_next(err, "put the folder back; or start over, with all that is there moved aside: rewind run %s --fresh", op->job->file);
+}
+
+// (2) All that can be refused without touching outputs: foreign commits, lost checkpoints, other logic, a C that moved back. Absence of C is judged later.
 static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
+    if (found && !refuse_foreign(op, commit, err)) return false;
+    if (!refuse_lost_checkpoints(op, found, err)) return false;
     if (!found) return true;
-    if (!refuse_foreign(op, commit, err) || !check_logic(op, commit->lineage, err)) return false;
+    if (!check_logic(op, commit->lineage, err)) return false;
     return op->options.restore_to || refuse_moved_back(op, commit, err);
 }
 
