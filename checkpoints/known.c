@@ -28,9 +28,14 @@ const rwd_known_file *rwd_known_find(const rwd_known_files *known, uint64_t inod
     return at < known->count && known->items[at].inode == inode ? &known->items[at] : NULL;
 }
 
+static bool same_file(const rwd_known_file *known, const struct stat *info) {
+    return known && known->inode == info->st_ino && known->size == (uint64_t)info->st_size && known->modified_ns == modified_ns(info);
+}
+
+bool rwd_known_is_bad(const rwd_known_file *known, const struct stat *info) { return same_file(known, info) && known->bad; }
+
 bool rwd_known_matches(const rwd_known_file *known, const struct stat *info, rwd_hash128 hash) {
-    return known && !known->bad && known->inode == info->st_ino && known->size == (uint64_t)info->st_size &&
-           known->modified_ns == modified_ns(info) && rwd_hash128_equal(known->hash, hash);
+    return same_file(known, info) && !known->bad && rwd_hash128_equal(known->hash, hash);
 }
 
 static void put(rwd_known_files *known, rwd_known_file file) {

@@ -118,10 +118,11 @@ static const rwd_checkpoint_file *inherited(const parent *p, const char *path) {
     return NULL;
 }
 
-static bool known_bad(rwd_repo *repo, uint64_t inode) {
+static bool known_bad(rwd_repo *repo, const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0) return true;
     pthread_mutex_lock(&repo->mutex);
-    const rwd_known_file *known = rwd_known_find(&repo->known, inode);
-    bool bad = known && known->bad;
+    bool bad = rwd_known_is_bad(rwd_known_find(&repo->known, info.st_ino), &info);
     pthread_mutex_unlock(&repo->mutex);
     return bad;
 }
@@ -140,7 +141,7 @@ static bool settle_file(rwd_repo *repo, rwd_io *io, const parent *p, const char 
     const rwd_checkpoint_file *same = inherited(p, path);
     if (same) {  // durable and hashed since the parent, unless it was damaged meanwhile
         file->hash = same->hash;
-        return !known_bad(repo, file->inode) || rwd_repo_fail(err, RWD_E_CORRUPT, path, "was found damaged: nothing is built on it");
+        return !known_bad(repo, path) || rwd_repo_fail(err, RWD_E_CORRUPT, path, "was found damaged: nothing is built on it");
     }
     uint64_t size = 0;
     if (!rwd_io_hash_file(io, path, RWD_IO_FROM_CACHE, NULL, &file->hash, &size, err) || !sync_file(io, path, err)) return false;

@@ -94,6 +94,7 @@ char *rwd_note_load(rwd_io *io, const char *folder);
 
 // known.c. The mutex is held.
 const rwd_known_file *rwd_known_find(const rwd_known_files *known, uint64_t inode);
+bool rwd_known_is_bad(const rwd_known_file *known, const struct stat *info);  // unless the inode belongs to another file by now
 bool rwd_known_matches(const rwd_known_file *known, const struct stat *info, rwd_hash128 hash);
 void rwd_known_put(rwd_repo *repo, const struct stat *info, rwd_hash128 hash, bool read_back, bool from_medium, bool bad);
 void rwd_known_load(rwd_repo *repo);                       // best effort: it is a hint

@@ -20,7 +20,7 @@ typedef struct check {
 static bool trusted(const check *c, const struct stat *info, rwd_hash128 hash, bool *out_bad) {
     pthread_mutex_lock(&c->repo->mutex);
     const rwd_known_file *known = rwd_known_find(&c->repo->known, info->st_ino);
-    *out_bad = known && known->bad;
+    *out_bad = rwd_known_is_bad(known, info);
     bool matches = rwd_known_matches(known, info, hash);
     bool enough = c->level == RWD_VERIFY_NEW ? matches && known->read_back : c->level == RWD_VERIFY_MEDIUM && matches && known->from_medium;
     pthread_mutex_unlock(&c->repo->mutex);

@@ -341,6 +341,23 @@ static void nothing_is_built_on_a_file_that_was_found_bad(void **state) {
     assert_int_equal(err.decision, RWD_ROLLBACK);
 }
 
+// What was found bad is that file, not whatever has its inode number after it is gone.
+static void a_new_file_in_place_of_a_bad_one_is_judged_by_its_own_bytes(void **state) {
+    fixture *fx = *state;
+    chain c = make_chain(fx);
+    rwd_buf bytes = {0};
+    const char *path = fixture_path(fx, c.id[3], FIXTURE_PRIVATE);
+    fixture_must(rwd_read_file(path, 1 << 20, &bytes, &err), &err);
+    fixture_flip_bit(path, 5, true);
+    assert_false(rwd_repo_verify(fx->repo, fx->io, c.id[3], RWD_VERIFY_ALL, NULL, &err));
+    fixture_write(path, rwd_buf_cstr(&bytes));  // a person puts the bytes back: same inode, another time of change
+    struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 4000000000}};  // clocks may tick more slowly than this test
+    assert_int_equal(utimensat(AT_FDCWD, path, later, 0), 0);
+    fixture_must(rwd_repo_verify(fx->repo, fx->io, c.id[3], RWD_VERIFY_ALL, NULL, &err), &err);
+    fixture_must(fixture_checkpoint(fx, 40, NULL, &err), &err);
+    rwd_buf_deinit(&bytes);
+}
+
 // A file that decayed before it went into the next checkpoint keeps the hash that it had when it was written, even when its parent is set aside.
 static void a_damaged_file_does_not_get_a_new_good_hash(void **state) {
     fixture *fx = *state;
@@ -478,6 +495,7 @@ int main(void) {
         TEST(files_that_were_read_back_are_not_read_again_at_the_next_start),
         TEST(a_damaged_hint_costs_reading_and_nothing_else),
         TEST(nothing_is_built_on_a_file_that_was_found_bad),
+        TEST(a_new_file_in_place_of_a_bad_one_is_judged_by_its_own_bytes),
         TEST(a_damaged_file_does_not_get_a_new_good_hash),
         TEST(a_checkpoint_of_another_directory_is_not_taken_for_ours),
         TEST(a_folder_renamed_to_another_id_is_not_believed),
