@@ -27,6 +27,7 @@ void rwd_directory_init(rwd_tables *tables, rwd_table *table) {
     table->segments = 1;
     table->used = 0;
     table->release_hand = 0;
+    table->expected_depth = 0;
 }
 
 void rwd_directory_deinit(rwd_tables *tables, rwd_table *table) {
@@ -39,8 +40,7 @@ void rwd_directory_deinit(rwd_tables *tables, rwd_table *table) {
 
 static bool double_entries(rwd_tables *tables, rwd_table *table) {
     size_t old = entries(table), bytes = old * sizeof *table->directory;
-    if (table->depth == RWD_DIRECTORY_DEPTH_MAX || old * 2 > (table->segments + 1) * RWD_DIRECTORY_SLACK) return false;
-    if (!rwd_budget_fits(tables->budget, RWD_SHARE_HOT, bytes)) return false;
+    if (table->depth == RWD_DIRECTORY_DEPTH_MAX || !rwd_budget_fits(tables->budget, RWD_SHARE_HOT, bytes)) return false;
     rwd_budget_take(tables->budget, RWD_SHARE_HOT, bytes);
     table->directory = rwd_realloc(table->directory, bytes * 2);
     for (size_t i = old; i-- > 0;) table->directory[2 * i] = table->directory[2 * i + 1] = table->directory[i];
@@ -48,36 +48,31 @@ static bool double_entries(rwd_tables *tables, rwd_table *table) {
     return true;
 }
 
+// Hashes that crowd under one prefix must not inflate the directory.
+static bool may_double(const rwd_table *table) { return entries(table) * 2 <= (table->segments + 1) * RWD_DIRECTORY_SLACK; }
+
 bool rwd_directory_split(rwd_tables *tables, rwd_table *table, rwd_segment *segment) {
     if (segment->depth == table->depth && table->depth == RWD_DIRECTORY_DEPTH_MAX) return false;
     rwd_segment *upper = rwd_pool_take(&tables->pool, false);
     if (!upper) return false;
-    if (segment->depth == table->depth && !double_entries(tables, table)) {
+    if (segment->depth == table->depth && !(may_double(table) && double_entries(tables, table))) {
         rwd_pool_give(&tables->pool, upper);
         return false;
     }
+    if (segment->used) tables->stats.splits++;
     rwd_segment_split(&table->geometry, segment, upper);
     enter(table, upper);
     table->segments++;
     tables->moves++;
-    tables->stats.splits++;
     return true;
 }
 
-void rwd_directory_presize(rwd_tables *tables, rwd_table *table, uint64_t keys) {
-    assert(table->used == 0);
-    // Hashes scatter: segments that are three quarters full on average leave room for those that get more.
-    uint64_t per_segment = (uint64_t)table->geometry.limit * 3 / 4;
-    while (table->segments * per_segment < keys) {
-        unsigned target = table->directory[0]->depth + 1u;
-        for (uint64_t hash = 0;;) {
-            rwd_segment *segment = rwd_directory_find(table, hash);
-            bool more = rwd_segment_end(segment, &hash);
-            if (segment->depth < target && !rwd_directory_split(tables, table, segment)) return;
-            if (!more) break;
-        }
-    }
-    tables->stats.splits = 0;
+void rwd_directory_expect(rwd_tables *tables, rwd_table *table, uint64_t keys) {
+    // Hashes scatter: with segments nine tenths full on average one in a hundred is split once more.
+    uint64_t per_segment = (uint64_t)table->geometry.limit * 9 / 10;
+    table->expected_depth = 0;
+    while (table->expected_depth < RWD_DIRECTORY_DEPTH_MAX && (per_segment << table->expected_depth) < keys) table->expected_depth++;
+    while (table->depth < table->expected_depth && double_entries(tables, table)) continue;
 }
 
 bool rwd_segment_end(const rwd_segment *segment, uint64_t *out_hash) {

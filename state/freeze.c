@@ -198,7 +198,7 @@ static bool take_over(rwd_tables *tables, const char *checkpoint_dir, const char
     for (size_t i = 0; i < count; i++) {
         tables->tables[i].keys = keys[i];
         tables->tables[i].complete = keys[i] == 0;
-        rwd_directory_presize(tables, &tables->tables[i], keys[i]);
+        rwd_directory_expect(tables, &tables->tables[i], keys[i]);
     }
     return true;
 }

@@ -102,8 +102,9 @@ void rwd_segment_split(const rwd_geometry *g, rwd_segment *segment, rwd_segment 
     segment->depth++;
     upper->depth = segment->depth;
     upper->first_hash = segment->first_hash | bit;
-    for (uint32_t i = 0; i < g->slot_count; i++) {
+    for (uint32_t i = 0, left = segment->used; left > 0; i++) {
         if (!rwd_segment_slot_used(segment, i)) continue;
+        left--;
         rwd_slot *slot = rwd_segment_slot(g, segment, i);
         if (slot->hash & bit) move_slot(g, segment, slot, upper);
     }

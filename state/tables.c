@@ -481,6 +481,9 @@ static void put_warm(rwd_tables *tables, const rwd_warm_row *row) {
     rwd_table *table = &tables->tables[row->table];
     rwd_segment *segment = rwd_directory_find(table, row->hash);
     if (rwd_segment_find(&table->geometry, segment, row->hash, row->key.data, (uint32_t)row->key.size)) return;
+    // Rows come in order of their hashes, so a segment is split while it is all but empty.
+    while (segment->depth < table->expected_depth && rwd_directory_split(tables, table, segment))
+        segment = rwd_directory_find(table, row->hash);
     bool room = segment->used < table->geometry.limit || rwd_directory_split(tables, table, segment);
     bool spills = row->key.size > table->geometry.key_capacity || row->row.size > table->geometry.row_capacity;
     if (room && spills) room = rwd_pool_fits(&tables->pool, row->key.size + row->row.size);

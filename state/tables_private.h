@@ -39,6 +39,7 @@ typedef struct rwd_table {
     rwd_geometry geometry;
     rwd_segment **directory;  // 2^depth entries, by the top bits of the hash
     unsigned depth;
+    unsigned expected_depth;  // of segments that hold what the store holds
     size_t segments;
     size_t release_hand;      // directory index where the search for a segment to release goes on
     uint64_t keys;            // present
@@ -115,8 +116,8 @@ static inline rwd_segment *rwd_directory_find(const rwd_table *table, uint64_t h
 // One empty segment that holds every hash. Goes over the budget if it must: a table without a segment cannot be.
 void rwd_directory_init(rwd_tables *tables, rwd_table *table);
 void rwd_directory_deinit(rwd_tables *tables, rwd_table *table);  // the segments go with the pool
-// Splits until about `keys` keys fit without another split, as far as the budget goes. Precondition: the table is empty.
-void rwd_directory_presize(rwd_tables *tables, rwd_table *table, uint64_t keys);
+// Says how many keys are to come, so that the loader splits segments before they hold anything to move.
+void rwd_directory_expect(rwd_tables *tables, rwd_table *table, uint64_t keys);
 // Splits a segment in two. False, with nothing changed, if there is no memory for it or the directory is at its bound.
 bool rwd_directory_split(rwd_tables *tables, rwd_table *table, rwd_segment *segment);
 // Gives an empty segment back; its neighbour of the same depth takes over its hashes. False if there is none.

@@ -48,9 +48,13 @@ static void add_row(chunk *c, rwd_slice store_key, rwd_slice row) {
     rwd_slice key = rwd_slice_of(store_key.data + RWD_STORE_KEY_PREFIX, store_key.size - RWD_STORE_KEY_PREFIX);
     uint16_t table = rwd_get_be16(store_key.data);
     row_header header = {rwd_key_hash(table, key), (uint32_t)key.size, (uint32_t)row.size, table, 0};
-    rwd_buf_append(&c->rows, &header, sizeof header);
-    rwd_buf_append_slice(&c->rows, key);
-    rwd_buf_append_slice(&c->rows, row);
+    size_t size = sizeof header + key.size + row.size;
+    if (c->rows.capacity - c->rows.size < size) rwd_buf_reserve(&c->rows, size);
+    uint8_t *at = c->rows.data + c->rows.size;
+    memcpy(at, &header, sizeof header);
+    memcpy(at + sizeof header, key.data, key.size);
+    if (row.size) memcpy(at + sizeof header + key.size, row.data, row.size);
+    c->rows.size += size;
 }
 
 // Queues a chunk; waits for room. False: told to stop, and the chunk is gone.

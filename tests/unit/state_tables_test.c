@@ -166,7 +166,7 @@ static void after_loading_misses_ask_the_store_nothing(void **state) {
     assert_true(rig_stats(&r).complete);
     for (size_t i = 0; i < 21000; i++) assert_int_equal(rig_read(&r, i), i < 20000 ? 3 : -1);
     assert_int_equal(rig_stats(&r).store_reads, 1);
-    assert_int_equal(rig_stats(&r).splits, 0);  // sized ahead
+    assert_true(rig_stats(&r).splits < 10);  // of segments with the one key read before; else they are split while empty
     rig_deinit(&r);
 }
 
