@@ -364,7 +364,8 @@ static void a_damaged_file_does_not_get_a_new_good_hash(void **state) {
     chain c = make_chain(fx);
     char id[RWD_CHECKPOINT_ID];
     fixture_flip_bit(fixture_path(fx, c.id[3], FIXTURE_SHARED), 5, true);
-    fixture_must(rwd_repo_quarantine(fx->repo, c.id[2], "for the test", &err), &err);
+    fixture_must(rwd_repo_quarantine(fx->repo, c.id[3], "for the test", &err), &err);
+    memcpy(fx->last, c.id[2], sizeof(fx->last));  // another name of the same file
     fixture_must(fixture_checkpoint(fx, 40, id, &err), &err);
     assert_false(rwd_repo_verify(fx->repo, fx->io, id, RWD_VERIFY_ALL, NULL, &err));
     assert_int_equal(err.code, RWD_E_CORRUPT);

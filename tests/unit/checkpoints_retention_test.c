@@ -248,7 +248,9 @@ static void a_bad_source_makes_no_copy(void **state) {
     chain c = make_chain(fx);
     char id[RWD_CHECKPOINT_ID];
     rwd_checkpoint_list list;
+    fixture_must(rwd_repo_verify(fx->repo, fx->io, c.id[5], RWD_VERIFY_ALL, NULL, &err), &err);
     fixture_flip_bit(fixture_path(fx, c.id[5], FIXTURE_DEEP), 3, true);
+    fixture_must(rwd_repo_verify(fx->repo, fx->io, c.id[5], RWD_VERIFY_NEW, NULL, &err), &err);
     assert_false(rwd_repo_copy_independent(fx->repo, fx->io, c.id[5], NULL, id, &err));
     assert_int_equal(err.code, RWD_E_CORRUPT);
     fixture_must(rwd_repo_list(fx->repo, &list, &err), &err);
