@@ -4,8 +4,9 @@
 //   checkpoint   freeze to complete checkpoint with some dirty keys of many, while batches go on; beside a bare sort + sorted file +
 //                ingest + hard links on a store of its own, configured the same. Pauses: each freeze and each portion of the sweep
 //   warm         loading the hot table after open, beside a bare scan of the same store
+//   over         touches of a state larger than the memory: use --keys and --memory (64 MiB holds some 250 k of these keys); resident memory
 //
-//   bench_state [upsert|checkpoint|warm|all] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
+//   bench_state [upsert|checkpoint|warm|over|all] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -484,6 +485,70 @@ static void bench_warm(bench *b) {
     free(p.seconds);
 }
 
+// ---------------------------------------------------------------------------------------------- over the memory
+static size_t resident(void) {
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    if (f && fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
+    if (f) fclose(f);
+    return pages * 4096;
+}
+
+// Touches a batch; where the tables are full or pressed, a checkpoint first. Returns the seconds that checkpoints took.
+static double touch_under_pressure(bench *b, const keyed *keys, size_t count, char last[512]) {
+    rwd_touch touches[BATCH];
+    rwd_error err;
+    uint8_t row[RWD_ROW_BYTES_MAX];
+    pauses p = {0};
+    char dir[512];
+    double seconds = 0, cpu;
+    for (size_t i = 0; i < count; i++)
+        touches[i] = (rwd_touch){.hash = keys[i].hash, .key = keys[i].bytes, .key_size = keys[i].size};
+    while (rwd_tables_pressed(b->tables) || rwd_tables_resolve(b->tables, touches, count, &err) != RWD_RESOLVED) {
+        seconds += checkpoint_once(b, &p, NULL, 0, dir, &cpu);
+        if (last[0]) remove_folder(last);
+        strcpy(last, dir);
+    }
+    free(p.seconds);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t size;
+        const uint8_t *old = rwd_tables_row(b->tables, &touches[i], &size);
+        if (old) memcpy(row, old, size);
+        else rwd_row_init(&b->schema, row);
+        apply(b, row, (int64_t)i);
+        rwd_tables_write(b->tables, &touches[i], row, b->schema.row_size);
+    }
+    return seconds;
+}
+
+static void bench_over(bench *b) {
+    char last[512] = "";
+    open_tables(b, NULL);
+    for (int pass = 0; pass < 3; pass++) {
+        rwd_tables_stats before, after;
+        rwd_tables_get_stats(b->tables, &before);
+        double checkpoints = 0, begin = now();
+        size_t most = 0;
+        for (size_t at = 0; at < b->o.keys; at += BATCH) {
+            keyed keys[BATCH];
+            for (size_t i = 0; i < BATCH; i++) {
+                keys[i].size = (uint32_t)make_key(pass ? next_random(b) % b->o.keys : at + i, keys[i].bytes);
+                keys[i].hash = rwd_key_hash(0, rwd_slice_of(keys[i].bytes, keys[i].size));
+            }
+            checkpoints += touch_under_pressure(b, keys, BATCH, last);
+            if (at % (BATCH * 64) == 0 && resident() > most) most = resident();
+        }
+        double seconds = now() - begin;
+        rwd_tables_get_stats(b->tables, &after);
+        printf("over        %-7s %.3f M touches/s (%.3f without the time in checkpoints), %.2f of them from the store, state %.1f times the "
+               "hot share, resident %zu MiB of %llu\n",
+               pass ? "random" : "filling", (double)b->o.keys / seconds / 1e6, (double)b->o.keys / (seconds - checkpoints) / 1e6,
+               (double)(after.store_reads - before.store_reads) / (double)b->o.keys,
+               (double)after.keys / (double)after.hot_slots, most >> 20, (unsigned long long)(b->o.memory >> 20));
+    }
+    rwd_tables_free(b->tables);
+}
+
 // ---------------------------------------------------------------------------------------------- main
 static void parse(options *o, int argc, char **argv) {
     *o = (options){.what = "all", .keys = 1000000, .dirty = {10000, 100000}, .dirty_count = 2, .rounds = 30, .memory = 1024};
@@ -514,6 +579,7 @@ int main(int argc, char **argv) {
     if (all || strcmp(b.o.what, "upsert") == 0) bench_upsert(&b);
     if (all || strcmp(b.o.what, "checkpoint") == 0) bench_checkpoint(&b);
     if (all || strcmp(b.o.what, "warm") == 0) bench_warm(&b);
+    if (strcmp(b.o.what, "over") == 0) bench_over(&b);
     rwd_schema_deinit(&b.schema);
     if (rwd_path_exists(b.o.dir)) remove_folder(b.o.dir);
     return 0;
