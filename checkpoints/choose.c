@@ -62,7 +62,7 @@ static bool moved_back(const choice *ch, const rwd_checkpoint *c, rwd_error *err
     (void)rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %lld, but the committed position is %lld: it has moved back", c->id,
                    (long long)c->facts.next_offset, (long long)ch->frontier);
     (void)rwd_error_at(err, "%s", ch->repo->path);
-    return rwd_error_next(err, "rewind restore --to ID --data %s", ch->repo->path);
+    return rwd_error_next(err, "put back the newest commit log with its outputs; or, to go on from these: rewind restore JOB --to ID");
 }
 
 static bool none_is_good(const choice *ch, rwd_error *err) {

@@ -312,7 +312,7 @@ static bool finish_restore(rwd_operator *op, rwd_error *err) {
     };
     bool ok = rwd_repo_history_append(op->repo, &entry, err);
     free(who);
-    return ok;
+    return ok && rwd_set_aside_above(op, err);
 }
 
 static bool run_session(rwd_operator *op, rwd_error *err) {

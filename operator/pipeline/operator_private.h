@@ -164,6 +164,8 @@ RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
 
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
+// After a restore: C4 (8) stops at checkpoints above C, and a person has decided to go on from C. They are set aside, never deleted.
+RWD_MUST bool rwd_set_aside_above(rwd_operator *op, rwd_error *err);
 
 // batch.c
 void rwd_group_init(rwd_group *group, const rwd_job *job);

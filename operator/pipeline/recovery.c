@@ -11,6 +11,7 @@
 //
 // Thread: pipeline.
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
@@ -173,6 +174,28 @@ static bool check_input(rwd_operator *op, const rwd_commit *commit, int64_t from
                           op->data);
 }
 
+// Below C a checkpoint is made only by silent replay, when memory is short.
+static bool was_made_by_replay(const rwd_checkpoint *c) { return c->facts.next_offset < c->facts.frontier; }
+
+// (7) failed: what silent replay published on its way rests on the same wrong records, and would be chosen again when the right ones are back. All of this
+// term goes; and all of the base's term, if the base is such a one, left by a replay that did not come to its end. True: the base went.
+static bool set_aside_replayed(rwd_operator *op, const rwd_checkpoint *base) {
+    rwd_checkpoint_list list = {0};
+    rwd_error why;
+    bool base_went = false;
+    if (!rwd_repo_list(op->repo, &list, &why)) return rwd_log_error(RWD_LOG_WARN, "recovery", &why), false;
+    for (size_t i = 0; i < list.count; i++) {
+        const rwd_checkpoint *c = &list.items[i];
+        bool suspect = c->term == rwd_repo_term(op->repo) || (was_made_by_replay(base) && c->term == base->term);
+        if (!suspect || !was_made_by_replay(c) || c->state == RWD_CHECKPOINT_BAD || c->state == RWD_CHECKPOINT_PRUNED) continue;
+        if (!rwd_repo_quarantine(op->repo, c->id, "silent replay made it from records that are not those that were committed", &why))
+            rwd_log_error(RWD_LOG_WARN, "recovery", &why);
+        else base_went |= strcmp(c->id, base->id) == 0;
+    }
+    rwd_checkpoint_list_deinit(&list);
+    return base_went;
+}
+
 static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *err) {
     char dir[RWD_PATH_MAX];
     int64_t began = rwd_clock_ns(op->clock);
@@ -204,7 +227,11 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
         op->status.digest = base.digest;
         op->status.checkpoint_us = base.created_us;
         memcpy(op->checkpoint_id, base.id, sizeof(op->checkpoint_id));
-        ok = replay(op, from, commit->next_offset, err) && (!check || check_input(op, commit, from, err));
+        ok = replay(op, from, commit->next_offset, err);
+        if (ok && check && !check_input(op, commit, from, err)) {
+            ok = false;
+            if (set_aside_replayed(op, &base) && !op->options.restore_to) err->decision = RWD_ROLLBACK;
+        }
     }
     rwd_checkpoint_deinit(&base);
     return ok;
@@ -245,21 +272,43 @@ static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool fo
     return ok;
 }
 
+// A usable checkpoint of the lineage in force.
+static bool serves(const rwd_operator *op, const rwd_checkpoint *c) {
+    bool whole = c->state == RWD_CHECKPOINT_GOOD || c->state == RWD_CHECKPOINT_UNVERIFIED;
+    return whole && rwd_hash128_equal(c->facts.history, rwd_lineage_history(&op->lineage, c->facts.next_offset));
+}
+
 // (8) judged early: an older commit log put back in the place of the newer one must not get outputs cut.
 static bool refuse_moved_back(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
     rwd_checkpoint_list list = {0};
     if (!rwd_repo_list(op->repo, &list, err)) return false;
-    bool ok = true;
-    for (size_t i = 0; i < list.count && ok; i++) {
+    const rwd_checkpoint *above = NULL, *below = NULL;
+    for (size_t i = 0; i < list.count; i++) {
         const rwd_checkpoint *c = &list.items[i];
-        bool whole = c->state == RWD_CHECKPOINT_GOOD || c->state == RWD_CHECKPOINT_UNVERIFIED;
-        if (!whole || c->facts.next_offset <= commit->next_offset) continue;
-        if (!rwd_hash128_equal(c->facts.history, rwd_lineage_history(&op->lineage, c->facts.next_offset))) continue;
-        rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %" PRId64 ", but the commit log says that only offsets below %" PRId64
-                 " are committed: it has moved back", c->id, c->facts.next_offset, commit->next_offset);
-        rwd_error_at(err, "%s", op->data);
-        ok = rwd_error_next(err, "put back the newest commit log with its outputs; nothing was changed");
+        if (!serves(op, c)) continue;
+        const rwd_checkpoint **side = c->facts.next_offset > commit->next_offset ? &above : &below;
+        if (!*side || c->facts.next_offset > (*side)->facts.next_offset) *side = c;
     }
+    if (above) {
+        rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %" PRId64 ", but the commit log says that only offsets below %" PRId64
+                 " are committed: it has moved back", above->id, above->facts.next_offset, commit->next_offset);
+        rwd_error_at(err, "%s", op->data);
+        rwd_error_next(err, "put back the newest commit log with its outputs; or, to go on from these: rewind restore %s --to %s", op->job->file,
+                       below ? below->id : "ID");
+    }
+    bool ok = !above;
+    rwd_checkpoint_list_deinit(&list);
+    return ok;
+}
+
+bool rwd_set_aside_above(rwd_operator *op, rwd_error *err) {
+    rwd_checkpoint_list list = {0};
+    if (!rwd_repo_list(op->repo, &list, err)) return false;
+    char *why = rwd_strf("it is above the committed offset %" PRId64 ", from which restore went on", op->frontier);
+    bool ok = true;
+    for (size_t i = 0; i < list.count && ok; i++)
+        if (serves(op, &list.items[i]) && list.items[i].facts.next_offset > op->frontier) ok = rwd_repo_quarantine(op->repo, list.items[i].id, why, err);
+    free(why);
     rwd_checkpoint_list_deinit(&list);
     return ok;
 }

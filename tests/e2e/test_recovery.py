@@ -1,4 +1,5 @@
 """Recovery where it must not believe what it finds, and restore where it is interrupted or goes back for good."""
+import os
 import shutil
 import signal
 import subprocess
@@ -6,7 +7,7 @@ import subprocess
 import pytest
 
 import rewind as driver
-from rewind import Job, environment, orders, rewind
+from rewind import Job, Running, environment, orders, rewind
 
 # Less memory than the changed keys of a replay need, so that silent replay makes checkpoints on its way.
 NARROW = {"path": "data", "memory": "64MiB"}
@@ -18,6 +19,11 @@ def many_keys(tmp_path, count, **sections):
     lines = (f'{{"customer":"customer-{i:08d}","country":"NO","amount":{i % 900}.25,"quantity":{i % 7},"ts":{1700000000000 + i}}}' for i in range(count))
     return Job(tmp_path / "job", lines, state=NARROW, checkpoints=RARE, sinks=[{"table": "countries", "file": {"path": "out/countries.csv"}, "format": "csv"}],
                **sections)
+
+
+def made_by(job):
+    """What a job has come to: an uninterrupted run is the truth for the same job after its troubles."""
+    return driver.digest(job), driver.outputs(job)
 
 
 def by_reason(job, reason):
@@ -54,6 +60,7 @@ def test_a_data_directory_without_its_checkpoints_does_not_begin_anew(tmp_path, 
 def test_a_restore_that_is_stopped_says_that_it_was_not_done(tmp_path):
     job = many_keys(tmp_path, 400000)
     job.run()
+    truth = made_by(job)
     genesis = by_reason(job, "genesis")[0]["id"]
     stopped = 0
     for _ in range(20):   # the signal may come too late
@@ -71,4 +78,88 @@ def test_a_restore_that_is_stopped_says_that_it_was_not_done(tmp_path):
             break
     assert stopped
     job.run()
+    assert made_by(job) == truth
+
+
+def test_after_outputs_of_an_earlier_day_are_put_back_restore_is_the_way_on(tmp_path):
+    lines = list(orders(3000))
+    job = Job(tmp_path / "job", lines[:1000])
+    job.run()
+    shutil.copytree(job.out, tmp_path / "backup")
+    job.write(lines)
+    job.run()
+    shutil.rmtree(job.out)
+    shutil.copytree(tmp_path / "backup", job.out)
+    before = driver.outputs(job)
+    refused = job.run(expect=6)
+    assert driver.outputs(job) == before
+    # The message ends with the command to type.
+    command = refused.err.strip().splitlines()[-1].split("to go on from these: rewind ")[1].split()
+    assert command[0] == "restore"
+    rewind(*command, "--yes", cwd=job.folder)
+    assert driver.outputs(job) == before
+    job.run()
     driver.check_against(job.expected(), job)
+
+
+def narrow(tmp_path):
+    """A job that must replay from genesis, and makes checkpoints on the way; and what it came to before."""
+    job = many_keys(tmp_path, 400000)
+    job.run()
+    truth = made_by(job)
+    for checkpoint in driver.checkpoints(job):
+        if checkpoint["reason"] != "genesis":
+            driver.flip(job.checkpoints / checkpoint["id"] / "MANIFEST", 40)
+    return job, truth
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["to-its-end", "killed"])
+def test_checkpoints_that_replay_made_from_wrong_input_are_not_believed(tmp_path, killed):
+    job, truth = narrow(tmp_path)
+    right = job.input.read_bytes()
+    at = right.index(b'"quantity":', 100000) + len(b'"quantity":')
+    wrong = right[:at] + (b"5" if right[at:at + 1] != b"5" else b"6") + right[at + 1:]
+    job.input.write_bytes(wrong)
+    if killed:   # a replay from wrong input dies before it is compared with C, and leaves its checkpoint
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT="checkpoint-thawed")
+        assert any(c["state"] != "bad" and c["next_offset"] > 0 for c in driver.checkpoints(job))
+    else:
+        done = job.run(expect=8)
+        assert "are not those that were committed" in done.err
+        assert all(c["state"] == "bad" or c["next_offset"] == 0 for c in driver.checkpoints(job))
+    job.input.write_bytes(right)
+    job.run()
+    assert made_by(job) == truth
+
+
+def test_damage_that_shows_itself_in_files_that_were_verified_leads_to_the_copy(tmp_path):
+    """Decay on the disk changes no time: what was read back once is trusted at the start, and the store finds it while silent replay runs."""
+    job = many_keys(tmp_path, 400000, source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+    job.set(checkpoints={"every": "1h", "full": {"every": "1h", "keep": 1}})
+    lines = job.input.read_bytes().splitlines(keepends=True)
+    with Running(job) as r:
+        r.committed(400000)
+        rewind("checkpoint", "create", "--data", job.data)
+        r.stop()
+    with Running(job) as r:
+        job.append(b"".join(lines[::40]))
+        r.committed(410000)
+        r.kill()
+    copies = [c["id"] for c in driver.checkpoints(job) if c["independent"]]
+    for checkpoint in driver.checkpoints(job):
+        if checkpoint["id"] in copies:
+            continue
+        for path in (job.checkpoints / checkpoint["id"]).rglob("*.sst"):
+            times = path.stat()
+            with open(path, "r+b") as f:
+                for at in range(10000, times.st_size - 10000, 4000):
+                    f.seek(at)
+                    f.write(b"decay")
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    job.set(source={"file": {"path": "orders.jsonl"}, "format": "json"})
+    done = job.run()
+    assert "going back to the last good checkpoint" in done.err and "is bad and is set aside" in done.err
+    fresh = job.copy(tmp_path / "fresh")
+    fresh.restart()
+    fresh.run()
+    assert driver.digest(job) == driver.digest(fresh)
