@@ -4,9 +4,11 @@
 //   checkpoint   freeze to complete checkpoint with some dirty keys of many, while batches go on; beside a bare sort + sorted file +
 //                ingest + hard links on a store of its own, configured the same. Pauses: each freeze and each portion of the sweep
 //   warm         loading the hot table after open, beside a bare scan of the same store
-//   over         touches of a state larger than the memory: use --keys and --memory (64 MiB holds some 250 k of these keys); resident memory
+//   over         touches of a state four times the memory for rows; resident memory
 //
-//   bench_state [upsert|checkpoint|warm|over|all] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
+//   bench_state [upsert|checkpoint|warm|over|all] [--small] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
+//
+// Each kind has its sizes; --small makes them small, the other options take their place.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@ typedef struct options {
     size_t dirty_count;
     size_t rounds;
     uint64_t memory;
+    bool small;
     char dir[256];
 } options;
 
@@ -550,37 +553,66 @@ static void bench_over(bench *b) {
 }
 
 // ---------------------------------------------------------------------------------------------- main
+static const struct kind {
+    const char *name;
+    void (*run)(bench *b);
+    size_t keys, small_keys, memory_mib;
+} kinds[] = {
+    {"upsert", bench_upsert, 1000000, 200000, 1024},
+    {"checkpoint", bench_checkpoint, 10000000, 300000, 4096},
+    {"warm", bench_warm, 10000000, 300000, 4096},
+    {"over", bench_over, 1000000, 1000000, 64},
+};
+
+static void parse_dirty(options *o, const char *text) {
+    for (char *at = (char *)(uintptr_t)text; *at && o->dirty_count < DIRTY_MAX;) {
+        o->dirty[o->dirty_count++] = strtoull(at, &at, 10);
+        if (*at == ',') at++;
+    }
+}
+
 static void parse(options *o, int argc, char **argv) {
-    *o = (options){.what = "all", .keys = 1000000, .dirty = {10000, 100000}, .dirty_count = 2, .rounds = 30, .memory = 1024};
+    *o = (options){.what = "all"};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--keys") == 0) o->keys = strtoull(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--rounds") == 0) o->rounds = strtoull(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--memory") == 0) o->memory = strtoull(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--dir") == 0) snprintf(o->dir, sizeof o->dir, "%s", value), i++;
-        else if (strcmp(argv[i], "--dirty") == 0) {
-            char *at = argv[++i];
-            for (o->dirty_count = 0; at && *at && o->dirty_count < DIRTY_MAX;) {
-                o->dirty[o->dirty_count++] = strtoull(at, &at, 10);
-                if (*at == ',') at++;
-            }
-        } else o->what = argv[i];
+        bool takes_value = true;
+        if (strcmp(argv[i], "--keys") == 0) o->keys = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--rounds") == 0) o->rounds = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--memory") == 0) o->memory = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--dir") == 0) snprintf(o->dir, sizeof o->dir, "%s", value);
+        else if (strcmp(argv[i], "--dirty") == 0) parse_dirty(o, value);
+        else {
+            takes_value = false;
+            if (strcmp(argv[i], "--small") == 0) o->small = true;
+            else o->what = argv[i];
+        }
+        i += takes_value;
     }
-    o->memory <<= 20;
     if (!o->dir[0]) snprintf(o->dir, sizeof o->dir, "bench-state-%d", (int)getpid());
+}
+
+// What was not given is the kind's own.
+static void choose(options *o, const options *given, const struct kind *kind) {
+    *o = *given;
+    if (!o->keys) o->keys = given->small ? kind->small_keys : kind->keys;
+    if (!o->memory) o->memory = given->small && kind->memory_mib > 512 ? 512 : kind->memory_mib;
+    if (!o->rounds) o->rounds = given->small ? 5 : 30;
+    if (!o->dirty_count) parse_dirty(o, given->small ? "3000,30000" : "10000,100000,1000000");
+    o->memory <<= 20;
 }
 
 int main(int argc, char **argv) {
     static bench b = {.random = 88172645463325252u};
-    parse(&b.o, argc, argv);
+    options given;
+    parse(&given, argc, argv);
     make_schema(&b);
-    bool all = strcmp(b.o.what, "all") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (all || strcmp(b.o.what, "upsert") == 0) bench_upsert(&b);
-    if (all || strcmp(b.o.what, "checkpoint") == 0) bench_checkpoint(&b);
-    if (all || strcmp(b.o.what, "warm") == 0) bench_warm(&b);
-    if (strcmp(b.o.what, "over") == 0) bench_over(&b);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(given.what, "all") != 0 && strcmp(given.what, kinds[i].name) != 0) continue;
+        choose(&b.o, &given, &kinds[i]);
+        kinds[i].run(&b);
+        if (rwd_path_exists(b.o.dir)) remove_folder(b.o.dir);
+    }
     rwd_schema_deinit(&b.schema);
-    if (rwd_path_exists(b.o.dir)) remove_folder(b.o.dir);
     return 0;
 }
