@@ -168,6 +168,7 @@ static void discard(rwd_participant *self) {
     tables->warm = NULL;
     rwd_store_close(tables->store);
     tables->store = NULL;
+    atomic_store_explicit(&tables->budget->used[RWD_SHARE_STORE], 0, memory_order_relaxed);
     rwd_outbox_reset(&tables->outbox);
     for (size_t i = 0; i < tables->count; i++) {
         rwd_table *table = &tables->tables[i];
@@ -237,8 +238,11 @@ static bool open_tables(rwd_participant *self, const char *checkpoint_dir, const
 
 static uint64_t bytes(const rwd_participant *self) {
     const rwd_tables *tables = (const rwd_tables *)(const void *)self;
-    return atomic_load_explicit(&tables->budget->used[RWD_SHARE_HOT], memory_order_relaxed) +
-           atomic_load_explicit(&tables->budget->used[RWD_SHARE_FROZEN], memory_order_relaxed);
+    static const rwd_share shares[] = {RWD_SHARE_HOT, RWD_SHARE_FROZEN, RWD_SHARE_STORE};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        sum += atomic_load_explicit(&tables->budget->used[shares[i]], memory_order_relaxed);
+    return sum;
 }
 
 const rwd_participant_ops rwd_tables_ops = {

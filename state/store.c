@@ -336,6 +336,11 @@ static uint64_t property(rwd_store *store, const char *name) {
     return rocksdb_property_int(store->db, name, &value) == 0 ? value : 0;
 }
 
+uint64_t rwd_store_memory(rwd_store *store) {
+    return rocksdb_cache_get_usage(store->cache) + property(store, "rocksdb.estimate-table-readers-mem") +
+           property(store, "rocksdb.cur-size-all-mem-tables");
+}
+
 void rwd_store_get_shape(rwd_store *store, rwd_store_shape *out) {
     *out = (rwd_store_shape){
         .bytes = property(store, "rocksdb.live-sst-files-size"),

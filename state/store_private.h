@@ -56,6 +56,9 @@ void rwd_store_file_abandon(rwd_store_file *file);
 // Makes `dir` (must not exist) a copy of the store as of now, by hard links where the file system allows.
 RWD_MUST bool rwd_store_checkpoint(rwd_store *store, const char *dir, rwd_error *err);
 
+// Memory that RocksDB holds now: its cache and the readers of open files.
+uint64_t rwd_store_memory(rwd_store *store);
+
 // Sorted runs and bytes of the store's files: for measurements.
 typedef struct rwd_store_shape {
     uint64_t files, bytes;

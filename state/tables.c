@@ -12,6 +12,7 @@
 #define BLOCK 32                // touches whose memory is fetched ahead together
 #define WARM_PORTION 64         // rows put in at a time
 #define STAMP_FIRST 1u
+#define CHANGED_FIRST 1024      // entries of a table's first list of changes
 
 static void free_parts(rwd_tables *tables) {
     free(tables->tables);
@@ -79,7 +80,11 @@ bool rwd_tables_new(const rwd_schema *schemas, size_t schema_count, rwd_budget *
 void rwd_tables_free(rwd_tables *tables) {
     if (!tables) return;
     rwd_tables_ops.discard(&tables->participant);
-    for (size_t i = 0; i < tables->count; i++) free(tables->tables[i].changed);
+    for (size_t i = 0; i < tables->count; i++) {
+        rwd_table *table = &tables->tables[i];
+        rwd_budget_give(tables->budget, RWD_SHARE_SINK, table->changed_capacity * sizeof *table->changed);
+        free(table->changed);
+    }
     rwd_pool_reset(&tables->pool);
     rwd_outbox_deinit(&tables->outbox);
     free_parts(tables);
@@ -315,12 +320,16 @@ const uint8_t *rwd_tables_row(rwd_tables *tables, const rwd_touch *touch, uint32
     return rwd_slot_row(&table_of(tables, touch)->geometry, slot);
 }
 
+static void grow_changed(rwd_tables *tables, rwd_table *table) {
+    size_t more = table->changed_capacity ? table->changed_capacity : CHANGED_FIRST;
+    table->changed_capacity += more;
+    table->changed = rwd_realloc(table->changed, table->changed_capacity * sizeof *table->changed);
+    rwd_budget_take(tables->budget, RWD_SHARE_SINK, more * sizeof *table->changed);
+}
+
 // Lists the slot as changed, once per take.
-static void note_change(rwd_table *table, rwd_slot *slot) {
-    if (table->changed_count == table->changed_capacity) {
-        table->changed_capacity = table->changed_capacity ? table->changed_capacity * 2 : 1024;
-        table->changed = rwd_realloc(table->changed, table->changed_capacity * sizeof *table->changed);
-    }
+static void note_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) {
+    if (table->changed_count == table->changed_capacity) grow_changed(tables, table);
     table->changed[table->changed_count++] = slot->hash;
     table->changed_bytes += slot->key_size + (slot->present ? slot->row_size : 0);
     slot->change = table->change_stamp;
@@ -328,7 +337,7 @@ static void note_change(rwd_table *table, rwd_slot *slot) {
 
 static void before_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) {
     if (slot->epoch != tables->epoch) rwd_tables_first_touch(tables, table, slot);
-    if (table->tracked && slot->change != table->change_stamp) note_change(table, slot);
+    if (table->tracked && slot->change != table->change_stamp) note_change(tables, table, slot);
 }
 
 // A block of the right size for a row that is or was spilled. Memory that the budget does not have is taken all the same: a write cannot

@@ -17,7 +17,7 @@
 // transaction, checkpoints (or drives the sweep of the open freeze to its end), and tries again. Keys listed as changed stay in memory, so
 // changes are taken before that. FULL again with nothing dirty means that the batch itself is too large: halve it.
 //
-// Thread: pipeline, but for the participant's write and digest (checkpoint thread), and `stats` (any).
+// Thread: pipeline, but for the participant's write and digest (checkpoint thread).
 #ifndef STATE_TABLES_H
 #define STATE_TABLES_H
 

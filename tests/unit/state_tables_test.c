@@ -1,4 +1,5 @@
 // The tables at the edges: full, frozen, evicted, loaded, opened again. The broad road is in property/state_model_test.c.
+#include "state/digest_file_private.h"
 #include "state/reader.h"
 #include "tests/support/state_rig.h"
 
@@ -302,6 +303,44 @@ static void a_failed_write_says_so_and_the_tables_can_be_discarded(void **state)
     rig_deinit(&r);
 }
 
+static rwd_code open_code(rig *r, const char *checkpoint) {
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s/live-%u", r->root, r->live++);
+    rig_must(rwd_mkdirs(dir, &r->error), &r->error);
+    bool worked = r->participant->ops->open(r->participant, checkpoint, dir, &r->error);
+    return worked ? RWD_E_NONE : r->error.code;
+}
+
+static void a_checkpoint_that_cannot_be_opened_is_named_and_another_can_be_tried(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 0, 0);
+    for (size_t i = 0; i < 100; i++) rig_add(&r, i, 1);
+    rig_checkpoint(&r);
+    char good[64], bad[80], path[160];
+    strcpy(good, r.checkpoint);
+    snprintf(bad, sizeof bad, "%s/empty", r.root);
+    rig_must(rwd_mkdirs(bad, &r.error), &r.error);
+    r.participant->ops->discard(r.participant);
+    assert_int_equal(open_code(&r, bad), RWD_E_IO);
+    assert_non_null(strstr(r.error.place, bad));
+    rwd_digest *digest = calloc(1, sizeof *digest);
+    uint64_t keys[2] = {0};
+    rig_must(rwd_digest_file_write(bad, digest, keys, 2, &r.error), &r.error);
+    assert_int_equal(open_code(&r, bad), RWD_E_LOGIC_CHANGED);  // two tables, and the job has one
+    snprintf(path, sizeof path, "%s/%s", bad, RWD_DIGEST_FILE);
+    assert_int_equal(unlink(path), 0);
+    rig_must(rwd_digest_file_write(bad, digest, keys, 1, &r.error), &r.error);
+    snprintf(path, sizeof path, "%s/%s", bad, RWD_TABLES_FOLDER);
+    rig_must(rwd_mkdirs(path, &r.error), &r.error);
+    assert_int_not_equal(open_code(&r, bad), RWD_E_NONE);  // no store in it
+    assert_int_equal(atomic_load(&r.budget.used[RWD_SHARE_HOT]), 0);
+    assert_int_equal(open_code(&r, good), RWD_E_NONE);
+    for (size_t i = 0; i < 100; i++) assert_int_equal(rig_read(&r, i), 1);
+    free(digest);
+    rig_deinit(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_table_during_a_freeze_refuses_and_loses_nothing),
@@ -315,6 +354,7 @@ int main(void) {
         cmocka_unit_test(loading_stops_where_the_memory_does),
         cmocka_unit_test(going_on_leaves_the_files_of_a_checkpoint_untouched),
         cmocka_unit_test(a_checkpoint_of_nothing_new_equals_the_one_before),
+        cmocka_unit_test(a_checkpoint_that_cannot_be_opened_is_named_and_another_can_be_tried),
         cmocka_unit_test(a_failed_write_says_so_and_the_tables_can_be_discarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
