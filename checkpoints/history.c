@@ -70,7 +70,8 @@ static void window_move(window *w, size_t size) {
 // What a walk finds.
 typedef struct walk {
     uint64_t whole_end;     // behind the last whole entry
-    rwd_hash128 last;       // hash of that entry's frame
+    uint64_t last_at;       // where that entry begins
+    rwd_hash128 last;       // hash of its frame
     size_t count;
     bool bad;               // bytes that are no entry since the last whole one
     rwd_frame_state bad_as; // what the first of them looked like
@@ -82,6 +83,9 @@ typedef struct walk {
     bool newer;
     uint64_t size;          // of the file
     rwd_history *collect;   // entries go here, if not NULL
+    bool unchained;         // the walk begins in the middle: what is before the first entry is not known
+    rwd_hash128 first;      // hash of the first entry's frame, and its end
+    uint64_t first_end;
 } walk;
 
 
@@ -104,7 +108,8 @@ static bool take_entry(walk *w, rwd_slice payload, uint64_t position) {
     rwd_history_entry entry = {0};
     bool ok = e && rwd_proto_get_hash(e->before, &entry.before) && rwd_proto_get_hash(e->digest, &entry.digest) &&
               rwd_proto_get_hash(e->lineage, &entry.lineage);
-    if (ok && !w->damaged && !w->chain_broken && !rwd_hash128_equal(entry.before, w->last)) {
+    bool follows = w->count > 0 || !w->unchained;
+    if (ok && follows && !w->damaged && !w->chain_broken && !rwd_hash128_equal(entry.before, w->last)) {
         w->chain_broken = true;
         w->damaged_at = position;
     }
@@ -117,8 +122,12 @@ static bool take_entry(walk *w, rwd_slice payload, uint64_t position) {
 static bool take_frame(walk *w, rwd_frame_state state, rwd_slice payload, rwd_slice frame, uint64_t position) {
     if (state == RWD_FRAME_NEWER) w->newer = true;
     else if (!take_entry(w, payload, position)) return false;
-    w->count++;
+    if (w->count++ == 0) {
+        w->first = rwd_hash128_of(frame.data, frame.size, 0);
+        w->first_end = position + frame.size;
+    }
     w->last = rwd_hash128_of(frame.data, frame.size, 0);
+    w->last_at = position;
     w->whole_end = position + frame.size;
     return true;
 }
@@ -165,12 +174,12 @@ static bool walk_run(walk *w, window *win, rwd_error *err) {
     return true;
 }
 
-// A log that is not there is empty.
-static bool walk_log(rwd_repo *repo, rwd_io *io, walk *w, rwd_error *err) {
+// From `from` on, where an entry begins. A log that is not there is empty.
+static bool walk_log(rwd_repo *repo, rwd_io *io, uint64_t from, walk *w, rwd_error *err) {
     char path[RWD_PATH_MAX];
     if (!history_path(repo, path, err)) return false;
     if (!rwd_path_exists(path)) return true;
-    window win = {.io = io, .path = path, .fd = -1};
+    window win = {.io = io, .path = path, .fd = -1, .position = from};
     if (!rwd_io_open(io, path, O_RDONLY, 0, &win.fd, err)) return false;
     bool ok = walk_run(w, &win, err);
     rwd_io_close(io, win.fd);
@@ -178,10 +187,25 @@ static bool walk_log(rwd_repo *repo, rwd_io *io, walk *w, rwd_error *err) {
     return ok;
 }
 
+// Years of entries need not be read to find the last one: the end as an earlier owner knew it is a place to begin, if the entry that it names is still
+// there and all from it on is whole.
+static bool walk_from_hint(rwd_repo *repo, walk *w, bool *out_worked, rwd_error *err) {
+    walk one = {.unchained = true};
+    *out_worked = false;
+    if (repo->history_size == 0) return true;
+    if (!walk_log(repo, repo->io, repo->history_last_at, &one, err)) return false;
+    *out_worked = one.first_end == repo->history_size && rwd_hash128_equal(one.first, repo->history_last) && !one.damaged && !one.chain_broken;
+    if (*out_worked) *w = one;
+    return true;
+}
+
 bool rwd_history_open(rwd_repo *repo, rwd_error *err) {
     walk w = {0};
-    if (!walk_log(repo, repo->io, &w, err)) return false;
+    bool hinted = false;
+    if (!walk_from_hint(repo, &w, &hinted, err)) return false;
+    if (!hinted && !walk_log(repo, repo->io, 0, &w, err)) return false;
     repo->history_last = w.last;
+    repo->history_last_at = w.last_at;
     repo->history_size = w.damaged ? w.size : w.whole_end;
     repo->history_must_move = w.torn && !w.damaged;
     if (w.count > 0 || w.damaged) repo->is_new = false;
@@ -196,7 +220,7 @@ bool rwd_repo_history_read(rwd_repo *repo, rwd_history *out, rwd_error *err) {
     walk w = {.collect = out};
     char path[RWD_PATH_MAX];
     pthread_mutex_lock(&repo->mutex);
-    bool ok = history_path(repo, path, err) && walk_log(repo, repo->io, &w, err);
+    bool ok = history_path(repo, path, err) && walk_log(repo, repo->io, 0, &w, err);
     pthread_mutex_unlock(&repo->mutex);
     if (ok && w.damaged)
         ok = rwd_repo_fail(err, RWD_E_CORRUPT, path, "damaged at byte %llu", (unsigned long long)w.damaged_at);
@@ -287,6 +311,7 @@ bool rwd_history_append_locked(rwd_repo *repo, const rwd_history_entry *entry, r
     if (ok) {
         RWD_CRASH_POINT(history_synced);
         repo->history_last = rwd_hash128_of(frame.data, frame.size, 0);
+        repo->history_last_at = repo->history_size;
         repo->history_size += frame.size;
     } else {
         repo->history_must_move = true;

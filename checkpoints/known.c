@@ -79,6 +79,7 @@ void rwd_known_deinit(rwd_known_files *known) {
 
 static bool verified_path(const rwd_repo *repo, char out[RWD_PATH_MAX]) { return rwd_path_join(out, repo->path, "verified", NULL); }
 
+// Fills the known files, and the end of the history log as it was (history.c checks it).
 void rwd_known_load(rwd_repo *repo) {
     char path[RWD_PATH_MAX];
     rwd_buf file = {0};
@@ -91,6 +92,10 @@ void rwd_known_load(rwd_repo *repo) {
         if (f->hash.len != RWD_PROTO_HASH) continue;
         put(&repo->known, (rwd_known_file){.inode = f->inode, .size = f->size, .modified_ns = f->modified_ns, .hash = rwd_hash128_get(f->hash.data),
                                            .read_back = true});
+    }
+    if (verified && rwd_proto_get_hash(verified->history_last, &repo->history_last)) {
+        repo->history_last_at = verified->history_last_at;
+        repo->history_size = verified->history_size;
     }
     if (verified) rwd_proto_free(&verified->base);
     rwd_buf_deinit(&file);
@@ -138,6 +143,10 @@ static void pack(rwd_repo *repo, const uint64_t *inodes, size_t inode_count, rwd
     rewind__verified__init(&verified);
     verified.n_files = count;
     verified.files = pointers;
+    uint8_t history[RWD_PROTO_HASH];
+    verified.history_last = rwd_proto_put_hash(repo->history_last, history);
+    verified.history_last_at = repo->history_last_at;
+    verified.history_size = repo->history_must_move ? 0 : repo->history_size;
     rwd_proto_append(out, &verified.base);
     free(files);
     free(pointers);

@@ -190,8 +190,8 @@ static bool open_as_owner(rwd_repo *repo, const rwd_repo_options *options, rwd_e
     if (!rwd_io_make_dirs(repo->io, repo->checkpoints, err) || !rwd_io_make_dirs(repo->io, repo->pruned, err)) return false;
     if (!make_live(repo, err) || !clean_folder(repo->checkpoints, NULL, RWD_SUFFIX_PART, err)) return false;
     repo->is_new = !has_names(repo->checkpoints) && !has_names(repo->pruned);
-    if (!rwd_history_open(repo, err) || !load_genesis_mark(repo, err)) return false;
     rwd_known_load(repo);
+    if (!rwd_history_open(repo, err) || !load_genesis_mark(repo, err)) return false;
     return rwd_repo_finish_pruning(repo, repo->io, err);
 }
 

@@ -56,6 +56,7 @@ struct rwd_repo {
     char base[RWD_CHECKPOINT_ID];  // parent of the next checkpoint; empty: none
     uint64_t history_size;         // up to where the log is whole
     rwd_hash128 history_last;      // hash of its last entry's frame
+    uint64_t history_last_at;      // where that begins
     bool history_must_move;        // a torn tail or a failed sync: the whole entries go to a new file first
     rwd_known_files known;
     bool known_changed;

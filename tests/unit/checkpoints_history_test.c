@@ -231,6 +231,40 @@ static void a_long_history_is_read_through_its_window(void **state) {
     free(why);
 }
 
+// What an owner has remembered is where the next one begins to read; a hint that is wrong costs reading all of it.
+static void the_end_of_a_long_history_is_found_without_reading_all_of_it(void **state) {
+    fixture *fx = *state;
+    char *why = rwd_malloc(12001);
+    memset(why, 'R', 12000);
+    why[12000] = '\0';
+    for (int i = 0; i < 300; i++) {
+        rwd_history_entry entry = {.kind = (char *)(uintptr_t)"restore", .subject = (char *)(uintptr_t)"s", .why = why};
+        fixture_must(rwd_repo_history_append(fx->repo, &entry, &err), &err);
+    }
+    free(why);
+    fixture_must(fixture_checkpoint(fx, 10, NULL, &err), &err);
+    fixture_must(rwd_repo_verify(fx->repo, fx->io, fx->last, RWD_VERIFY_ALL, NULL, &err), &err);  // remembers
+    append(fx, "behind the hint");
+    uint64_t before = fx->io->bytes_read;
+    reopen(fx);
+    assert_true(fx->io->bytes_read - before < log_size(fx) / 2);
+    append(fx, "and on");
+    rwd_history history;
+    fixture_must(rwd_repo_history_read(fx->repo, &history, &err), &err);
+    assert_int_equal(history.count, 303);
+    rwd_history_deinit(&history);
+    // Another log in its place, as long: the hint does not fit, so all of it is read.
+    rwd_buf bytes = {0};
+    fixture_must(rwd_read_file(log_path(fx), 16u << 20, &bytes, &err), &err);
+    fixture_must(rwd_io_write_file(fx->io, log_path(fx), rwd_slice_of(bytes.data, RWD_FRAME_HEADER + rwd_get_le32(bytes.data + 8)), &err), &err);
+    reopen(fx);
+    append(fx, "after the first");
+    fixture_must(rwd_repo_history_read(fx->repo, &history, &err), &err);
+    assert_int_equal(history.count, 2);
+    rwd_history_deinit(&history);
+    rwd_buf_deinit(&bytes);
+}
+
 static void a_directory_with_a_history_is_not_new(void **state) {
     fixture *fx = *state;
     assert_true(rwd_repo_is_new(fx->repo));
@@ -251,6 +285,7 @@ int main(void) {
         TEST(a_flipped_bit_in_the_last_entry_is_damage_and_not_cut_away),
         TEST(a_removed_or_exchanged_entry_is_found),
         TEST(a_long_history_is_read_through_its_window),
+        TEST(the_end_of_a_long_history_is_found_without_reading_all_of_it),
         TEST(a_directory_with_a_history_is_not_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
