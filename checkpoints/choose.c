@@ -8,6 +8,8 @@
 #include "checkpoints/repository_private.h"
 #include "operator/base/log.h"
 
+#define LOOKS_MAX 3  // at manifests that cannot be read at one moment and can at the next
+
 typedef struct choice {
     rwd_repo *repo;
     rwd_io *io;
@@ -104,16 +106,30 @@ static bool choose_named(choice *ch, rwd_checkpoint *c, rwd_checkpoint *out, rwd
 
 // What could not be listed as a checkpoint but has a checkpoint's name is damage as well: said aloud here, since nothing else looks at it. One of a
 // newer version stops everything.
-static bool set_aside_unreadable(choice *ch, const rwd_checkpoint_list *list, rwd_error *err) {
+static bool set_aside_unreadable(choice *ch, const rwd_checkpoint_list *list, bool *out_look_again, rwd_error *err) {
+    *out_look_again = false;
     for (size_t i = 0; i < list->count; i++) {
         const rwd_checkpoint *c = &list->items[i];
         char folder[RWD_PATH_MAX];
         if (c->state != RWD_CHECKPOINT_BAD || !rwd_repo_folder(ch->repo, c->id, "", folder, err) || !rwd_path_exists(folder)) continue;
         rwd_error_clear(err);
-        if (try_one(ch, c->id, err) || err->code == RWD_E_CORRUPT || err->code == RWD_E_NOT_FOUND) continue;
-        return false;
+        if (try_one(ch, c->id, err)) *out_look_again = true;  // the fault has passed: it is no damage
+        else if (err->code != RWD_E_CORRUPT && err->code != RWD_E_NOT_FOUND) return false;
     }
     return true;
+}
+
+// The list in which every checkpoint could be judged.
+static bool list_readable(choice *ch, rwd_checkpoint_list *out, rwd_error *err) {
+    for (unsigned look = 0; look < LOOKS_MAX; look++) {
+        bool again = false;
+        if (!rwd_repo_list_with(ch->repo, ch->io, false, out, err)) return false;
+        bool ok = set_aside_unreadable(ch, out, &again, err);
+        if (ok && !again) return true;
+        rwd_checkpoint_list_deinit(out);
+        if (!ok) return false;
+    }
+    return rwd_repo_fail(err, RWD_E_IO, ch->repo->checkpoints, "manifests can be read at one moment and not at the next");
 }
 
 bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, const char *only_id, rwd_checkpoint *out,
@@ -131,7 +147,7 @@ bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int
         }
     } else {
         rwd_checkpoint_list list = {0};
-        ok = rwd_repo_list_with(repo, io, false, &list, err) && set_aside_unreadable(&ch, &list, err) && choose_newest(&ch, &list, out, err);
+        ok = list_readable(&ch, &list, err) && choose_newest(&ch, &list, out, err);
         rwd_checkpoint_list_deinit(&list);
     }
     if (out_skipped) *out_skipped = ch.skipped;

@@ -33,26 +33,33 @@ static void remember(const check *c, const struct stat *info, rwd_hash128 hash, 
     pthread_mutex_unlock(&c->repo->mutex);
 }
 
+static bool unreadable(const rwd_error *why) { return why->code == RWD_E_IO && why->decision != RWD_RETRY; }
+
 static bool damage(rwd_error *err, const char *path, rwd_error why) {
-    bool unreadable = why.code == RWD_E_IO && why.decision != RWD_RETRY;
-    if (!unreadable && why.code != RWD_E_NOT_FOUND) {
+    if (!unreadable(&why) && why.code != RWD_E_NOT_FOUND) {
         if (err) *err = why;
         return false;
     }
     return rwd_repo_fail(err, RWD_E_CORRUPT, path, why.code == RWD_E_NOT_FOUND ? "is missing" : "cannot be read (%s)", why.cause);
 }
 
+// An error that has passed when the file is read once more is no damage.
+static bool hash_twice(const check *c, const char *path, rwd_hash128 *out_hash, rwd_error *why) {
+    rwd_io_from from = c->level == RWD_VERIFY_NEW ? RWD_IO_FROM_CACHE : RWD_IO_FROM_MEDIUM;
+    uint64_t size = 0;
+    rwd_error_clear(why);
+    return rwd_io_hash_file(c->io, path, from, c->stop, out_hash, &size, why) ||
+           (unreadable(why) && rwd_io_hash_file(c->io, path, from, c->stop, out_hash, &size, why));
+}
+
 static bool check_hash(const check *c, const char *path, const struct stat *info, rwd_hash128 wanted, rwd_error *err) {
     rwd_hash128 hash;
-    uint64_t size = 0;
     rwd_error why;
     bool bad = false;
     if (trusted(c, info, wanted, &bad)) return true;
     if (bad) return rwd_repo_fail(err, RWD_E_CORRUPT, path, "does not match its hash in the manifest");
-    rwd_error_clear(&why);
-    rwd_io_from from = c->level == RWD_VERIFY_NEW ? RWD_IO_FROM_CACHE : RWD_IO_FROM_MEDIUM;
-    if (!rwd_io_hash_file(c->io, path, from, c->stop, &hash, &size, &why)) {
-        if (why.code == RWD_E_IO && why.decision != RWD_RETRY) remember(c, info, wanted, true);
+    if (!hash_twice(c, path, &hash, &why)) {
+        if (unreadable(&why)) remember(c, info, wanted, true);
         return damage(err, path, why);
     }
     bool good = rwd_hash128_equal(hash, wanted);
@@ -92,7 +99,9 @@ bool rwd_repo_verify(rwd_repo *repo, rwd_io *io, const char *id, rwd_verify leve
     rwd_error why;
     rwd_error_clear(&why);
     if (!rwd_repo_folder(repo, id, "", c.folder, err)) return false;
-    if (!rwd_repo_load_manifest(repo, io, c.folder, id, &checkpoint, &why)) {
+    bool loaded = rwd_repo_load_manifest(repo, io, c.folder, id, &checkpoint, &why) ||
+                  (unreadable(&why) && rwd_repo_load_manifest(repo, io, c.folder, id, &checkpoint, &why));
+    if (!loaded) {
         if (!rwd_path_exists(c.folder)) return not_there(repo, id, err);
         char path[RWD_PATH_MAX];
         return rwd_path_join(path, c.folder, RWD_MANIFEST_NAME, err) && damage(err, path, why);

@@ -1,4 +1,5 @@
 // Damage: every kind in every file of a checkpoint is found, and the fall-back is the one that K4 and K5 name.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,43 @@ static void checkpoints_of_another_history_do_not_serve(void **state) {
     assert_false(rwd_repo_choose(fx->repo, fx->io, &other, 1000, c.id[1], &named, &skipped, &err));
     assert_int_equal(err.code, RWD_E_NO_CHECKPOINT);
     rwd_lineage_deinit(&other);
+}
+
+// An error that passes is no damage, and does not make recovery fall back in silence.
+static void a_passing_read_error_changes_no_choice(void **state) {
+    fixture *fx = *state;
+    chain c = make_chain(fx);
+    reopen(fx);
+    rwd_io *clean = fx->io, *inner = NULL;
+    for (uint64_t at = 1; at < 60; at++) {
+        char chosen[RWD_CHECKPOINT_ID];
+        unsigned skipped = 0;
+        rwd_io_fault_plan plan = {.fail_at = at, .error = EIO, .path_part = "/checkpoints/"};
+        fixture_must(rwd_io_clone(clean, &inner, &err), &err);
+        fixture_must(rwd_io_fault_new(inner, &plan, &fx->io, &err), &err);
+        bool ok = choose(fx, 30, chosen, &skipped);
+        rwd_io_free(fx->io);
+        fx->io = clean;
+        fixture_must(ok, &err);
+        assert_int_equal(skipped, 0);
+        assert_string_equal(chosen, c.id[3]);
+    }
+}
+
+// One that stays is damage.
+static void a_file_that_cannot_be_read_is_damage(void **state) {
+    fixture *fx = *state;
+    chain c = make_chain(fx);
+    reopen(fx);
+    rwd_io *clean = fx->io, *inner = NULL;
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s/%s", c.id[3], FIXTURE_PRIVATE);
+    rwd_io_fault_plan plan = {.fail_at = 1, .error = EIO, .fail_forever = true, .path_part = path};
+    fixture_must(rwd_io_clone(clean, &inner, &err), &err);
+    fixture_must(rwd_io_fault_new(inner, &plan, &fx->io, &err), &err);
+    expect_choice(fx, 30, c.id[2], 1);
+    rwd_io_free(fx->io);
+    fx->io = clean;
 }
 
 // ---- damage in files of one checkpoint
@@ -482,6 +520,8 @@ int main(void) {
         TEST(recovery_takes_the_newest_good_one_at_or_below_c),
         TEST(a_checkpoint_above_c_means_that_c_moved_back),
         TEST(checkpoints_of_another_history_do_not_serve),
+        TEST(a_passing_read_error_changes_no_choice),
+        TEST(a_file_that_cannot_be_read_is_damage),
         TEST(harm_in_a_private_file_condemns_its_checkpoint_only),
         TEST(a_quarantined_one_is_listed_with_its_reason_and_is_in_the_history),
         TEST(harm_in_a_shared_file_condemns_all_that_list_it_and_ends_at_genesis),
