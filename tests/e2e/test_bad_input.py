@@ -46,8 +46,8 @@ RECORDS = [
     ("deep-nesting", GOOD[:-1] + ', "deep": ' + "[" * 5000 + "]" * 5000 + "}", "malformed", None),
     ("an-array", "[" + GOOD + "]", "wrong-type", None),
     ("only-spaces", "   ", "malformed", None),
-    ("invalid-utf8", with_value("customer", '"a').encode()[:0] + GOOD.encode().replace(b'"a"', b'"\xff\xfe"'), "invalid-utf8", None),
-    ("an-overlong-form", GOOD.encode().replace(b'"a"', b'"\xc0\xaf"'), "invalid-utf8", None),
+    ("invalid-utf8", GOOD.encode().replace(b'"a"', b'"\xff\xfe"'), "malformed", None),
+    ("an-overlong-form", GOOD.encode().replace(b'"a"', b'"\xc0\xaf"'), "malformed", None),
     ("a-missing-field", with_value("amount", None), "missing-field", "amount"),
     ("a-null", with_value("amount", "null"), "missing-field", "amount"),
     ("a-number-for-a-text", with_value("customer", "12"), "wrong-type", "customer"),
@@ -87,6 +87,7 @@ def test_a_bad_record_is_a_dead_letter_and_its_neighbours_count(name, line, reas
         assert found[0][2] == field
     assert driver.newest(job)["counts"]["applied"] == 2
     letter = json.loads(job.dead.read_bytes())
+    assert ("UTF-8" in letter["message"]) == (name in ("invalid-utf8", "an-overlong-form"))
     assert letter["source"] and letter["message"] and letter["position"] == len(GOOD) + 1
 
 

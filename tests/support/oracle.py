@@ -254,7 +254,7 @@ def decode_json(job, raw):
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise Fault("invalid-utf8") from None
+        raise Fault("malformed") from None
     try:
         found = json.loads(text, parse_int=NumberToken, parse_float=NumberToken, parse_constant=lambda c: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):
@@ -297,7 +297,7 @@ def decode_csv(job, header, raw):
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise Fault("invalid-utf8") from None
+        raise Fault("malformed") from None
     cells = cells_of(text, job.csv_delimiter)
     if len(cells) != len(header if header is not None else job.fields):
         raise Fault("malformed")

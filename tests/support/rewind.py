@@ -34,7 +34,7 @@ def environment(**more):
 
 def rewind(*words, expect=0, cwd=None, stdin=None, preexec=None, **env):
     """Runs the program to its end and returns it; `expect` is the exit code it must have (None: any)."""
-    done = subprocess.run([PROGRAM, *map(str, words)], cwd=cwd, env=environment(**env), stdin=stdin or subprocess.DEVNULL, timeout=PATIENCE * 5,
+    done = subprocess.run([PROGRAM, *map(str, words)], cwd=cwd, env=environment(**env), stdin=stdin or subprocess.DEVNULL, timeout=PATIENCE * 2,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=preexec)
     done.out, done.err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     shown = " ".join(["rewind", *map(str, words)])
@@ -188,7 +188,7 @@ def expected_dead(expected):
 
 def checkpoints(job, *, pruned=False):
     """What `checkpoint list` says, newest first; those of which only the manifest is left only if asked for."""
-    return [c for c in rewind_json("checkpoint", "list", "--data", job.data) if pruned or c["state"] != "pruned"]
+    return [c for c in rewind_json("checkpoint", "list", "--data", job.data, *(["--all"] if pruned else [])) if pruned or c["state"] != "pruned"]
 
 
 def newest(job):
