@@ -7,7 +7,7 @@
 #include "state/digest_file_private.h"
 #include "state/tables_private.h"
 
-#define SWEEP_AHEAD 8  // slots of a segment, and segments, fetched ahead
+#define SWEEP_AHEAD 16  // slots of a segment, and segments, fetched ahead
 
 static rwd_tables *tables_of(rwd_participant *self) { return (rwd_tables *)(void *)self; }
 
@@ -53,6 +53,8 @@ void rwd_tables_first_touch(rwd_tables *tables, rwd_table *table, rwd_slot *slot
     slot->base = slot->present;
     slot->epoch = tables->epoch;
     rwd_segment_set_bit(g, segment, parity, index);
+    size_t entry = rwd_directory_entry(table, slot->hash);
+    table->dirty_entries[parity][entry / 64] |= 1ull << (entry % 64);
     tables->dirty++;
     tables->dirty_bytes += g->slot_size + (slot->key_spilled ? slot->key_size : 0) + (slot->row_spilled ? slot->row_size : 0);
 }
@@ -96,54 +98,90 @@ static bool sweep_segment(rwd_tables *tables, rwd_table *table, rwd_segment *seg
     return true;
 }
 
-// Fetches what the sweep will need soon: with few dirty keys among many it would otherwise wait for memory three times a segment.
-static void sweep_ahead(const rwd_tables *tables, const rwd_table *table, const rwd_segment *segment) {
-    size_t entries = (size_t)1 << table->depth, step = (size_t)1 << (table->depth - segment->depth);
-    size_t at = table->depth ? (size_t)(segment->first_hash >> (64 - table->depth)) : 0;
-    unsigned parity = rwd_tables_parity(tables) ^ 1;
-    if (at + 3 * SWEEP_AHEAD * step < entries) __builtin_prefetch(table->directory[at + 3 * SWEEP_AHEAD * step]);
-    if (at + 2 * SWEEP_AHEAD * step < entries) {
-        const rwd_segment *soon = table->directory[at + 2 * SWEEP_AHEAD * step];
-        if (soon->dirty[parity]) __builtin_prefetch(rwd_segment_dirty_bits(&table->geometry, soon, parity));
+// Moves the sweep to `entry` of its table (behind the last: to the next table), telling the writer which buckets are complete.
+static void sweep_to(rwd_tables *tables, const rwd_table *table, size_t entry) {
+    uint16_t number = (uint16_t)tables->sweep_table;
+    if (entry == rwd_directory_entries(table)) {
+        rwd_outbox_mark(&tables->outbox, number, RWD_BUCKETS);
+        tables->sweep_table++;
+        tables->sweep_hash = 0;
+        return;
     }
-    if (at + SWEEP_AHEAD * step >= entries) return;
-    const rwd_segment *next = table->directory[at + SWEEP_AHEAD * step];
-    if (!next->dirty[parity]) return;
-    const uint64_t *bits = rwd_segment_dirty_bits(&table->geometry, next, parity);
-    for (uint32_t word = 0; word < table->geometry.bitmap_words; word++) {
+    uint16_t bucket = rwd_hash_bucket(tables->sweep_hash);
+    tables->sweep_hash = table->depth ? (uint64_t)entry << (64 - table->depth) : 0;
+    if (rwd_hash_bucket(tables->sweep_hash) != bucket)
+        rwd_outbox_mark(&tables->outbox, number, rwd_hash_bucket(tables->sweep_hash));
+}
+
+// The next segments with frozen slots, and the entries where they are met. Their memory is fetched ahead together: with few dirty keys
+// among many, the sweep is nothing but waits for memory.
+typedef struct sweep_window {
+    rwd_segment *segments[SWEEP_AHEAD];
+    size_t entries[SWEEP_AHEAD];
+    size_t count;
+} sweep_window;
+
+static void look_ahead(const rwd_tables *tables, const rwd_table *table, sweep_window *window) {
+    const rwd_geometry *g = &table->geometry;
+    unsigned parity = rwd_tables_parity(tables) ^ 1;
+    size_t entries = rwd_directory_entries(table), entry = rwd_directory_entry(table, tables->sweep_hash);
+    for (window->count = 0; window->count < SWEEP_AHEAD; window->count++) {
+        entry = rwd_directory_next_dirty(table, parity, entry);
+        if (entry == entries) break;
+        rwd_segment *segment = table->directory[entry];
+        window->segments[window->count] = segment;
+        window->entries[window->count] = entry;
+        const uint8_t *bits = (const uint8_t *)rwd_segment_dirty_bits(g, segment, parity);
+        __builtin_prefetch(segment);
+        __builtin_prefetch(bits);
+        __builtin_prefetch(bits + 64);
+        while (entry < entries && table->directory[entry] == segment) entry++;
+    }
+    for (size_t i = 0; i < window->count; i++) {
+        const uint64_t *bits = rwd_segment_dirty_bits(g, window->segments[i], parity);
+        uint32_t word = 0;
+        while (word + 1 < g->bitmap_words && !bits[word]) word++;
         if (!bits[word]) continue;
-        const uint8_t *slot = (const uint8_t *)rwd_segment_slot(&table->geometry, next, word * 64 + (uint32_t)__builtin_ctzll(bits[word]));
+        const uint8_t *slot = (const uint8_t *)rwd_segment_slot(g, window->segments[i], word * 64 + (uint32_t)__builtin_ctzll(bits[word]));
         __builtin_prefetch(slot);
         __builtin_prefetch(slot + 64);
     }
 }
 
-// The sweep has passed `segment`: on to the next one, telling the writer which buckets are complete.
-static void sweep_on(rwd_tables *tables, const rwd_segment *segment) {
-    uint16_t number = (uint16_t)tables->sweep_table;
-    uint16_t bucket = rwd_hash_bucket(tables->sweep_hash);
-    if (!rwd_segment_end(segment, &tables->sweep_hash)) {
-        rwd_outbox_mark(&tables->outbox, number, RWD_BUCKETS);
-        tables->sweep_table++;
-        tables->sweep_hash = 0;
-    } else if (rwd_hash_bucket(tables->sweep_hash) != bucket) {
-        rwd_outbox_mark(&tables->outbox, number, rwd_hash_bucket(tables->sweep_hash));
+static void end_sweep(rwd_tables *tables) {
+    // Entries whose slots were all copied when they changed were not visited.
+    for (size_t i = 0; i < tables->count; i++) rwd_directory_set_clean(&tables->tables[i], rwd_tables_parity(tables) ^ 1);
+    rwd_outbox_end(&tables->outbox);
+    tables->swept = true;
+}
+
+// Sweeps the segments of one window. False if the outbox has no memory now: the sweep goes on where it stopped.
+static bool sweep_some(rwd_tables *tables, size_t limit, size_t *done) {
+    assert(tables->sweep_table < tables->count);
+    rwd_table *table = &tables->tables[tables->sweep_table];
+    size_t entries = rwd_directory_entries(table), next = 0;
+    sweep_window window;
+    look_ahead(tables, table, &window);
+    for (size_t i = 0; i < window.count; i++) {
+        if (*done >= limit) return true;
+        sweep_to(tables, table, window.entries[i]);
+        if (!sweep_segment(tables, table, window.segments[i], done)) return false;
+        ++*done;
+        for (next = window.entries[i]; next < entries && table->directory[next] == window.segments[i];) next++;
+        if (next < entries) sweep_to(tables, table, next);
     }
+    if (window.count < SWEEP_AHEAD || next == entries) sweep_to(tables, table, entries);
+    return true;
 }
 
 static bool sweep(rwd_participant *self, size_t limit) {
     rwd_tables *tables = tables_of(self);
     if (!tables->freeze_open || tables->swept) return true;
-    for (size_t done = 0; tables->frozen_left > 0 && done < limit; done++) {
-        rwd_table *table = &tables->tables[tables->sweep_table];
-        rwd_segment *segment = rwd_directory_find(table, tables->sweep_hash);
-        sweep_ahead(tables, table, segment);
-        if (segment->dirty[rwd_tables_parity(tables) ^ 1] && !sweep_segment(tables, table, segment, &done)) return false;
-        sweep_on(tables, segment);
+    for (size_t done = 0; tables->frozen_left > 0 && done < limit;) {
+        if (!sweep_some(tables, limit, &done)) return false;
     }
     if (tables->frozen_left > 0) return false;
-    rwd_outbox_end(&tables->outbox);
-    tables->swept = true;
+    end_sweep(tables);
     return true;
 }
 

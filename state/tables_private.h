@@ -38,6 +38,7 @@ typedef struct rwd_table {
     const rwd_schema *schema;
     rwd_geometry geometry;
     rwd_segment **directory;  // 2^depth entries, by the top bits of the hash
+    uint64_t *dirty_entries[2];  // by parity, a bit per entry: slots under it may be dirty. The sweep skips the others unseen
     unsigned depth;
     unsigned expected_depth;  // of segments that hold what the store holds
     size_t segments;
@@ -110,9 +111,16 @@ static inline uint16_t rwd_table_number(const rwd_tables *tables, const rwd_tabl
 }
 
 // ------------------------------------------------------------------ directory.c
-static inline rwd_segment *rwd_directory_find(const rwd_table *table, uint64_t hash) {
-    return table->directory[table->depth ? hash >> (64 - table->depth) : 0];
+static inline size_t rwd_directory_entry(const rwd_table *table, uint64_t hash) {
+    return table->depth ? (size_t)(hash >> (64 - table->depth)) : 0;
 }
+static inline rwd_segment *rwd_directory_find(const rwd_table *table, uint64_t hash) {
+    return table->directory[rwd_directory_entry(table, hash)];
+}
+static inline size_t rwd_directory_entries(const rwd_table *table) { return (size_t)1 << table->depth; }
+// The first dirty entry at or behind `entry`; the number of entries if there is none.
+size_t rwd_directory_next_dirty(const rwd_table *table, unsigned parity, size_t entry);
+void rwd_directory_set_clean(rwd_table *table, unsigned parity);
 // One empty segment that holds every hash. Goes over the budget if it must: a table without a segment cannot be.
 void rwd_directory_init(rwd_tables *tables, rwd_table *table);
 void rwd_directory_deinit(rwd_tables *tables, rwd_table *table);  // the segments go with the pool
