@@ -276,7 +276,7 @@ bool rwd_keeper_found_bad(rwd_keeper *k, char out_id[RWD_CHECKPOINT_ID], rwd_err
     return found;
 }
 
-void rwd_keeper_drain(rwd_keeper *k, int64_t timeout_ns) {
+bool rwd_keeper_drain(rwd_keeper *k, int64_t timeout_ns) {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t ns = until.tv_nsec + timeout_ns % 1000000000;
@@ -284,5 +284,7 @@ void rwd_keeper_drain(rwd_keeper *k, int64_t timeout_ns) {
     until.tv_nsec = (long)(ns % 1000000000);
     pthread_mutex_lock(&k->mutex);
     while ((k->working || has_work(k)) && pthread_cond_timedwait(&k->changed, &k->mutex, &until) == 0) {}
+    bool idle = !k->working && !has_work(k);
     pthread_mutex_unlock(&k->mutex);
+    return idle;
 }

@@ -22,7 +22,7 @@ void rwd_keeper_notify(rwd_keeper *keeper, const rwd_lineage *lineage, int64_t f
 // A checkpoint that was found bad in the background since the last call: true, with its id and reason. K5: the caller takes the rollback
 // road if live files share the damage.
 bool rwd_keeper_found_bad(rwd_keeper *keeper, char out_id[RWD_CHECKPOINT_ID], rwd_error *out_why);
-// Waits until there is nothing left to do (end of a run), at most `timeout_ns`.
-void rwd_keeper_drain(rwd_keeper *keeper, int64_t timeout_ns);
+// Waits until there is nothing left to do (end of a run), at most `timeout_ns`. True: there is nothing left.
+bool rwd_keeper_drain(rwd_keeper *keeper, int64_t timeout_ns);
 
 #endif

@@ -174,6 +174,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
     op->freeze_waits = !committed_already;
     op->freeze_reason = reason;
     op->checkpoint_started_ns = rwd_clock_ns(op->clock);
+    rwd_begin_checkpoints(op);
     rwd_checkpointer_begin(op->checkpointer, &facts);
     RWD_CRASH_POINT(freeze_begun);
     if (committed_already) rwd_checkpointer_committed(op->checkpointer);
@@ -272,11 +273,13 @@ bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
 
 // ---------------------------------------------------------------------------------------------- what is due
 
+// What the open transaction holds: rows and dead letters put already, and keys whose newest value will be put at its end.
+static uint64_t pending_bytes(rwd_operator *op) { return op->sink->ops->pending_bytes(op->sink) + rwd_tables_changed_bytes(op->tables); }
+
 static bool commit_due(rwd_operator *op, int64_t now) {
     if (op->at_boundary || op->job->delivery.offset_multiple > 0) return false;
     if (now - op->commit_started_ns >= op->job->delivery.commit_every_ns) return true;
-    uint64_t pending = op->sink->ops->pending_bytes(op->sink) + rwd_tables_changed_bytes(op->tables);
-    return pending > op->budget.limit[RWD_SHARE_SINK] / 2;
+    return pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] / 2;
 }
 
 static const char *checkpoint_due(rwd_operator *op, int64_t now) {
@@ -294,8 +297,7 @@ bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     if ((reason && op->job->delivery.offset_multiple == 0) || commit_due(op, now)) {
         if (!rwd_end_transaction(op, false, err)) return false;
     }
-    if (op->job->delivery.offset_multiple == 0 && rwd_tables_changed_bytes(op->tables) > op->budget.limit[RWD_SHARE_SINK] &&
-        !rwd_end_transaction(op, true, err))
+    if (op->job->delivery.offset_multiple == 0 && pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] && !rwd_end_transaction(op, true, err))
         return false;  // a slow sink slows the fetch, never grows a queue
     if (reason && op->at_boundary) {
         if (room_for_checkpoint(op)) {

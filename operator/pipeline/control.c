@@ -104,16 +104,23 @@ bool rwd_checkpoint_requested(rwd_operator *op) {
     if (!atomic_load_explicit(&op->has_requests, memory_order_relaxed)) return false;
     pthread_mutex_lock(&op->lock);
     bool found = false;
-    for (const rwd_request *r = op->requests; r; r = r->next) found |= r->kind == RWD_REQUEST_CHECKPOINT;
+    for (const rwd_request *r = op->requests; r; r = r->next) found |= r->kind == RWD_REQUEST_CHECKPOINT && !r->begun;
     pthread_mutex_unlock(&op->lock);
     return found;
+}
+
+void rwd_begin_checkpoints(rwd_operator *op) {
+    if (!atomic_load(&op->has_requests)) return;
+    pthread_mutex_lock(&op->lock);
+    for (rwd_request *r = op->requests; r; r = r->next) r->begun = true;
+    pthread_mutex_unlock(&op->lock);
 }
 
 void rwd_answer_checkpoints(rwd_operator *op, const char *id, const rwd_error *failure) {
     if (!atomic_load(&op->has_requests)) return;
     pthread_mutex_lock(&op->lock);
     for (rwd_request *r = op->requests; r; r = r->next) {
-        if (r->kind != RWD_REQUEST_CHECKPOINT) continue;
+        if (r->kind != RWD_REQUEST_CHECKPOINT || (id && !r->begun)) continue;
         r->ok = id != NULL;
         if (id) memcpy(r->id, id, RWD_CHECKPOINT_ID);
         else r->error = *failure;

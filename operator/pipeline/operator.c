@@ -22,6 +22,9 @@
 
 // Wait before another session after a rollback: doubled each time.
 #define RWD_BACKOFF_NS 200000000LL
+// How long the keeper may take to come to its end behind the last checkpoint, and how often we look whether we are asked to stop.
+#define RWD_DRAIN_NS 60000000000LL
+#define RWD_DRAIN_STEP_NS 100000000LL
 // How often a parked operator looks whether it is asked to stop.
 #define RWD_PARKED_NS 100000000LL
 
@@ -259,9 +262,21 @@ static bool take_batch(rwd_operator *op, const rwd_batch *batch, rwd_error *err)
     return rwd_batch_boundary(op, err);
 }
 
+// With commits fixed to offsets a checkpoint can only be made at one of them (K1), and at the end of the input none may come for long.
+static void refuse_between_commits(rwd_operator *op) {
+    if (op->job->delivery.offset_multiple == 0 || op->at_boundary || !rwd_checkpoint_requested(op)) return;
+    rwd_error busy;
+    rwd_fail(&busy, RWD_E_BUSY, "a checkpoint is made where a commit falls, next at offset %" PRId64 ", and the input ends at %" PRId64 " for now",
+             op->commit_boundary, op->position.next_offset);
+    rwd_error_next(&busy, "try again when more records have come");
+    rwd_answer_checkpoints(op, NULL, &busy);
+}
+
 static bool idle(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_WAITING);
-    return rwd_batch_boundary(op, err);
+    if (!rwd_batch_boundary(op, err)) return false;
+    if (op->freeze_at < 0) refuse_between_commits(op);
+    return true;
 }
 
 // Live, until the input ends or someone asks to stop.
@@ -329,7 +344,9 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
         return false;
     }
     if (!rwd_finish(op, ended, err)) return false;
-    rwd_keeper_drain(op->keeper, 60000000000LL);
+    // Who wants us gone does not wait for verification, the copy and retention: the next start goes on with them.
+    for (int64_t waited = 0; waited < RWD_DRAIN_NS && !atomic_load(&op->stop); waited += RWD_DRAIN_STEP_NS)
+        if (rwd_keeper_drain(op->keeper, RWD_DRAIN_STEP_NS)) break;
     return true;
 }
 

@@ -83,6 +83,7 @@ typedef struct rwd_request {
     rwd_request_kind kind;
     struct rwd_request *next;
     bool done, ok;
+    bool begun;                  // CHECKPOINT: the state was frozen since
     rwd_error error;
     char id[RWD_CHECKPOINT_ID];  // CHECKPOINT: the answer
     uint16_t table;              // GET
@@ -200,8 +201,11 @@ void rwd_control_init(rwd_operator *op);
 void rwd_control_deinit(rwd_operator *op);
 // Answers what can be answered at a batch boundary.
 void rwd_serve_requests(rwd_operator *op);
-// All waiting for a checkpoint get this answer.
+// The state is being frozen: the requests that are here now are those that this checkpoint answers.
+void rwd_begin_checkpoints(rwd_operator *op);
+// Those that wait for the checkpoint that was begun get its id; a failure is told to all.
 void rwd_answer_checkpoints(rwd_operator *op, const char *id, const rwd_error *failure);
+// Someone waits for a checkpoint that is not begun yet.
 bool rwd_checkpoint_requested(rwd_operator *op);
 // From now on requests are answered (true), or refused with the reason (false).
 void rwd_set_serving(rwd_operator *op, bool serving);

@@ -311,3 +311,31 @@ def test_history_log_holds_an_entry_for_each_act(make_job):
     rewind("checkpoint", "check", "--data", job.data)
     driver.flip(job.data / "history.log", len(text_of_log) // 2)
     assert rewind("checkpoint", "check", "--data", job.data, expect=None).returncode == 4
+
+
+def test_create_answers_with_a_checkpoint_that_began_after_it_was_asked_for(tmp_path):
+    keys = (f'{{"customer":"c{i:07d}","country":"NO","amount":1.25,"quantity":1,"ts":{1700000000000 + i}}}' for i in range(200000))
+    job = Job(tmp_path / "job", keys, source=FOLLOW, delivery={"commit_every": "1ms"}, checkpoints=QUIET)
+    with Running(job) as r:
+        r.committed(200000)
+        slow = subprocess.Popen([driver.PROGRAM, "checkpoint", "create", "--data", job.data], stdout=subprocess.DEVNULL, env=driver.environment())
+        r.wait_for(lambda s: s["checkpoints"]["running"] or s["checkpoints"]["made"] > 1)
+        job.append(text(orders(1)))
+        while not rewind("state", "get", "--table", "customers", "c0000000", "--data", job.data).out.count("200001"):
+            pass
+        assert rewind_json("checkpoint", "create", "--data", job.data)["next_offset"] == 200001
+        assert slow.wait(driver.PATIENCE) == 0
+        assert r.stop() == 0
+
+
+def test_create_between_commits_that_are_fixed_to_offsets_is_refused_and_not_kept_waiting(tmp_path):
+    job = Job(tmp_path / "job", orders(250), source=FOLLOW, delivery=FIXED)
+    with Running(job) as r:
+        r.wait_for(lambda s: s["position"] == 250 and s["phase"] == "waiting")
+        refused = rewind("checkpoint", "create", "--data", job.data, expect=11)
+        assert "next at offset 300" in refused.err
+        rewind("state", "scan", "--table", "customers", "--data", job.data)   # of the newest that there is
+        job.append(text(orders(50, first=250)))
+        r.committed(300)
+        rewind("checkpoint", "create", "--data", job.data)
+        assert r.stop() == 0
