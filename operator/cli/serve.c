@@ -83,6 +83,12 @@ static bool on_operators_repo(rwd_operator *op, const rwd_admin_call *call, rwd_
     rwd_lineage lineage;
     rwd_serve_scope scope = {.repo = rwd_operator_repo(op), .lineage = &lineage, .keep = rwd_keep_of(rwd_operator_job(op))};
     rwd_operator_lineage(op, &lineage, &scope.frontier);
+    // K5, K7: parked before it knew its lineage, it cannot say which checkpoints C's history needs.
+    if (lineage.segment_count == 0) {
+        rwd_lineage_deinit(&lineage);
+        rwd_fail(err, RWD_E_BUSY, "the operator stopped before it knew which checkpoints its commits stand on");
+        return rwd_error_next(err, "rewind status --data %s", rwd_repo_path(scope.repo));
+    }
     bool worked = rwd_serve_repo(&scope, call, out, err);
     rwd_lineage_deinit(&lineage);
     return worked;
