@@ -12,23 +12,43 @@ void rwd_outbox_init(rwd_outbox *box, rwd_budget *budget, size_t chunk_size) {
     pthread_cond_init(&box->filled, NULL);
 }
 
-static void free_chunk(rwd_outbox *box, rwd_out_chunk *chunk) {
-    rwd_budget_give(box->budget, RWD_SHARE_FROZEN, sizeof *chunk + chunk->capacity);
-    free(chunk);
+static size_t chunk_memory(const rwd_out_chunk *chunk) { return sizeof *chunk + chunk->capacity; }
+
+// Takes a chunk out of use: kept, if it is of the usual size and the share has room for it. Under the lock.
+static void retire(rwd_outbox *box, rwd_out_chunk *chunk) {
+    size_t bytes = chunk_memory(chunk);
+    rwd_budget_give(box->budget, RWD_SHARE_FROZEN, bytes);
+    if (bytes == box->chunk_size && rwd_budget_fits(box->budget, RWD_SHARE_FROZEN, box->kept_bytes + bytes)) {
+        chunk->next = box->kept;
+        box->kept = chunk;
+        box->kept_bytes += bytes;
+    } else {
+        free(chunk);
+    }
+}
+
+static void drop_kept(rwd_outbox *box) {
+    while (box->kept) {
+        rwd_out_chunk *next = box->kept->next;
+        free(box->kept);
+        box->kept = next;
+    }
+    box->kept_bytes = 0;
 }
 
 void rwd_outbox_reset(rwd_outbox *box) {
     pthread_mutex_lock(&box->lock);
     while (box->head) {
         rwd_out_chunk *next = box->head->next;
-        free_chunk(box, box->head);
+        retire(box, box->head);
         box->head = next;
     }
     box->tail = NULL;
+    if (box->open) retire(box, box->open);
+    box->open = NULL;
+    drop_kept(box);
     box->ended = box->starving = false;
     pthread_mutex_unlock(&box->lock);
-    if (box->open) free_chunk(box, box->open);
-    box->open = NULL;
 }
 
 void rwd_outbox_deinit(rwd_outbox *box) {
@@ -59,22 +79,31 @@ void rwd_outbox_end(rwd_outbox *box) {
     pthread_mutex_unlock(&box->lock);
 }
 
-static bool consumer_starves(rwd_outbox *box) {
+// A chunk that is not in use, or a new one. NULL if the share has no room and the checkpoint thread has something to do.
+static rwd_out_chunk *get_chunk(rwd_outbox *box, size_t bytes, bool must) {
     pthread_mutex_lock(&box->lock);
-    bool starving = box->starving;
+    bool may = must || box->starving || rwd_budget_fits(box->budget, RWD_SHARE_FROZEN, bytes);
+    rwd_out_chunk *chunk = NULL;
+    if (may && bytes == box->chunk_size && box->kept) {
+        chunk = box->kept;
+        box->kept = chunk->next;
+        box->kept_bytes -= bytes;
+    }
+    if (may && bytes > box->chunk_size) drop_kept(box);  // memory for a large one
     pthread_mutex_unlock(&box->lock);
-    return starving;
+    if (!may) return NULL;
+    rwd_budget_take(box->budget, RWD_SHARE_FROZEN, bytes);
+    return chunk ? chunk : rwd_malloc(bytes);
 }
 
 static bool open_chunk(rwd_outbox *box, size_t least, bool must) {
     rwd_outbox_flush(box);
     size_t capacity = box->chunk_size - sizeof(rwd_out_chunk);
     if (capacity < least) capacity = least;
-    size_t bytes = sizeof(rwd_out_chunk) + capacity;
-    if (!must && !rwd_budget_fits(box->budget, RWD_SHARE_FROZEN, bytes) && !consumer_starves(box)) return false;
-    rwd_budget_take(box->budget, RWD_SHARE_FROZEN, bytes);
-    box->open = rwd_malloc(bytes);
-    *box->open = (rwd_out_chunk){.capacity = capacity};
+    rwd_out_chunk *chunk = get_chunk(box, sizeof *chunk + capacity, must);
+    if (!chunk) return false;
+    *chunk = (rwd_out_chunk){.capacity = capacity};
+    box->open = chunk;
     return true;
 }
 
@@ -144,5 +173,8 @@ rwd_out_entry *rwd_out_next(rwd_out_chunk *chunk, rwd_out_entry *after) {
 void rwd_outbox_done(rwd_outbox *box, rwd_out_entry *entry) {
     rwd_out_chunk *chunk = entry->chunk;
     assert(chunk->live > 0);
-    if (--chunk->live == 0) free_chunk(box, chunk);
+    if (--chunk->live > 0) return;
+    pthread_mutex_lock(&box->lock);
+    retire(box, chunk);
+    pthread_mutex_unlock(&box->lock);
 }

@@ -3,7 +3,9 @@
 // Entries are made in place in a chunk (store key and row in one run, ready to be hashed and written). The lock is taken once per chunk.
 // The checkpoint thread holds entries back until their bucket is complete, and frees a chunk when its last entry is done.
 //
-// What must stay true: `used` of FROZEN is the memory of all chunks that exist; a put that must not fail goes over the limit, and its
+// Chunks that are done are kept for the next freeze: the pages of new ones would have to be found and cleared by the system while the pipeline waits.
+//
+// What must stay true: `used` of FROZEN is the memory of all chunks in use, and with those kept it stays within the share; a put that must not fail goes over the limit, and its
 // caller has asked `fits` before. A sweep is refused memory only while the checkpoint thread has something left to do, so
 // that neither waits for the other.
 //
@@ -57,6 +59,8 @@ typedef struct rwd_outbox {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     rwd_out_chunk *head, *tail;  // queued
+    rwd_out_chunk *kept;    // not in use, all of chunk_size
+    uint64_t kept_bytes;
     bool ended;             // no more will come for this freeze
     bool starving;          // the checkpoint thread waits and has nothing
 } rwd_outbox;

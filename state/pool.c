@@ -69,40 +69,35 @@ static void give_big(rwd_pool *pool, rwd_big_block *block) {
 
 void rwd_pool_reset(rwd_pool *pool) {
     while (pool->big) give_big(pool, pool->big);
-    for (size_t i = 0; i < pool->chunk_count; i++) munmap(pool->chunks[i], pool->chunk_size);
+    rwd_feeder_stop(pool->feeder);
+    for (size_t i = 0; i < pool->chunk_count; i++) rwd_chunk_unmap(pool->budget, pool->chunks[i], pool->chunk_size);
     free(pool->chunks);
-    rwd_budget_give(pool->budget, RWD_SHARE_HOT, (uint64_t)pool->chunk_count * pool->chunk_size);
     rwd_pool_init(pool, pool->budget, pool->segment_size, pool->chunk_size);
-}
-
-// Maps `size` bytes at a multiple of `size`. Memory that is gone ends the program, as everywhere.
-static void *map_aligned(size_t size) {
-    uint8_t *wide = mmap(NULL, size * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (wide == MAP_FAILED) {
-        fputs("rewind: out of memory\n", stderr);
-        abort();
-    }
-    uintptr_t begin = ((uintptr_t)wide + size - 1) & ~(uintptr_t)(size - 1);
-    size_t before = begin - (uintptr_t)wide;
-    if (before) munmap(wide, before);
-    munmap((void *)(begin + size), size - before);
-    return (void *)begin;
 }
 
 // Chunks stay for good; a part of the share is kept from them, so that a large block can always be had by giving up others.
 static uint64_t kept_from_chunks(const rwd_pool *pool) { return pool->budget->limit[RWD_SHARE_HOT] / BIG_SHARE; }
 
+// A chunk that is ready, or one mapped here.
+static void *new_chunk(rwd_pool *pool, bool must) {
+    if (!pool->feeder && !pool->unfed) {
+        pool->feeder = rwd_feeder_start(pool->budget, pool->chunk_size, kept_from_chunks(pool));
+        pool->unfed = !pool->feeder;
+    }
+    void *chunk = pool->feeder ? rwd_feeder_take(pool->feeder) : NULL;
+    if (chunk) return chunk;
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept_from_chunks(pool))) return NULL;
+    return rwd_chunk_map(pool->budget, pool->chunk_size);
+}
+
 static bool map_chunk(rwd_pool *pool, bool must) {
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept_from_chunks(pool))) return false;
+    uint8_t *chunk = new_chunk(pool, must);
+    if (!chunk) return false;
     if (pool->chunk_count == pool->chunk_capacity) {
         pool->chunk_capacity = pool->chunk_capacity ? pool->chunk_capacity * 2 : 64;
         pool->chunks = rwd_realloc(pool->chunks, pool->chunk_capacity * sizeof *pool->chunks);
     }
-    uint8_t *chunk = map_aligned(pool->chunk_size);
-    // One page table entry for many segments: touches are random, so address translation would cost as much as the data. Best effort.
-    (void)madvise(chunk, pool->chunk_size, MADV_HUGEPAGE);
     pool->chunks[pool->chunk_count++] = chunk;
-    rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->chunk_size);
     pool->mapped_bytes += pool->chunk_size;
     for (size_t at = pool->chunk_size; at > 0; at -= pool->segment_size) {
         void **segment = (void *)(chunk + at - pool->segment_size);

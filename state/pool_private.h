@@ -12,6 +12,7 @@
 #define STATE_POOL_PRIVATE_H
 
 #include "state/budget.h"
+#include "state/feeder_private.h"
 
 #define RWD_SEGMENT_SIZE (64u << 10)
 #define RWD_POOL_CHUNK_SIZE (2u << 20)  // one huge page
@@ -23,6 +24,8 @@ typedef struct rwd_pool {
     rwd_budget *budget;
     uint32_t segment_size;  // power of two
     uint32_t chunk_size;    // multiple of it, power of two
+    rwd_feeder *feeder;     // from the first chunk on
+    bool unfed;             // there could be no feeder
     void **chunks;
     size_t chunk_count, chunk_capacity;
     void *free_segments;    // linked through their first word

@@ -533,6 +533,7 @@ void rwd_tables_get_stats(const rwd_tables *tables, rwd_tables_stats *out) {
     }
     out->hot_bytes = tables->pool.mapped_bytes;
     out->dirty = tables->dirty;
+    out->dirty_bytes = tables->dirty_bytes;
     out->frozen_left = tables->frozen_left;
 }
 

@@ -80,6 +80,7 @@ typedef struct rwd_tables_stats {
     uint64_t hot_slots;        // slots in use
     uint64_t hot_bytes;
     uint64_t dirty;            // slots changed since the last freeze
+    uint64_t dirty_bytes;      // memory of theirs: more than a checkpoint of them writes
     uint64_t frozen_left;      // dirty slots of the open freeze not yet swept
     uint64_t hits, misses, evicted, splits, full;  // full: times resolve found no clean slot
     uint64_t store_reads;      // keys asked of RocksDB
