@@ -11,8 +11,6 @@
 #include "operator/base/log.h"
 #include "operator/pipeline/operator_private.h"
 
-// Room that a checkpoint may need, for the check before one is tried: a dirty slot is counted with this many bytes of SST.
-#define RWD_DIRTY_BYTES_GUESS 256
 // How often a skipped checkpoint is said again.
 #define RWD_DISK_WARN_NS 60000000000LL
 
@@ -120,7 +118,7 @@ static bool room_for_checkpoint(rwd_operator *op) {
     uint64_t free_bytes = 0;
     rwd_error ignored;
     if (!rwd_disk_free(op->data, &free_bytes, &ignored)) return true;  // then the attempt says what is wrong
-    uint64_t need = stats.dirty * RWD_DIRTY_BYTES_GUESS + RWD_DISK_MARGIN;
+    uint64_t need = stats.dirty_bytes + RWD_DISK_MARGIN;
     if (free_bytes >= need) return true;
     int64_t now = rwd_clock_ns(op->clock);
     if (op->disk_warned_ns == 0 || now - op->disk_warned_ns > RWD_DISK_WARN_NS) {

@@ -1,4 +1,6 @@
 // The tables at the edges: full, frozen, evicted, loaded, opened again. The broad road is in property/state_model_test.c.
+#include <sys/stat.h>
+
 #include "state/digest_file_private.h"
 #include "state/reader.h"
 #include "tests/support/state_rig.h"
@@ -71,6 +73,36 @@ static void a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable(void *
     rig_add(&r, count, 1);
     assert_true(rig_stats(&r).evicted > 0);
     for (size_t i = 0; i <= count; i++) assert_int_equal(rig_read(&r, i), 1);
+    rig_deinit(&r);
+}
+
+static uint64_t bytes_below(const char *dir) {
+    struct stat info;
+    char **names = NULL, path[RWD_PATH_MAX];
+    size_t count = 0;
+    uint64_t sum = 0;
+    rwd_error err;
+    if (!rwd_list_dir(dir, &names, &count, &err)) return stat(dir, &info) == 0 ? (uint64_t)info.st_size : 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_true(rwd_path_join(path, dir, names[i], &err));
+        sum += bytes_below(path);
+    }
+    rwd_names_free(names, count);
+    return sum;
+}
+
+// The room that is asked for before a checkpoint is tried.
+static void a_checkpoint_writes_less_than_its_dirty_slots_take_in_memory(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r, 16u << 20, 4u << 20);
+    rig_checkpoint(&r);
+    uint64_t empty = bytes_below(r.checkpoint);
+    for (size_t i = 0; i < 30000; i++) rig_add(&r, i, (int64_t)(i * 0x9E3779B97F4A7C15u));
+    uint64_t dirty = rig_stats(&r).dirty_bytes;
+    rig_checkpoint(&r);
+    assert_in_range(bytes_below(r.checkpoint) - empty, 30000, dirty);
+    assert_int_equal(rig_stats(&r).dirty_bytes, 0);
     rig_deinit(&r);
 }
 
@@ -345,6 +377,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_table_during_a_freeze_refuses_and_loses_nothing),
         cmocka_unit_test(a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable),
+        cmocka_unit_test(a_checkpoint_writes_less_than_its_dirty_slots_take_in_memory),
         cmocka_unit_test(nothing_later_than_the_freeze_reaches_the_checkpoint),
         cmocka_unit_test(copies_of_frozen_rows_stay_within_their_share),
         cmocka_unit_test(state_several_times_the_budget_stays_right),
