@@ -43,6 +43,7 @@ static void window_move(rwd_file_source *source, uint64_t position) {
     source->position = position;
     source->begin = source->scanned = source->end = 0;
     source->at_end = false;
+    source->tail_end = 0;
     source->big.active = false;
     source->framing.state = RWD_FRAMING_FIELD;
 }
@@ -64,6 +65,27 @@ static bool check_file(rwd_file_source *source, rwd_error *err) {
     return true;
 }
 
+// A followed file that was cut and has grown again since we looked is not shorter than it was: then the bytes in front of the new ones tell.
+static bool check_tail(rwd_file_source *source, rwd_error *err) {
+    if (source->tail_end == 0 || source->tail_end != source->position + source->end) return true;
+    uint8_t bytes[RWD_FILE_HEAD];
+    size_t got = 0;
+    if (!rwd_file_read_at(source, bytes, source->tail_size, source->tail_end - source->tail_size, &got, err)) return false;
+    if (got == source->tail_size && rwd_hash128_equal(rwd_hash128_of(bytes, got, 0), source->tail_hash)) return true;
+    return rwd_file_changed(source, err, "the %zu bytes before byte %llu are not those that were read: the file was cut or written anew", source->tail_size,
+                            (unsigned long long)source->tail_end);
+}
+
+static bool note_tail(rwd_file_source *source, rwd_error *err) {
+    uint8_t bytes[RWD_FILE_HEAD];
+    uint64_t end = source->position + source->end;
+    size_t wanted = end < RWD_FILE_HEAD ? (size_t)end : RWD_FILE_HEAD;
+    if (!rwd_file_read_at(source, bytes, wanted, end - wanted, &source->tail_size, err)) return false;
+    source->tail_end = source->tail_size == wanted ? end : 0;  // shorter: it was cut just now, which the next look will find
+    source->tail_hash = rwd_hash128_of(bytes, source->tail_size, 0);
+    return true;
+}
+
 // Reads a block behind the unfinished record, if there is one. Precondition: no batch is out.
 static bool window_fill(rwd_file_source *source, rwd_error *err) {
     size_t kept = source->end - source->begin, got = 0;
@@ -76,9 +98,11 @@ static bool window_fill(rwd_file_source *source, rwd_error *err) {
     }
     assert(window_size(source) - source->end >= source->block);
     if (!rwd_file_read_at(source, source->buffer + source->end, source->block, source->position + source->end, &got, err)) return false;
+    if (got > 0 && source->options.follow && !check_tail(source, err)) return false;
     source->end += got;
     source->at_end = got < source->block;
-    return got > 0 || check_file(source, err);
+    if (got == 0) return check_file(source, err);
+    return !source->options.follow || note_tail(source, err);
 }
 
 // A byte order mark at the file's beginning is passed over. False: too few bytes to tell.

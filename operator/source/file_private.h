@@ -47,6 +47,9 @@ typedef struct rwd_file_source {
     size_t block, begin, scanned, end;
     uint64_t position;
     bool at_end;                      // the last read met the end of the file
+    uint64_t tail_end;                // of a followed file: where the last block that was read ended; 0: nothing is known
+    size_t tail_size;                 // bytes in front of it,
+    rwd_hash128 tail_hash;            // and their hash
     rwd_framing framing;
     rwd_file_big big;
     int64_t next_offset;

@@ -420,6 +420,26 @@ static void a_followed_file_that_shrinks_stops_the_job(void **state) {
     check_stops("has 5 bytes and had at least 8");
 }
 
+// Cut and written anew between two looks, as log rotation by copying does: its length says nothing.
+static void a_followed_file_that_shrinks_and_grows_again_stops_the_job(void **state) {
+    (void)state;
+    static const char *const anew[] = {"uno\ndos\ntres\n", "one\ntwo\nthrei\n", "one\ndos\ntres\nand much more than there was\n"};
+    f.options.follow = true;
+    for (size_t i = 0; i < sizeof anew / sizeof anew[0]; i++) {
+        open_at_start("one\ntwo\n");
+        check_batch("0:one|1:two.");
+        append_text(&f, "three");
+        check_batch(".");
+        append_text(&f, "\n");
+        check_batch("2:three.");
+        write_text(&f, "");
+        write_text(&f, anew[i]);
+        append_text(&f, "one line more\n");
+        check_stops("are not those that were read");
+        source_close(&f);
+    }
+}
+
 static void a_followed_file_that_is_replaced_stops_the_job(void **state) {
     (void)state;
     f.options.follow = true;
@@ -734,6 +754,7 @@ int main(void) {
         JSON(waiting_ends_with_its_time_or_the_first_record),
         JSON(a_large_followed_record_is_streamed_as_it_comes),
         JSON(a_followed_file_that_shrinks_stops_the_job),
+        JSON(a_followed_file_that_shrinks_and_grows_again_stops_the_job),
         JSON(a_followed_file_that_is_replaced_stops_the_job),
         JSON(a_followed_file_that_is_removed_stops_the_job),
         JSON(what_was_appended_before_a_replacement_is_still_read),
