@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "operator/base/fs.h"
 #include "operator/base/log.h"
+#include "operator/base/time.h"
 
 #define NICENESS 10
 #define REASON_MAX 1024
@@ -31,6 +33,7 @@ struct rwd_keeper {
     rwd_keeper_options options;
     atomic_bool stop;
     pthread_t thread;
+    bool room_missed;  // the thread's: it was said that there is no room for a copy
 
     pthread_mutex_t mutex;  // over all below
     pthread_cond_t changed;
@@ -116,6 +119,22 @@ static const rwd_checkpoint *to_copy(rwd_keeper *k, const rwd_checkpoint_list *l
     return old && copy->facts.next_offset != newest->facts.next_offset ? newest : NULL;
 }
 
+// As much as the copy takes must stay free behind it: commits and the next checkpoints come first.
+static bool room_for_copy(rwd_keeper *k, const rwd_checkpoint *source) {
+    uint64_t free_bytes = 0;
+    rwd_error ignored;
+    bool room = !rwd_disk_free(rwd_repo_path(k->repo), &free_bytes, &ignored) || free_bytes / 2 >= source->bytes;
+    if (!room && !k->room_missed) {
+        char have[RWD_TIME_TEXT_MAX], takes[RWD_TIME_TEXT_MAX];
+        rwd_size_text(free_bytes, have);
+        rwd_size_text(source->bytes, takes);
+        rwd_log(RWD_LOG_WARN, "checkpoint", "no independent copy is made: it takes %s, and of %s that are free as much must stay. Until there is room, one "
+                "damaged file may condemn all checkpoints; next: df -h %s", takes, have, rwd_repo_path(k->repo));
+    }
+    k->room_missed = !room;
+    return room;
+}
+
 static void copy_if_due(rwd_keeper *k) {
     rwd_checkpoint_list list;
     rwd_lineage lineage;
@@ -126,7 +145,7 @@ static void copy_if_due(rwd_keeper *k) {
     if (rwd_repo_list(k->repo, &list, &err)) {
         const rwd_checkpoint *source = to_copy(k, &list, &lineage, frontier);
         rwd_error_clear(&err);
-        if (source && !rwd_repo_copy_independent(k->repo, k->io, source->id, &k->stop, id, &err)) {
+        if (source && room_for_copy(k, source) && !rwd_repo_copy_independent(k->repo, k->io, source->id, &k->stop, id, &err)) {
             if (!stopping(k)) rwd_log_error(RWD_LOG_WARN, "checkpoint", &err);
             pthread_mutex_lock(&k->mutex);
             k->verify_due |= err.code == RWD_E_CORRUPT;  // the source is at fault: judged there

@@ -304,6 +304,23 @@ def test_a_full_disk_under_the_data_directory_stops_with_one_line_and_nothing_is
         driver.check_against(job.expected(), job)
 
 
+def test_an_independent_copy_is_not_made_where_it_would_fill_the_disk(make_job):
+    many = (f'{{"customer":"{os.urandom(12).hex()}","country":"NO","amount":{i % 900}.25,"quantity":{i % 7},"ts":{1700000000000 + i}}}' for i in range(200000))
+    job = make_job(many, checkpoints={"every": "1h", "full": {"keep": 0}})
+    with Tmpfs(job.folder / "data", "400m"):
+        job.run()
+        free = 13 << 20   # enough to open the state, and for a checkpoint of one more order
+        assert max(c["bytes"] for c in driver.checkpoints(job)) > 5 << 20
+        (job.folder / "data" / "filler").write_bytes(bytes(shutil.disk_usage(job.folder / "data").free - free))
+        job.append(next(orders(1)) + "\n")
+        job.set(checkpoints={"every": "1h"})
+        assert "no independent copy is made" in job.run().err
+        (job.folder / "data" / "filler").unlink()
+        job.append(next(orders(1)) + "\n")
+        job.run()
+        assert any(c["independent"] for c in driver.checkpoints(job))
+
+
 def test_a_full_disk_under_the_output_stops_with_one_line_and_nothing_is_doubled(make_job):
     job = make_job(orders(30000, keys=3000, bad_every=50), delivery={"commit_at": {"offset_multiple": 500}})
     with Tmpfs(job.out, "1m") as disk:
