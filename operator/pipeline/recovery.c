@@ -200,8 +200,16 @@ static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *
     char dir[RWD_PATH_MAX];
     int64_t began = rwd_clock_ns(op->clock);
     if (!rwd_repo_checkpoint_path(op->repo, base->id, dir, err)) return false;
+    // K6: retention, asked for through the admin socket, may be at work since before the last session ended.
+    rwd_read_lock lock;
+    if (!rwd_repo_read_lock(op->repo, base->id, &lock, err)) {
+        if (err->code == RWD_E_NOT_FOUND) err->decision = RWD_RETRY;  // it took this one: choose again
+        return false;
+    }
     rwd_participant *tables = rwd_tables_participant(op->tables);
-    if (!tables->ops->open(tables, dir, op->live, err)) return false;
+    bool opened = tables->ops->open(tables, dir, op->live, err);
+    rwd_read_lock_release(&lock);
+    if (!opened) return false;
     op->status.recovery_open_ns = rwd_clock_ns(op->clock) - began;
     return true;
 }
