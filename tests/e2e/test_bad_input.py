@@ -245,32 +245,25 @@ def test_a_missing_input_is_named(make_job):
     one_line(job.run(expect=NOT_FOUND), "orders.jsonl")
 
 
-def as_nobody():
-    os.setgid(65534)
-    os.setuid(65534)
-
-
-def open_up(job):
-    """Lets another user come as far as the job's folder, and read all of it."""
+def reachable(job):
+    """Opens the job's folder to any user, and puts the program where any user can start it."""
     for parent in [job.folder, *job.folder.parents]:
         if str(parent) not in ("/", "/tmp"):
             os.chmod(parent, os.stat(parent).st_mode | 0o755)
+    program = job.folder / "rewind"
+    shutil.copy(driver.PROGRAM, program)
+    program.chmod(0o755)
+    return program
 
 
 @pytest.mark.parametrize("place", ["data", "out"])
 def test_a_place_that_may_not_be_written_is_named(place, make_job):
     job = make_job(orders(10))
-    (job.folder / place).mkdir(exist_ok=True)
-    os.chmod(job.folder / place, 0o555)
-    if os.geteuid() == 0:
-        open_up(job)
-        done = job.run(expect=IO, preexec=as_nobody) if place == "data" else None
-        if place == "out":
-            (job.folder / "data").mkdir()
-            os.chmod(job.folder / "data", 0o777)
-            done = job.run(expect=IO, preexec=as_nobody)
-    else:
-        done = job.run(expect=IO)
+    (job.folder / "data").mkdir()
+    for folder in ("data", "out"):
+        os.chmod(job.folder / folder, 0o555 if folder == place else 0o777)
+    program = reachable(job)
+    done = job.run(expect=IO, program=program, user=65534 if os.geteuid() == 0 else None)   # root may write anywhere
     one_line(done, place, "ermission")
 
 

@@ -32,10 +32,10 @@ def environment(**more):
     return {**clean, "LC_ALL": "C.UTF-8", **{k: str(v) for k, v in more.items()}}
 
 
-def rewind(*words, expect=0, cwd=None, stdin=None, preexec=None, **env):
+def rewind(*words, expect=0, cwd=None, user=None, program=PROGRAM, **env):
     """Runs the program to its end and returns it; `expect` is the exit code it must have (None: any)."""
-    done = subprocess.run([PROGRAM, *map(str, words)], cwd=cwd, env=environment(**env), stdin=stdin or subprocess.DEVNULL, timeout=PATIENCE * 2,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=preexec)
+    done = subprocess.run([program, *map(str, words)], cwd=cwd, user=user, group=user, env=environment(**env), stdin=subprocess.DEVNULL, timeout=PATIENCE * 2,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     done.out, done.err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     shown = " ".join(["rewind", *map(str, words)])
     assert expect is None or done.returncode == expect, f"{shown}\nexit code {done.returncode}, not {expect}\n{done.out}\n{done.err}"
