@@ -29,33 +29,21 @@ void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
 
 // ---------------------------------------------------------------------------------------------- commits
 
-typedef struct rwd_publish_changes { rwd_operator *op; size_t sink; } rwd_publish_changes;
+static bool publishes(const rwd_job_sink *sink, uint16_t table) { return sink->table == table && sink->emit == RWD_EMIT_COMMIT; }
 
+// Several sinks may want one table: its changes are taken once and put into each.
 static void put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
-    (void)table;
-    const rwd_publish_changes *what = context;
-    what->op->sink->ops->put_row(what->op->sink, what->sink, key, row, row_size, what->op->position.next_offset - 1);
+    rwd_operator *op = context;
+    for (size_t s = 0; s < op->job->sink_count; s++)
+        if (publishes(&op->job->sinks[s], table)) op->sink->ops->put_row(op->sink, s, key, row, row_size, op->position.next_offset - 1);
 }
 
-// emit: commit publishes the newest value of every key changed since the last commit (E1). Several sinks may want one table: its changes
-// are taken once and put into each.
-typedef struct rwd_fan_out { rwd_operator *op; } rwd_fan_out;
-static void put_change_to_all(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
-    rwd_operator *op = ((rwd_fan_out *)context)->op;
-    for (size_t s = 0; s < op->job->sink_count; s++) {
-        if (op->job->sinks[s].table != table || op->job->sinks[s].emit != RWD_EMIT_COMMIT) continue;
-        rwd_publish_changes one = {op, s};
-        put_change(&one, table, key, row, row_size);
-    }
-}
-
+// emit: commit publishes the newest value of every key changed since the last commit (E1).
 static void put_changes(rwd_operator *op) {
-    rwd_fan_out context = {op};
     for (size_t t = 0; t < op->job->table_count; t++) {
         bool wanted = false;
-        for (size_t s = 0; s < op->job->sink_count; s++)
-            wanted |= op->job->sinks[s].table == t && op->job->sinks[s].emit == RWD_EMIT_COMMIT;
-        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, put_change_to_all, &context);
+        for (size_t s = 0; s < op->job->sink_count; s++) wanted |= publishes(&op->job->sinks[s], (uint16_t)t);
+        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, put_change, op);
     }
 }
 
