@@ -247,13 +247,6 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
 
 // No C where C is kept: lawful only for a genesis checkpoint whose commit never happened (C2); else someone took C away (C5).
 static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error *err) {
-    if (rwd_repo_genesis_committed(op->repo)) {
-        rwd_fail(err, RWD_E_POSITION, "checkpoints exist (newest %s at offset %" PRId64 "), but nothing says what was committed: the commit log is gone",
-                 newest->id, newest->facts.next_offset);
-        rwd_error_at(err, "%s", op->data);
-        return rwd_error_next(err, "put the outputs and their .commits log back where the job file says; or start over with: rewind run --fresh %s",
-                              op->job->file);
-    }
     if (!check_logic(op, newest->facts.lineage, err)) return false;
     rwd_commit pinned = {.next_offset = op->lineage.genesis};
     return recover_to(op, &pinned, false, err) && commit_genesis(op, err);
@@ -329,11 +322,19 @@ static bool refuse_lost_checkpoints(rwd_operator *op, bool found, rwd_error *err
     return rwd_error_next(err, "put the folder back; or start over, with all that is there moved aside: rewind run %s --fresh", op->job->file);
 }
 
-// (2) All that can be refused without touching outputs: foreign commits, lost checkpoints, other logic, a C that moved back. Absence of C is judged later.
+// C5: C was committed, and is kept beside the outputs. Judged before anything is made there: the folder may just not be mounted.
+static bool refuse_lost_commits(rwd_operator *op, rwd_error *err) {
+    if (!op->sink->ops->holds_c(op->sink) || !rwd_repo_genesis_committed(op->repo)) return true;
+    rwd_fail(err, RWD_E_POSITION, "checkpoints exist, but nothing says what was committed: the commit log is gone");
+    rwd_error_at(err, "%s", op->data);
+    return rwd_error_next(err, "put the outputs and their .commits log back where the job file says; or start over with: rewind run %s --fresh", op->job->file);
+}
+
+// (2) All that can be refused without touching outputs: foreign commits, lost checkpoints or commits, other logic, a C that moved back.
 static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
     if (found && !refuse_foreign(op, commit, err)) return false;
     if (!refuse_lost_checkpoints(op, found, err)) return false;
-    if (!found) return true;
+    if (!found) return refuse_lost_commits(op, err);
     if (!check_logic(op, commit->lineage, err)) return false;
     return op->options.restore_to || refuse_moved_back(op, commit, err);
 }

@@ -40,6 +40,25 @@ def test_a_kill_between_the_first_commit_and_its_mark_does_not_hide_a_later_loss
     assert "the commit log is gone" in done.err
 
 
+@pytest.mark.parametrize("gone", ["the log", "the folder"])
+def test_where_c_is_lost_nothing_is_made_in_its_place(tmp_path, gone):
+    job = Job(tmp_path / "job", orders(500))
+    job.run()
+    shutil.move(job.out, tmp_path / "away")
+    if gone == "the log":
+        shutil.copytree(tmp_path / "away", job.out)
+        (job.out / "customers.jsonl.commits").unlink()
+    before = sorted(job.folder.glob("out/*"))
+    done = job.run(expect=8)
+    assert "the commit log is gone" in done.err
+    assert sorted(job.folder.glob("out/*")) == before
+    shutil.rmtree(job.out, ignore_errors=True)
+    shutil.move(tmp_path / "away", job.out)
+    job.append("".join(line + "\n" for line in orders(100, first=500)))
+    job.run()
+    driver.check_against(job.expected(), job)
+
+
 @pytest.mark.parametrize("outputs_too", [False, True])
 def test_a_data_directory_without_its_checkpoints_does_not_begin_anew(tmp_path, outputs_too):
     job = Job(tmp_path / "job", orders(500))
