@@ -31,6 +31,7 @@ static bool fail(rwd_error *err, int system_error, const char *what, const char 
     if (system_error == ENOENT && err) err->code = RWD_E_NOT_FOUND, err->decision = rwd_code_decision(RWD_E_NOT_FOUND);
     if (err && err->code == RWD_E_DISK_FULL) (void)rwd_error_next(err, "df -h %s", path);
     if (err && err->code == RWD_E_PERMISSION) (void)rwd_error_next(err, "ls -ld %s", path);
+    if (err && err->code == RWD_E_IO) (void)rwd_error_next(err, "dmesg | tail, then start again once the disk works");
     return rwd_error_at(err, "%s", path);
 }
 

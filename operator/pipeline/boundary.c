@@ -5,6 +5,7 @@
 //   K2  when no clean slot is left, the pipeline commits and checkpoints early, or waits.
 #include <assert.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
@@ -201,12 +202,35 @@ static bool poll_checkpoint(rwd_operator *op, rwd_error *err) {
     return rwd_fail(err, RWD_E_INTERNAL, "the checkpointer gave an outcome that does not exist");
 }
 
+static bool in_use(const rwd_operator *op, const rwd_checkpoint_file *file) {
+    struct stat live;
+    char path[RWD_PATH_MAX];
+    rwd_error ignored;
+    return rwd_path_join(path, op->live, file->name, &ignored) && stat(path, &live) == 0 && (uint64_t)live.st_ino == file->inode;
+}
+
+// Do the files in use share bytes with that checkpoint? Where it cannot be told, they do.
+static bool shares_with_live(rwd_operator *op, const char *id) {
+    rwd_checkpoint_list list = {0};
+    rwd_error ignored;
+    if (!rwd_repo_list(op->repo, &list, &ignored)) return true;
+    bool known = false, shared = false;
+    for (size_t i = 0; i < list.count; i++) {
+        if (strcmp(list.items[i].id, id) != 0 || list.items[i].file_count == 0) continue;
+        known = true;
+        for (size_t f = 0; f < list.items[i].file_count; f++) shared |= in_use(op, &list.items[i].files[f]);
+    }
+    rwd_checkpoint_list_deinit(&list);
+    return shared || !known;
+}
+
 static bool poll_keeper(rwd_operator *op, rwd_error *err) {
     char id[RWD_CHECKPOINT_ID];
     rwd_error why;
     if (!op->keeper || !rwd_keeper_found_bad(op->keeper, id, &why)) return true;
     op->status.quarantined++;
-    // K5: the files in use may be links to the same bytes; what was read from them is not to be trusted.
+    if (!shares_with_live(op, id)) return true;  // said aloud by the keeper; what is in use is not touched by it
+    // K5: the files in use are links to bytes of the same checkpoint; what was read from them is not to be trusted.
     *err = why;
     err->decision = RWD_ROLLBACK;
     return false;
@@ -276,6 +300,14 @@ static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
 
+// The open transaction has reached its share of the memory: a slow sink slows the fetch, never grows a queue.
+static bool bound_transaction(rwd_operator *op, rwd_error *err) {
+    if (op->job->delivery.offset_multiple == 0) return rwd_end_transaction(op, true, err);
+    if (op->at_boundary) return true;
+    rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the output between two commits fixed to offsets");
+    return rwd_error_next(err, "raise state.memory, or lower delivery.commit_at.offset_multiple (now %" PRId64 ")", op->job->delivery.offset_multiple);
+}
+
 bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     int64_t now = rwd_clock_ns(op->clock);
     if (!rwd_poll_outcomes(op, err)) return false;
@@ -283,8 +315,7 @@ bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     if ((reason && op->job->delivery.offset_multiple == 0) || commit_due(op, now)) {
         if (!rwd_end_transaction(op, false, err)) return false;
     }
-    if (op->job->delivery.offset_multiple == 0 && pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] && !rwd_end_transaction(op, true, err))
-        return false;  // a slow sink slows the fetch, never grows a queue
+    if (pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] && !bound_transaction(op, err)) return false;
     if (reason && op->at_boundary) {
         if (room_for_checkpoint(op)) {
             if (!rwd_freeze(op, reason, op->committing < 0, err)) return false;

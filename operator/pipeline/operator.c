@@ -336,8 +336,8 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
     if (!go_live(op, err)) return false;
     bool ended = false;
     if (!run_live(op, &ended, err)) {
-        // An event that stops the job is no damage: what came before it is kept.
-        if (rwd_code_decision(err->code) == RWD_SKIP) {
+        // An event that stops the job, or an input that was taken away, is no damage: what came before is kept.
+        if (rwd_code_decision(err->code) == RWD_SKIP || err->code == RWD_E_SOURCE_CHANGED) {
             rwd_error second;
             if (!rwd_finish(op, false, &second)) rwd_log_error(RWD_LOG_WARN, "operator", &second);
         }
