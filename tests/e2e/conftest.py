@@ -35,3 +35,13 @@ def make_job(tmp_path):
         return made[-1]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    """One real broker for all tests of a worker; topics and groups are named after the test."""
+    import broker as support
+
+    made = support.Broker(tmp_path_factory.mktemp("broker"))
+    yield made
+    made.close()

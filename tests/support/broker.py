@@ -1,0 +1,263 @@
+"""A real broker for tests: Apache Kafka, one node in KRaft mode, in a process and a folder of its own.
+
+    broker = Broker(folder)         formats its storage, starts it, and waits until it answers
+    broker.topic("orders", partitions=2, **config)
+    broker.kill(); broker.start()   kill -9, and the same data again
+    broker.freeze(); broker.thaw()  SIGSTOP and SIGCONT
+    broker.close()
+
+The jars come from Maven (tests/support/kafka/pom.xml) into build/kafka, once. All that a machine needs is a JDK and Maven. Tests look at topics through
+an independent client, confluent-kafka.
+"""
+import base64
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import confluent_kafka
+import confluent_kafka.admin
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+POM = ROOT / "tests" / "support" / "kafka" / "pom.xml"
+JARS = pathlib.Path(os.environ.get("REWIND_TEST_KAFKA", ROOT / "build" / "kafka"))
+PACKAGES = {"java": "default-jre-headless", "mvn": "maven"}
+PATIENCE = 120
+HEAP = "-Xmx320m"
+
+# Small and quick: one node, no replicas, groups and transactions without delays.
+SERVER = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 1,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "default.replication.factor": 1,
+    "auto.create.topics.enable": "false",
+    "log.cleaner.dedupe.buffer.size": 2000000,
+    "log.cleaner.backoff.ms": 200,
+    "log.retention.check.interval.ms": 500,
+    "log.initial.task.delay.ms": 500,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    "num.network.threads": 2,
+    "num.io.threads": 2,
+    "controlled.shutdown.enable": "false",
+}
+
+
+def need(program):
+    found = shutil.which(program)
+    if not found:
+        raise RuntimeError(f"{program} is missing; install it with: apt-get install -y {PACKAGES[program]}")
+    return found
+
+
+def jars():
+    """The folder of jars, fetched if it is not there. Several test workers may ask at once."""
+    done = JARS / "complete"
+    wanted = POM.read_text()
+    JARS.parent.mkdir(parents=True, exist_ok=True)
+    with open(JARS.parent / "kafka.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists() and done.read_text() == wanted:
+            return JARS
+        shutil.rmtree(JARS, ignore_errors=True)
+        command = [need("mvn"), "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={JARS}", "-DincludeScope=runtime"]
+        fetched = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        if fetched.returncode:
+            raise RuntimeError(f"Maven could not fetch the broker; try: {' '.join(command)}\n{fetched.stdout}{fetched.stderr}")
+        done.write_text(wanted)
+    return JARS
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def java(main, *words, heap=HEAP):
+    return [need("java"), heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-cp", f"{jars()}/*", main, *map(str, words)]
+
+
+class Broker:
+    def __init__(self, folder, **settings):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.controller = free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = None
+        self.settings = {
+            **SERVER,
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller}",
+            "log.dirs": str(self.folder / "data"),
+            **{name.replace("_", "."): value for name, value in settings.items()},
+        }
+        self.properties = self.folder / "server.properties"
+        self.properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        cluster = base64.urlsafe_b64encode(b"\x69" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # no id begins with a dash
+        self.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self.properties)
+        self.start()
+
+    def run(self, main, *words):
+        done = subprocess.run(java(main, *words), capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, f"{main} failed:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    # -------------------------------------------------------------------------------------------- its process
+    def start(self, wait=True):
+        assert self.process is None
+        with open(self.folder / "broker.log", "ab") as log:
+            self.process = subprocess.Popen(java("kafka.Kafka", self.properties), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+        if wait:
+            self.ready()
+
+    def ready(self):
+        deadline = time.monotonic() + PATIENCE
+        admin = self.admin()
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the broker ended:\n{self.log()}"
+            try:
+                if admin.list_topics(timeout=1).brokers:
+                    return
+            except confluent_kafka.KafkaException:
+                pass
+        raise AssertionError(f"the broker does not answer:\n{self.log()}")
+
+    def log(self):
+        return (self.folder / "broker.log").read_text(errors="replace")[-4000:]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.process = None
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        if self.process:
+            self.thaw()
+            self.kill()
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+    # -------------------------------------------------------------------------------------------- its clients
+    def client(self, **more):
+        quiet = {"bootstrap.servers": self.address, "log_level": 0}
+        return {**quiet, **{name.replace("_", "."): value for name, value in more.items()}}
+
+    def admin(self):
+        return confluent_kafka.admin.AdminClient(self.client())
+
+    def topic(self, name, partitions=1, **config):
+        config = {key.replace("_", "."): str(value) for key, value in config.items()}
+        admin = self.admin()   # lives until the answer is there
+        admin.create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1, config=config)])[name].result(PATIENCE)
+        return name
+
+    def delete_topic(self, name):
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(PATIENCE)
+
+    def delete_records(self, topic, partition, before):
+        admin = self.admin()
+        for done in admin.delete_records([confluent_kafka.TopicPartition(topic, partition, before)]).values():
+            done.result(PATIENCE)
+
+    def produce(self, topic, values, partition=0, **properties):
+        """Each value is bytes or text, or a dict of what Producer.produce takes."""
+        producer = confluent_kafka.Producer(self.client(linger_ms=5, enable_idempotence=True, **properties))
+        failures = []
+
+        def told(error, _):
+            if error:
+                failures.append(error)
+
+        for value in values:
+            given = value if isinstance(value, dict) else {"value": value}
+            while True:
+                try:
+                    producer.produce(topic, partition=partition, on_delivery=told, **given)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        assert producer.flush(PATIENCE) == 0
+        assert not failures, failures[:3]
+
+    def produce_transaction(self, topic, values, partition=0, commit=True, **properties):
+        producer = confluent_kafka.Producer(self.client(transactional_id=f"test-{uuid.uuid4()}", **properties))
+        producer.init_transactions(PATIENCE)
+        producer.begin_transaction()
+        for value in values:
+            given = value if isinstance(value, dict) else {"value": value}
+            producer.produce(topic, partition=partition, **given)
+        producer.flush(PATIENCE)
+        producer.commit_transaction(PATIENCE) if commit else producer.abort_transaction(PATIENCE)
+
+    def bounds(self, topic, partition=0):
+        consumer = confluent_kafka.Consumer(self.client(group_id="test-bounds"))
+        try:
+            return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), timeout=PATIENCE)
+        finally:
+            consumer.close()
+
+    def read(self, topic, partition=0, isolation="read_committed", offset=0):
+        """All committed messages of a partition, in order, up to its end."""
+        consumer = confluent_kafka.Consumer(self.client(group_id="test-read", isolation_level=isolation, enable_partition_eof=True,
+                                                        auto_offset_reset="earliest", enable_auto_commit=False))
+        messages = []
+        try:
+            consumer.assign([confluent_kafka.TopicPartition(topic, partition, offset)])
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                for message in consumer.consume(1000, 1):
+                    if not message.error():
+                        messages.append(message)
+                    elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                        return messages
+                    else:
+                        raise AssertionError(message.error())
+        finally:
+            consumer.close()
+        raise AssertionError(f"no end of {topic}/{partition}")
+
+    def committed(self, group, topic, partition=0):
+        """(offset, metadata) of the group, or None."""
+        request = confluent_kafka.ConsumerGroupTopicPartitions(group, [confluent_kafka.TopicPartition(topic, partition)])
+        admin = self.admin()
+        answer = admin.list_consumer_group_offsets([request])[group].result(PATIENCE)
+        found = answer.topic_partitions[0]
+        return None if found.error or found.offset < 0 else (found.offset, found.metadata)
+
+    def commit(self, group, topic, offset, partition=0, metadata=None):
+        """A plain commit, as any client could make."""
+        at = confluent_kafka.TopicPartition(topic, partition, offset, metadata) if metadata is not None else \
+            confluent_kafka.TopicPartition(topic, partition, offset)
+        consumer = confluent_kafka.Consumer(self.client(group_id=group, enable_auto_commit=False))
+        try:
+            consumer.commit(offsets=[at], asynchronous=False)
+        finally:
+            consumer.close()
