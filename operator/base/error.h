@@ -73,6 +73,11 @@ typedef enum rwd_exit {
     X(POSITION, "position", RWD_PARK, RWD_EXIT_SOURCE, "the committed position is not inside the input")                          \
     X(COMMIT_MOVED, "commit-moved", RWD_PARK, RWD_EXIT_INCOMPATIBLE, "the committed position moved back below a checkpoint")      \
     X(FENCED, "fenced", RWD_FATAL, RWD_EXIT_FENCED, "another owner took over; this one has stopped")                              \
+    X(BROKER, "broker", RWD_RETRY, RWD_EXIT_IO, "no broker answers now; the same may work later")                                 \
+    X(REFUSED, "refused", RWD_PARK, RWD_EXIT_IO, "the broker refuses this client: credentials, certificate or permissions")       \
+    X(TOPIC, "topic", RWD_PARK, RWD_EXIT_SOURCE, "a topic or partition does not exist")                                           \
+    X(KAFKA, "kafka", RWD_PARK, RWD_EXIT_IO, "the broker or its client library cannot do what is asked")                          \
+    X(PRODUCER, "producer", RWD_ROLLBACK, RWD_EXIT_IO, "the producer of the transactions is done with; recovery makes another")   \
     X(MALFORMED, "malformed", RWD_SKIP, RWD_EXIT_OK, "the record cannot be parsed")                                               \
     X(MISSING_FIELD, "missing-field", RWD_SKIP, RWD_EXIT_OK, "a required field is absent, empty or null")                         \
     X(WRONG_TYPE, "wrong-type", RWD_SKIP, RWD_EXIT_OK, "a field does not have its declared type")                                 \

@@ -27,7 +27,7 @@ Finding = collections.namedtuple("Finding", "rule path line text")
 
 # Vendor header (a pattern of what stands between the brackets) -> the only files or folders that may include it.
 DOORS = [
-    (r"librdkafka/.*|rdkafka\.h", []),
+    (r"librdkafka/.*|rdkafka\.h", ["operator/kafka/"]),
     (r"rocksdb/.*", ["state/store.c"]),
     (r"liburing\.h|liburing/.*|linux/io_uring\.h", ["checkpoints/io/"]),
     (r"simdjson\.h", ["operator/logic/json_index.cpp", "tests/bench/decode_bare.cpp"]),
@@ -53,11 +53,12 @@ ROOMS = {
     "proto": ["operator/base"],
     "state": ["operator/base", "proto"],
     "checkpoints": ["operator/base", "proto"],
-    "operator/config": ["operator/base", "state"],
-    "operator/source": ["operator/base", "checkpoints", "operator/config"],
+    "operator/kafka": ["operator/base"],
+    "operator/config": ["operator/base", "state", "operator/kafka"],
+    "operator/source": ["operator/base", "checkpoints", "operator/kafka", "operator/config"],
     "operator/logic": ["operator/base", "state", "operator/config", "operator/source"],
-    "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/config"],
-    "operator/pipeline": ["operator/base", "proto", "state", "checkpoints", "operator/config", "operator/source", "operator/logic",
+    "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config"],
+    "operator/pipeline": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config", "operator/source", "operator/logic",
                           "operator/sink"],
     "operator/admin": ["operator/base", "proto", "checkpoints", "state", "operator/config", "operator/pipeline"],
     "operator/http": ["operator/base", "operator/pipeline"],
@@ -460,7 +461,7 @@ CLEAN = {
 # rule, path, text that replaces or makes the file, what has to be found (a part of its text)
 BREAKS = [
     ("door", "state/thing.c", "#include <rdkafka.h>\n", "rdkafka"),
-    ("door", "state/thing.c", "#include <librdkafka/rdkafka.h>\n", "nobody"),
+    ("door", "state/thing.c", "#include <librdkafka/rdkafka.h>\n", "operator/kafka/"),
     ("door", "operator/sink/file.c", "#include <rocksdb/c.h>\n", "state/store.c"),
     ("door", "checkpoints/repository.c", "#include <liburing.h>\n", "checkpoints/io/"),
     ("door", "operator/logic/decode.c", "  #  include <simdjson.h>\n", "json_index"),

@@ -1,0 +1,22 @@
+// What every client of a cluster needs to be told.
+//
+// This folder is the only door to librdkafka: its types, threads and errors stay in here.
+//
+// Thread: any; borrowed for the time of a call.
+#ifndef OPERATOR_KAFKA_CLIENT_H
+#define OPERATOR_KAFKA_CLIENT_H
+
+#include "operator/kafka/properties.h"
+
+#define RWD_KAFKA_ANSWER_MS 10000  // how long one question waits for its answer before the caller decides again
+
+typedef struct rwd_kafka_settings {
+    const char *brokers;
+    const char *group;
+    const char *client;                      // client.id: the job's name
+    const rwd_kafka_property *properties;    // the job's
+    size_t property_count;
+    uint64_t memory;                         // bytes of records that a consumer may hold ahead
+} rwd_kafka_settings;
+
+#endif

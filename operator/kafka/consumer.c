@@ -1,0 +1,328 @@
+// The consumer (consumer.h): assign, batch consume on the forwarded partition queue, questions about the partition.
+//
+// What must stay true: offsets handed out rise, from the assigned one on; bytes handed out stay valid until the next call.
+#include "operator/kafka/consumer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "operator/base/log.h"
+#include "operator/base/time.h"
+#include "operator/kafka/kafka_private.h"
+
+#define DESTROY_MS 5000
+#define PROBE_NS 1000000000LL   // while brokers are away: how often one is asked
+#define PROBE_MS 100
+#define RAW_HEAD 16             // time, size of the value, size of the key
+#define ABSENT UINT32_MAX       // in place of the size of a value or key that is null
+
+struct rwd_kafka_consumer {
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;     // of the partition
+    char *topic;
+    unsigned partition;
+    rwd_clock *clock;
+    int64_t next;                // offsets below it are not handed out; -1: nothing is assigned
+    rd_kafka_message_t **messages;
+    rwd_kafka_record *records;
+    rwd_buf bytes;
+    int64_t away_us, probed_ns;
+};
+
+// ---- who is there
+
+static void lost(rwd_kafka_consumer *consumer, const char *reason) {
+    if (consumer->away_us) return;
+    consumer->away_us = rwd_clock_wall_us(consumer->clock);
+    rwd_log(RWD_LOG_WARN, "kafka", "no broker answers (%s); waiting", reason);
+}
+
+static void found(rwd_kafka_consumer *consumer) {
+    if (!consumer->away_us) return;
+    char since[RWD_TIME_TEXT_MAX] = "";
+    size_t size = rwd_time_text(consumer->away_us, since);
+    rwd_log(RWD_LOG_INFO, "kafka", "a broker answers again; there was none since %.*s", (int)size, since);
+    consumer->away_us = 0;
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque) {
+    (void)rk;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) lost(opaque, reason);
+    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL) rwd_log(RWD_LOG_WARN, "kafka", "%s", reason);
+}
+
+// librdkafka says when brokers are lost, not when they are back.
+static void probe(rwd_kafka_consumer *consumer) {
+    int64_t now = rwd_clock_ns(consumer->clock), low, high;
+    if (!consumer->away_us || now - consumer->probed_ns < PROBE_NS) return;
+    consumer->probed_ns = now;
+    if (rd_kafka_query_watermark_offsets(consumer->rk, consumer->topic, (int32_t)consumer->partition, &low, &high, PROBE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        found(consumer);
+}
+
+int64_t rwd_kafka_consumer_away_us(const rwd_kafka_consumer *consumer) { return consumer->away_us; }
+
+// ---- life
+
+static bool configure(const rwd_kafka_settings *settings, rwd_kafka_consumer *self, rd_kafka_conf_t **out, rwd_error *err) {
+    if (!rwd_kafka_conf(settings, out, err)) return false;
+    rwd_kafka_own(*out, "group.id", settings->group);
+    rwd_kafka_own(*out, "enable.auto.commit", "false");
+    rwd_kafka_own(*out, "enable.auto.offset.store", "false");
+    rwd_kafka_own(*out, "check.crcs", "true");
+    rwd_kafka_own(*out, "auto.offset.reset", "error");
+    rwd_kafka_own(*out, "enable.partition.eof", "true");
+    rwd_kafka_own(*out, "isolation.level", "read_committed");
+    rwd_kafka_own(*out, "queued.min.messages", "1000000");  // with fewer, 2.0.2 sleeps for a second whenever its queue is full
+    char kilobytes[32];
+    (void)snprintf(kilobytes, sizeof kilobytes, "%" PRIu64, settings->memory < 1024 * 1024 ? 1024 : settings->memory / 1024);
+    rwd_kafka_own(*out, "queued.max.messages.kbytes", kilobytes);
+    rd_kafka_conf_set_opaque(*out, self);
+    rd_kafka_conf_set_error_cb(*out, on_error);
+    return true;
+}
+
+bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *topic, unsigned partition, rwd_clock *clock,
+                             rwd_kafka_consumer **out, rwd_error *err) {
+    rwd_kafka_consumer *self = rwd_calloc(1, sizeof *self);
+    rd_kafka_conf_t *conf;
+    self->topic = rwd_strdup(topic);
+    self->partition = partition;
+    self->clock = clock;
+    self->next = -1;
+    self->messages = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->messages);
+    self->records = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->records);
+    if (!configure(settings, self, &conf, err) || !rwd_kafka_new(RD_KAFKA_CONSUMER, conf, &self->rk, err)) {
+        rwd_kafka_consumer_close(self);
+        return false;
+    }
+    *out = self;
+    return true;
+}
+
+void rwd_kafka_consumer_close(rwd_kafka_consumer *self) {
+    if (!self) return;
+    if (self->queue) rd_kafka_queue_destroy(self->queue);
+    if (self->rk) rd_kafka_destroy_flags(self->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // it never joined its group
+    rwd_buf_deinit(&self->bytes);
+    free(self->messages);
+    free(self->records);
+    free(self->topic);
+    free(self);
+}
+
+// ---- questions
+
+static bool at_partition(const rwd_kafka_consumer *self, rwd_error *err) { return rwd_error_at(err, "%s/%u", self->topic, self->partition); }
+
+bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *self, char **out, rwd_error *err) {
+    char *id = rd_kafka_clusterid(self->rk, RWD_KAFKA_ANSWER_MS);
+    if (!id) {
+        (void)rd_kafka_poll(self->rk, 0);
+        return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
+    }
+    *out = rwd_strdup(id);
+    rd_kafka_mem_free(self->rk, id);
+    return true;
+}
+
+static bool judge_topic(const rwd_kafka_consumer *self, const rd_kafka_metadata_t *metadata, int *out_count, rwd_error *err) {
+    const rd_kafka_metadata_topic_t *topic = metadata->topic_cnt == 1 ? &metadata->topics[0] : NULL;
+    if (!topic || topic->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)rwd_kafka_fail(err, topic ? topic->err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NULL, "cannot look at the topic");
+        return at_partition(self, err);
+    }
+    *out_count = topic->partition_cnt;
+    if (self->partition < (unsigned)topic->partition_cnt) return true;
+    (void)rwd_fail(err, RWD_E_TOPIC, "the topic has %d partitions, 0 to %d", topic->partition_cnt, topic->partition_cnt - 1);
+    (void)rwd_error_next(err, "correct source.kafka.partition in the job file");
+    return at_partition(self, err);
+}
+
+bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd_error *err) {
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, self->topic, NULL);
+    if (!topic) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot look at topic %s", self->topic);
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(self->rk, 0, topic, &metadata, RWD_KAFKA_ANSWER_MS);
+    bool ok;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) ok = judge_topic(self, metadata, out_count, err);
+    else ok = rwd_kafka_fail(err, code, NULL, "cannot look at topic %s", self->topic);
+    if (metadata) rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(topic);
+    return ok;
+}
+
+bool rwd_kafka_consumer_bounds(rwd_kafka_consumer *self, int64_t *out_low, int64_t *out_high, rwd_error *err) {
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(self->rk, self->topic, (int32_t)self->partition, out_low, out_high, RWD_KAFKA_ANSWER_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    (void)rwd_kafka_fail(err, code, NULL, "cannot learn where the partition begins and ends");
+    return at_partition(self, err);
+}
+
+bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *self, int64_t time_ms, int64_t *out, rwd_error *err) {
+    int64_t low;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
+    at->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(self->rk, list, RWD_KAFKA_ANSWER_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
+    *out = at->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return *out >= 0 || rwd_kafka_consumer_bounds(self, &low, out, err);
+    (void)rwd_kafka_fail(err, code, NULL, "cannot learn the offset of a time");
+    return at_partition(self, err);
+}
+
+// ---- where to read
+
+static bool assign(rwd_kafka_consumer *self, const rd_kafka_topic_partition_list_t *list, rwd_error *err) {
+    rd_kafka_resp_err_t code = rd_kafka_assign(self->rk, list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    (void)rwd_kafka_fail(err, code, NULL, "cannot assign the partition");
+    return at_partition(self, err);
+}
+
+// Not by seek: 2.0.2 may hand out records from before it. The partition's queue is taken out of the common one first, so that nothing goes astray.
+bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_error *err) {
+    if (self->next >= 0 && !assign(self, NULL, err)) return false;
+    if (!self->queue) {
+        self->queue = rd_kafka_queue_get_partition(self->rk, self->topic, (int32_t)self->partition);
+        if (!self->queue) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NULL, "cannot read %s/%u", self->topic, self->partition);
+        rd_kafka_queue_forward(self->queue, NULL);
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition)->offset = offset;
+    bool ok = assign(self, list, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    self->next = offset;
+    return ok;
+}
+
+// ---- batches
+
+static rd_kafka_headers_t *headers_of(const rd_kafka_message_t *message) {
+    rd_kafka_headers_t *headers = NULL;
+    return rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR ? headers : NULL;
+}
+
+static void append_sized(rwd_buf *out, const void *data, size_t size) {
+    uint8_t head[4];
+    rwd_put_le32(head, data || size ? (uint32_t)size : ABSENT);
+    rwd_buf_append(out, head, sizeof head);
+    if (size) rwd_buf_append(out, data, size);
+}
+
+static void append_headers(rwd_buf *out, const rd_kafka_headers_t *headers) {
+    const char *name;
+    const void *value;
+    size_t size;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        append_sized(out, name, strlen(name));
+        append_sized(out, value, size);
+    }
+}
+
+// E4: time, value, key and headers in one run of bytes; the offset is the seed of the hash. Slices are filled in when the buffer does not move any more.
+static void take_message(rwd_kafka_consumer *self, const rd_kafka_message_t *message, rwd_kafka_record *record, size_t *out_at) {
+    rd_kafka_timestamp_type_t kind;
+    rwd_buf *out = &self->bytes;
+    int64_t time_ms = rd_kafka_message_timestamp(message, &kind);
+    if (kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) time_ms = -1;
+    rwd_buf_reserve(out, RAW_HEAD + message->len + message->key_len);
+    uint8_t *at = out->data + out->size;
+    *out_at = out->size;
+    rwd_put_le64(at, (uint64_t)time_ms);
+    rwd_put_le32(at + 8, message->payload ? (uint32_t)message->len : ABSENT);
+    rwd_put_le32(at + 12, message->key ? (uint32_t)message->key_len : ABSENT);
+    if (message->len) memcpy(at + RAW_HEAD, message->payload, message->len);
+    if (message->key_len) memcpy(at + RAW_HEAD + message->len, message->key, message->key_len);
+    out->size += RAW_HEAD + message->len + message->key_len;
+    const rd_kafka_headers_t *headers = headers_of(message);
+    if (headers) append_headers(out, headers);
+    *record = (rwd_kafka_record){
+        .offset = message->offset,
+        .time_ms = time_ms,
+        .raw = {NULL, out->size - *out_at},
+        .value = {message->payload ? (const uint8_t *)"" : NULL, message->len},
+        .key = {message->key ? (const uint8_t *)"" : NULL, message->key_len},
+    };
+}
+
+static bool position_error(rwd_kafka_consumer *self, rwd_error *err) {
+    int64_t low, high;
+    rwd_error second;
+    if (rwd_kafka_consumer_bounds(self, &low, &high, &second))
+        (void)rwd_fail(err, RWD_E_POSITION, "offset %" PRId64 " is not in the partition, which holds [%" PRId64 ", %" PRId64 "): records were %s", self->next, low,
+                       high, self->next < low ? "removed before they were read" : "taken away from its end");
+    return at_partition(self, err);
+}
+
+// A message that is no record. True: reading goes on.
+static bool take_event(rwd_kafka_consumer *self, const rd_kafka_message_t *message, bool *out_end, rwd_error *err) {
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: *out_end = true; return true;
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: lost(self, rd_kafka_message_errstr(message)); return true;
+    default: break;
+    }
+    (void)rwd_kafka_fail(err, message->err, rd_kafka_message_errstr(message), "cannot read");
+    (void)at_partition(self, err);
+    if (err->decision == RWD_RETRY) {
+        lost(self, rd_kafka_message_errstr(message));
+        return true;
+    }
+    return err->code == RWD_E_POSITION ? position_error(self, err) : false;
+}
+
+static ssize_t receive(rwd_kafka_consumer *self, size_t max, int64_t timeout_ns) {
+    ssize_t count = rd_kafka_consume_batch_queue(self->queue, 0, self->messages, max);
+    if (count != 0 || timeout_ns <= 0) return count;
+    int timeout_ms = (int)(timeout_ns / 1000000);
+    count = rd_kafka_consume_batch_queue(self->queue, timeout_ms > 0 ? timeout_ms : 1, self->messages, 1);  // waits until it has all that it may take
+    if (count != 1) return count;
+    ssize_t more = rd_kafka_consume_batch_queue(self->queue, 0, self->messages + 1, max - 1);
+    return more > 0 ? 1 + more : 1;
+}
+
+static void fill_slices(rwd_kafka_consumer *self, const size_t *places, size_t count) {
+    rwd_buf_reserve(&self->bytes, RWD_KAFKA_PADDING);
+    memset(self->bytes.data + self->bytes.size, 0, RWD_KAFKA_PADDING);
+    for (size_t i = 0; i < count; i++) {
+        rwd_kafka_record *record = &self->records[i];
+        record->raw.data = self->bytes.data + places[i];
+        if (record->value.data) record->value.data = record->raw.data + RAW_HEAD;
+        if (record->key.data) record->key.data = record->raw.data + RAW_HEAD + record->value.size;
+    }
+}
+
+bool rwd_kafka_consumer_batch(rwd_kafka_consumer *self, size_t max, int64_t timeout_ns, rwd_kafka_batch *out, rwd_error *err) {
+    assert(self->next >= 0 && max > 0 && max <= RWD_KAFKA_BATCH_MAX);
+    size_t places[RWD_KAFKA_BATCH_MAX], taken = 0;
+    bool ok = true, end = false;
+    rwd_buf_clear(&self->bytes);
+    ssize_t count = receive(self, max, timeout_ns);
+    if (count < 0) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot read %s/%u", self->topic, self->partition);
+    for (ssize_t i = 0; i < count; i++) {
+        const rd_kafka_message_t *message = self->messages[i];
+        if (ok && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            ok = take_event(self, message, &end, err);
+        } else if (ok && message->offset >= self->next) {
+            take_message(self, message, &self->records[taken], &places[taken]);
+            self->next = message->offset + 1;
+            taken++;
+            end = false;
+        }
+        rd_kafka_message_destroy(self->messages[i]);
+    }
+    fill_slices(self, places, taken);
+    if (taken > 0 || end) found(self);
+    if (taken == 0) {
+        (void)rd_kafka_poll(self->rk, 0);  // serves on_error
+        probe(self);
+    }
+    *out = (rwd_kafka_batch){self->records, taken, end};
+    return ok;
+}

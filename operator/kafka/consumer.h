@@ -1,0 +1,53 @@
+// Reads one partition, by explicit offsets, committed records only.
+//
+// Records are copied out of librdkafka's buffers into one run of bytes per batch, in the form that is hashed (E4), so that every value is followed by readable
+// bytes and librdkafka's memory is free at once. That costs a copy of about 100 bytes a record and saves a hash over pieces.
+//
+// Thread: one at a time. librdkafka fetches ahead on threads of its own.
+#ifndef OPERATOR_KAFKA_CONSUMER_H
+#define OPERATOR_KAFKA_CONSUMER_H
+
+#include "operator/base/clock.h"
+#include "operator/kafka/client.h"
+
+#define RWD_KAFKA_BATCH_MAX 4096
+#define RWD_KAFKA_PADDING 64       // readable bytes behind the last record of a batch
+
+typedef struct rwd_kafka_record {
+    int64_t offset;
+    int64_t time_ms;      // -1: none
+    rwd_slice raw;        // all of it that E4 covers: time, sizes, value, key, headers
+    rwd_slice value;      // data NULL: a tombstone
+    rwd_slice key;        // data NULL: none
+} rwd_kafka_record;
+
+typedef struct rwd_kafka_batch {
+    const rwd_kafka_record *records;  // borrowed until the next call
+    size_t count;
+    bool end;                         // the end of the partition stands behind them
+} rwd_kafka_batch;
+
+typedef struct rwd_kafka_consumer rwd_kafka_consumer;
+
+// Connects in the background. Settings and clock are *borrowed*, topic is copied. *gives*.
+RWD_MUST bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *topic, unsigned partition, rwd_clock *clock,
+                                      rwd_kafka_consumer **out, rwd_error *err);
+void rwd_kafka_consumer_close(rwd_kafka_consumer *consumer);
+
+// The cluster's id. *gives* a string. BROKER where nobody answers.
+RWD_MUST bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *consumer, char **out, rwd_error *err);
+// TOPIC where the topic or partition does not exist; `out_count` is how many partitions the topic has.
+RWD_MUST bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *consumer, int *out_count, rwd_error *err);
+// First offset that is there, and the first that is not: behind the last committed record.
+RWD_MUST bool rwd_kafka_consumer_bounds(rwd_kafka_consumer *consumer, int64_t *out_low, int64_t *out_high, rwd_error *err);
+// First offset whose record's time is at or after `time_ms`; the end where there is none.
+RWD_MUST bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *consumer, int64_t time_ms, int64_t *out, rwd_error *err);
+
+// Goes to an offset, forward or back.
+RWD_MUST bool rwd_kafka_consumer_assign(rwd_kafka_consumer *consumer, int64_t offset, rwd_error *err);
+// At most `max` records, in order of offsets; waits up to `timeout_ns` for the first. Without a broker: an empty batch, and a line in the log that says since when.
+RWD_MUST bool rwd_kafka_consumer_batch(rwd_kafka_consumer *consumer, size_t max, int64_t timeout_ns, rwd_kafka_batch *out, rwd_error *err);
+// Wall clock of when the brokers were lost, 0 while they are there.
+int64_t rwd_kafka_consumer_away_us(const rwd_kafka_consumer *consumer);
+
+#endif

@@ -1,0 +1,157 @@
+// The transactional producer (producer.h).
+#include "operator/kafka/producer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "operator/kafka/kafka_private.h"
+
+#define OFFSET_MS 30000          // of sending the offset; longer is doubt (C6)
+#define ABORT_MS 30000
+#define FULL_MS 10               // one wait for room in the queue
+#define FULL_MAX 12000           // that many waits: two minutes, above the time-out of a transaction
+
+struct rwd_kafka_producer {
+    rd_kafka_t *rk;
+    rd_kafka_consumer_group_metadata_t *group;
+};
+
+// ---- life
+
+bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_kafka_producer **out, rwd_error *err) {
+    rd_kafka_conf_t *conf;
+    rd_kafka_t *rk;
+    if (!rwd_kafka_conf(settings, &conf, err)) return false;
+    rwd_kafka_own(conf, "transactional.id", transactional_id);
+    rwd_kafka_own(conf, "partitioner", "murmur2");  // as Java's for records that have a key, and ours do
+    rwd_kafka_own(conf, "queue.buffering.max.messages", "1000000");
+    rwd_kafka_own(conf, "queue.buffering.max.kbytes", "65536");
+    if (!rwd_kafka_new(RD_KAFKA_PRODUCER, conf, &rk, err)) return false;
+    rwd_kafka_producer *self = rwd_calloc(1, sizeof *self);
+    self->rk = rk;
+    self->group = rd_kafka_consumer_group_metadata_new(settings->group);
+    *out = self;
+    return true;
+}
+
+void rwd_kafka_producer_close(rwd_kafka_producer *self) {
+    if (!self) return;
+    (void)rd_kafka_purge(self->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_consumer_group_metadata_destroy(self->group);
+    rd_kafka_destroy(self->rk);
+    free(self);
+}
+
+// ---- results
+
+// Translates and frees. False.
+static bool failed(rd_kafka_error_t *error, const char *what, rwd_kafka_fate *fate, rwd_error *err) {
+    if (fate) *fate = rd_kafka_error_txn_requires_abort(error) ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
+    (void)rwd_kafka_fail(err, rd_kafka_error_code(error), rd_kafka_error_string(error), "%s", what);
+    rd_kafka_error_destroy(error);
+    return false;
+}
+
+static bool again(rd_kafka_error_t *error) {
+    bool retriable = error && rd_kafka_error_is_retriable(error) && !rd_kafka_error_is_fatal(error) && !rd_kafka_error_txn_requires_abort(error);
+    if (retriable) rd_kafka_error_destroy(error);
+    return retriable;
+}
+
+bool rwd_kafka_producer_init(rwd_kafka_producer *self, rwd_error *err) {
+    rd_kafka_error_t *error = rd_kafka_init_transactions(self->rk, RWD_KAFKA_ANSWER_MS);
+    if (!error) return true;
+    bool later = rd_kafka_error_is_retriable(error);
+    (void)failed(error, "cannot take over the transactions", NULL, err);
+    if (later && err) err->decision = RWD_RETRY;
+    return false;
+}
+
+bool rwd_kafka_producer_begin(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(self->rk);
+    return !error || failed(error, "cannot begin a transaction", fate, err);
+}
+
+// ---- records
+
+static rd_kafka_headers_t *headers_of(const rwd_kafka_output *output) {
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(output->header_count);
+    for (size_t i = 0; i < output->header_count; i++) {
+        const rwd_kafka_header *header = &output->headers[i];
+        (void)rd_kafka_header_add(headers, header->name, -1, header->value.data, (ssize_t)header->value.size);
+    }
+    return headers;
+}
+
+bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *output, rwd_kafka_fate *fate, rwd_error *err) {
+    assert(output->header_count <= RWD_KAFKA_HEADERS_MAX);
+    rd_kafka_headers_t *headers = headers_of(output);
+    rd_kafka_resp_err_t code;
+    for (unsigned waits = 0;; waits++) {
+        code = rd_kafka_producev(self->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_KEY(output->key.data, output->key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)output->value.data, output->value.size),
+                                 RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;  // the headers are librdkafka's now
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || waits == FULL_MAX) break;
+        (void)rd_kafka_poll(self->rk, FULL_MS);
+    }
+    rd_kafka_headers_destroy(headers);
+    *fate = rd_kafka_fatal_error(self->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
+    return rwd_kafka_fail(err, code, NULL, "cannot write to topic %s", output->topic);
+}
+
+bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    rd_kafka_resp_err_t code = rd_kafka_flush(self->rk, -1);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    *fate = RWD_KAFKA_ABORT;
+    return rwd_kafka_fail(err, code, NULL, "cannot write the output");
+}
+
+// ---- the end of a transaction
+
+bool rwd_kafka_producer_offset(rwd_kafka_producer *self, const char *topic, unsigned partition, int64_t offset, rwd_slice metadata,
+                               rwd_kafka_fate *fate, rwd_error *err) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
+    at->offset = offset;
+    at->metadata = rwd_malloc(metadata.size + 1);  // librdkafka frees it with free()
+    memcpy(at->metadata, metadata.data, metadata.size);
+    at->metadata_size = metadata.size;
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->rk, list, self->group, OFFSET_MS);
+    rd_kafka_topic_partition_list_destroy(list);
+    return !error || failed(error, "cannot put the position into the transaction", fate, err);
+}
+
+bool rwd_kafka_producer_commit(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    rd_kafka_error_t *error;
+    do error = rd_kafka_commit_transaction(self->rk, -1);
+    while (again(error));
+    return !error || failed(error, "cannot commit the transaction", fate, err);
+}
+
+bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(self->rk, ABORT_MS);
+    return !error || failed(error, "cannot abort the transaction", NULL, err);
+}
+
+// ---- questions
+
+bool rwd_kafka_producer_cluster(rwd_kafka_producer *self, char **out, rwd_error *err) {
+    char *id = rd_kafka_clusterid(self->rk, RWD_KAFKA_ANSWER_MS);
+    if (!id) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
+    *out = rwd_strdup(id);
+    rd_kafka_mem_free(self->rk, id);
+    return true;
+}
+
+bool rwd_kafka_producer_topic(rwd_kafka_producer *self, const char *name, rwd_error *err) {
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, name, NULL);
+    if (!topic) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot look at topic %s", name);
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(self->rk, 0, topic, &metadata, RWD_KAFKA_ANSWER_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) code = metadata->topics[0].err;
+    if (metadata) rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(topic);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || rwd_kafka_fail(err, code, NULL, "cannot write to topic %s", name);
+}
