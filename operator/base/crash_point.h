@@ -63,6 +63,12 @@
     X(sink_log_renamed, "sink-log-renamed", "the new commit log has its name, which is not durable yet")                          \
     X(sink_output_cut, "sink-output-cut", "one output is cut to its committed length")                                            \
     X(sink_recovered, "sink-recovered", "all outputs are cut, C is not told yet")                                                 \
+    X(kafka_taken_over, "kafka-taken-over", "earlier producers are fenced, C is not read yet")                                      \
+    X(kafka_before_begin, "kafka-before-begin", "a commit of the Kafka sink has sent nothing")                                      \
+    X(kafka_output_sent, "kafka-output-sent", "rows of one output are handed to the producer")                                      \
+    X(kafka_outputs_acknowledged, "kafka-outputs-acknowledged", "the broker has all outputs of a transaction, not the position")    \
+    X(kafka_position_sent, "kafka-position-sent", "the position is in the transaction, which is not committed")                     \
+    X(kafka_committed, "kafka-committed", "a transaction is committed, nobody was told")                                            \
     /* pipeline */                                                                                                                 \
     X(recovery_peeked, "recovery-peeked", "C was looked at, nothing is taken over yet")                                            \
     X(recovery_taken_over, "recovery-taken-over", "outputs are cut and C is read, no checkpoint is chosen yet")                    \

@@ -222,10 +222,12 @@ static void check_job(doctor *d) {
     const rwd_job *job = d->place.job;
     if (!job) return;
     say(d, GOOD, "job file", "%s: job '%s'", job->file, job->name);
-    if (access(job->source.path, R_OK) == 0) say(d, GOOD, "source", "%s can be read", job->source.path);
+    if (job->source.topic) say(d, NOTE, "source", "%s/%u at %s is not looked at", job->source.topic, job->source.partition, job->kafka.brokers);
+    else if (access(job->source.path, R_OK) == 0) say(d, GOOD, "source", "%s can be read", job->source.path);
     else say(d, FAILED, "source", "%s cannot be read: %s", job->source.path, strerror(errno));
     for (size_t i = 0; i < job->sink_count; i++) {
         char dir[RWD_PATH_MAX];
+        if (job->sinks[i].topic) continue;
         rwd_path_dir(dir, job->sinks[i].path);
         if (access(dir, W_OK) == 0) say(d, GOOD, "output", "%s can be written", job->sinks[i].path);
         else if (errno == ENOENT) say(d, NOTE, "output", "%s: its folder will be made", job->sinks[i].path);

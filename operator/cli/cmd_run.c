@@ -12,7 +12,7 @@
 #include "operator/cli/signals.h"
 #include "operator/http/http.h"
 #include "operator/pipeline/operator.h"
-#include "operator/sink/file.h"
+#include "operator/pipeline/rooms.h"
 
 typedef struct doors {
     rwd_signals *signals;
@@ -87,15 +87,18 @@ bool rwd_run_run(rwd_cli *cli, rwd_error *err) {
 // C as it stands in the outputs. Jobs without outputs have none: there the newest checkpoint is the truth.
 static bool peek_frontier(rwd_cli *cli, const rwd_job *job, bool *out_found, int64_t *out_frontier, rwd_error *err) {
     *out_found = false;
-    if (job->sink_count == 0 && !job->dead_letter_path) return true;
+    if (!rwd_job_has_outputs(job)) return true;
     rwd_budget budget;
     rwd_io *io;
     rwd_sink *sink;
     rwd_commit commit;
     if (!rwd_budget_init(&budget, job->state.memory, err) || !rwd_io_pread_new(&io, err)) return false;
-    if (!rwd_file_sink_open(job, io, cli->clock, &budget, &sink, err)) return false;
-    bool worked = sink->ops->peek(sink, &commit, out_found, err);
-    sink->ops->close(sink);
+    bool worked = rwd_open_sink(job, io, cli->clock, &budget, &sink, err);
+    if (worked) {
+        worked = sink->ops->peek(sink, &commit, out_found, err);
+        sink->ops->close(sink);
+    }
+    rwd_io_free(io);
     if (worked && *out_found) *out_frontier = commit.next_offset;
     return worked;
 }

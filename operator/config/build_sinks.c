@@ -125,7 +125,7 @@ static bool is_folder_name(const char *path) {
 static bool check_output(rwd_job_build *b, rwd_place place, const char *name, const char *path, size_t count) {
     const rwd_job *job = b->job;
     if (is_folder_name(path)) return rwd_build_fail(b, place, "%s: \"%s\" is a folder; a file is needed", name, path);
-    if (is_same_file(path, job->source.path))
+    if (job->source.path && is_same_file(path, job->source.path))
         return rwd_build_fail(b, place, "%s: \"%s\" is the input (source.file.path); write somewhere else", name, path);
     for (size_t i = 0; i < count; i++)
         if (is_same_file(path, job->sinks[i].path))
@@ -137,23 +137,72 @@ static bool check_output(rwd_job_build *b, rwd_place place, const char *name, co
     return !same || rwd_build_fail(b, place, "%s: \"%s\" is where the commits of sinks[0] are kept; take another name", name, path);
 }
 
+// ---- topics
+
+// As Kafka has it.
+static bool is_topic_name(const char *topic) {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t size = strlen(topic);
+    return size > 0 && size < 250 && strspn(topic, allowed) == size && strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0;
+}
+
+static bool check_topic(rwd_job_build *b, rwd_place place, const char *name, const char *topic, size_t count) {
+    const rwd_job *job = b->job;
+    char word[RWD_EXCERPT_MAX];
+    if (!is_topic_name(topic))
+        return rwd_build_fail(b, place, "%s: \"%s\" is no name of a topic: letters, digits, '.', '_' and '-', at most 249", name, rwd_excerpt(topic, word));
+    if (job->source.topic && strcmp(topic, job->source.topic) == 0)
+        return rwd_build_fail(b, place, "%s: \"%s\" is the input (source.kafka.topic); write somewhere else", name, topic);
+    if (!job->kafka.brokers)
+        return rwd_build_fail(b, place, "%s: with a file as source, kafka.brokers is needed; for example kafka: {brokers: \"localhost:9092\"}", name);
+    for (size_t i = 0; i < count; i++)
+        if (job->sinks[i].topic && strcmp(topic, job->sinks[i].topic) == 0)
+            return rwd_build_fail(b, place, "%s: \"%s\" is already the topic of sinks[%zu]", name, topic, i);
+    return true;
+}
+
+// C1: progress is committed in one place, together with all output.
+static bool check_kind(rwd_job_build *b, rwd_place place, const char *name, bool topic, size_t count) {
+    if (count == 0 || (b->job->sinks[0].topic != NULL) == topic) return true;
+    return rwd_build_fail(b, place, "%s is a %s, and sinks[0] is a %s; outputs are committed together, so all of them must be topics or all files", name,
+                          topic ? "topic" : "file", topic ? "file" : "topic");
+}
+
+static bool check_sink(rwd_job_build *b, const rwd_node *node, const rwd_job_sink *sink, size_t index) {
+    char name[RWD_KEY_PATH_MAX];
+    (void)snprintf(name, sizeof name, "sinks[%zu].%s", index, sink->topic ? "kafka.topic" : "file.path");
+    rwd_place place = rwd_node_find(node, sink->topic ? "kafka.topic" : "file.path")->place;
+    if (!check_kind(b, place, name, sink->topic != NULL, index)) return false;
+    if (sink->topic) return check_topic(b, place, name, sink->topic, index);
+    return check_output(b, place, name, sink->path, index);
+}
+
 static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
-    char name[RWD_KEY_PATH_MAX], path_name[RWD_KEY_PATH_MAX];
+    char name[RWD_KEY_PATH_MAX];
     (void)snprintf(name, sizeof name, "sinks[%zu]", index);
-    (void)snprintf(path_name, sizeof path_name, "sinks[%zu].file.path", index);
     rwd_job_sink *sink = &b->job->sinks[index];
     return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && build_columns(b, node, name, sink) &&
-           check_output(b, rwd_node_find(node, "file.path")->place, path_name, sink->path, index);
+           check_sink(b, node, sink, index);
+}
+
+static bool check_dead_letters(rwd_job_build *b) {
+    static const char file[] = "errors.dead_letter.file.path", topic[] = "errors.dead_letter.kafka.topic";
+    const rwd_node *path_node = rwd_node_find(b->root, file), *topic_node = rwd_node_find(b->root, topic);
+    size_t count = b->job->sink_count;
+    if (path_node)
+        return check_kind(b, path_node->place, file, false, count) && check_output(b, path_node->place, file, b->job->dead_letter_path, count);
+    if (topic_node)
+        return check_kind(b, topic_node->place, topic, true, count) && check_topic(b, topic_node->place, topic, b->job->dead_letter_topic, count);
+    return true;
 }
 
 bool rwd_build_sinks(rwd_job_build *b) {
-    static const char dead_letter[] = "errors.dead_letter.file.path";
-    const rwd_node *sinks = rwd_node_find(b->root, "sinks"), *dead = rwd_node_find(b->root, dead_letter);
+    const rwd_node *sinks = rwd_node_find(b->root, "sinks");
     b->job->sinks = rwd_calloc(sinks ? sinks->count : 0, sizeof *b->job->sinks);
     size_t index = 0;
     for (const rwd_node *node = sinks ? sinks->first : NULL; node; node = node->next) {
         b->job->sink_count++;
         if (!build_sink(b, node, index++)) return false;
     }
-    return !dead || check_output(b, dead->place, dead_letter, b->job->dead_letter_path, b->job->sink_count);
+    return check_dead_letters(b);
 }

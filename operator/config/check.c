@@ -76,6 +76,8 @@ static bool missing_key(rwd_job_build *b, const rwd_key *key, const rwd_node *ho
     char path[RWD_KEY_PATH_MAX];
     path_of(path, name, rwd_key_name(key));
     rwd_place place = holder->key ? holder->key_place : holder->place;
+    if (key->unless)
+        return rwd_build_fail(b, place, "%s or %s is missing; for example %s: %s", path, key->unless, rwd_key_name(key), key->example);
     return rwd_build_fail(b, place, "%s is missing; for example %s: %s", path, rwd_key_name(key), key->example);
 }
 
@@ -91,7 +93,8 @@ static bool check_group(rwd_job_build *b, const rwd_key *group, rwd_node *node, 
     }
     const rwd_key *key;
     for (size_t i = 0; (key = rwd_key_at(i)); i++)
-        if (key->required && rwd_key_is_inside(key, group) && !rwd_node_member(node, rwd_key_name(key)))
+        if (key->required && rwd_key_is_inside(key, group) && !rwd_node_member(node, rwd_key_name(key)) &&
+            !(key->unless && rwd_node_member(node, key->unless)))
             return missing_key(b, key, node, name);
     return true;
 }
@@ -99,10 +102,10 @@ static bool check_group(rwd_job_build *b, const rwd_key *group, rwd_node *node, 
 // ---- names and lists
 
 // What can be written in an expression without quotes.
-static bool is_name(const char *text) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+static bool is_name(const char *text, bool dotted) {
+    static const char allowed[] = ".ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
     size_t size = strlen(text);
-    return size > 0 && size <= NAME_MAX_BYTES && strspn(text, allowed) == size && !(text[0] >= '0' && text[0] <= '9') && text[0] != '_';
+    return size > 0 && size <= NAME_MAX_BYTES && strspn(text, allowed + !dotted) == size && !(text[0] >= '0' && text[0] <= '9') && text[0] != '_';
 }
 
 static bool check_count(rwd_job_build *b, const rwd_key *key, const rwd_node *node, const char *name) {
@@ -123,10 +126,10 @@ static bool check_map(rwd_job_build *b, const rwd_key *key, rwd_node *node, cons
     if (!check_count(b, key, node, name)) return false;
     for (rwd_node *member = node->first; member; member = member->next) {
         char path[RWD_KEY_PATH_MAX], word[RWD_EXCERPT_MAX];
-        if (!is_name(member->key))
+        if (!is_name(member->key, key->dotted))
             return rwd_build_fail(b, member->key_place,
-                                  "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits and _, for example %s",
-                                  name, rwd_excerpt(member->key, word), key->example);
+                                  "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits%s and _, for example %s",
+                                  name, rwd_excerpt(member->key, word), key->dotted ? ", dots" : "", key->example);
         if (is_misplaced(rwd_key_item(key), member))
             return rwd_build_fail(b, member->key_place,
                                   "\"%s\" stands among the names of %s; its place is the top level (no spaces before it)",

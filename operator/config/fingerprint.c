@@ -30,6 +30,7 @@ static void put_source(const rwd_job *job, rwd_buf *out) {
         put_key(out, "source.csv.header", job);
         put_key(out, "source.csv.delimiter", job);
     }
+    if (job->source.topic) put_key(out, "source.tombstone", job);  // and records have a time of their own
     rwd_buf_append_char(out, '\n');
 }
 
@@ -72,16 +73,16 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
 }
 
 // An output is known by its file's name: where its folder stands does not change what is published.
-static void put_file_name(rwd_buf *out, const char *path) {
-    rwd_buf_append_str(out, " file=");
-    quote(out, rwd_path_name(path));
+static void put_output(rwd_buf *out, const char *path, const char *topic) {
+    rwd_buf_append_str(out, topic ? " topic=" : " file=");
+    quote(out, topic ? topic : rwd_path_name(path));
 }
 
 static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out) {
     const rwd_schema *schema = &job->tables[sink->table].schema;
     rwd_buf_append_str(out, "sink table=");
     quote(out, schema->name);
-    put_file_name(out, sink->path);
+    put_output(out, sink->path, sink->topic);
     put_key(out, "sinks[].format", sink);
     put_key(out, "sinks[].emit", sink);
     rwd_buf_append_str(out, " fields=");

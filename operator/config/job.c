@@ -12,8 +12,6 @@
 #include "operator/config/substitute.h"
 #include "operator/config/yaml.h"
 
-#define PARTITION_OF_A_FILE "0"
-
 const char *rwd_format_name(rwd_format format) {
 #define FORMAT_NAME(id, name, doc) name,
     static const char *const names[RWD_FORMAT_COUNT] = {RWD_FORMAT_TABLE(FORMAT_NAME)};
@@ -84,8 +82,8 @@ static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *override
     if (!rwd_build_check(b)) return false;
     if (!rwd_build_fill(b, "", b->root, "", job)) return false;
     if (job->delivery.offset_multiple > 0) job->delivery.commit_every_ns = 0;
-    if (!rwd_build_event(b) || !rwd_build_applies(b, "", b->root, "", job)) return false;
-    if (!rwd_build_tables(b) || !rwd_build_sinks(b)) return false;
+    if (!rwd_build_source(b) || !rwd_build_event(b)) return false;
+    if (!rwd_build_tables(b) || !rwd_build_sinks(b) || !rwd_build_applies(b, "", b->root, "", job)) return false;
     rwd_job_fingerprint(job);
     return true;
 }
@@ -97,6 +95,7 @@ bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrid
     if (!err) b.err = &unasked;
     rwd_error_clear(b.err);
     b.job->file = rwd_strdup(name);
+    b.job->source.start = (rwd_start){.offset = -1, .time_us = RWD_TIME_NONE};
     bool worked = build(&b, text, overrides, override_count);
     rwd_arena_deinit(&b.arena);
     if (worked) *out = b.job;
@@ -129,8 +128,19 @@ void rwd_job_free(rwd_job *job) {
     for (size_t i = 0; i < job->table_count; i++) rwd_schema_deinit(&job->tables[i].schema);
     for (size_t i = 0; i < job->sink_count; i++) {
         free(job->sinks[i].path);
+        free(job->sinks[i].topic);
         free(job->sinks[i].columns);
     }
+    for (size_t i = 0; i < job->kafka.property_count; i++) {
+        free(job->kafka.properties[i].name);
+        free(job->kafka.properties[i].value);
+        free(job->kafka.properties[i].written);
+    }
+    free(job->kafka.properties);
+    free(job->kafka.brokers);
+    free(job->group);
+    free(job->source.topic);
+    free(job->dead_letter_topic);
     free(job->event.fields);
     free(job->tables);
     free(job->sinks);
@@ -145,7 +155,16 @@ void rwd_job_free(rwd_job *job) {
     free(job);
 }
 
+bool rwd_job_commits_to_kafka(const rwd_job *job) {
+    return job->sink_count > 0 ? job->sinks[0].topic != NULL : job->dead_letter_topic != NULL;
+}
+
+void rwd_job_partition_text(const rwd_job *job, char out[RWD_PARTITION_TEXT]) {
+    (void)snprintf(out, RWD_PARTITION_TEXT, "%u", job->source.topic ? job->source.partition : 0);
+}
+
 bool rwd_job_data_path(const rwd_job *job, char out[4096], rwd_error *err) {
-    char job_path[RWD_PATH_MAX];
-    return rwd_path_join(job_path, job->state.path, job->name, err) && rwd_path_join(out, job_path, PARTITION_OF_A_FILE, err);
+    char job_path[RWD_PATH_MAX], partition[RWD_PARTITION_TEXT];
+    rwd_job_partition_text(job, partition);
+    return rwd_path_join(job_path, job->state.path, job->name, err) && rwd_path_join(out, job_path, partition, err);
 }

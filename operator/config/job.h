@@ -10,6 +10,7 @@
 
 #include "operator/base/hash.h"
 #include "operator/base/time.h"
+#include "operator/kafka/properties.h"
 #include "state/schema.h"
 
 // Raised when the meaning of any step changes; part of every fingerprint (L4).
@@ -41,11 +42,23 @@ typedef struct rwd_field {
     bool hidden;             // not declared: stands here for event.time.field
 } rwd_field;
 
+// Where a new job begins to read a Kafka partition. `offset` and `time` win over `at` where they are set.
+typedef enum rwd_start_at { RWD_START_EARLIEST, RWD_START_LATEST } rwd_start_at;
+typedef struct rwd_start {
+    rwd_start_at at;
+    int64_t offset;          // -1: not given
+    int64_t time_us;         // RWD_TIME_NONE: not given
+} rwd_start;
+
+// What becomes of a record without a value.
+typedef enum rwd_tombstone { RWD_TOMBSTONE_IGNORE, RWD_TOMBSTONE_DEAD_LETTER } rwd_tombstone;
+
 typedef enum rwd_emit { RWD_EMIT_COMMIT, RWD_EMIT_UPDATE } rwd_emit;
 
 typedef struct rwd_job_sink {
     uint16_t table;          // index into tables
-    char *path;
+    char *path;              // sinks[].file.path, or NULL
+    char *topic;             // sinks[].kafka.topic, or NULL
     rwd_format format;
     rwd_emit emit;
     uint16_t *columns;       // indexes of the table's columns, in output order; all of them unless `fields:`
@@ -64,13 +77,23 @@ typedef enum rwd_on_stop { RWD_ON_STOP_EXIT, RWD_ON_STOP_PARK } rwd_on_stop;
 typedef struct rwd_job {
     char *file;              // the job file's path, for messages
     char *name;              // job:
+    char *group;             // group: the consumer group, or NULL: it has the job's name
     struct {
-        char *path;          // source.file.path
-        bool follow;
+        char *path;          // source.file.path, or NULL: a Kafka partition
+        bool follow;         // always of a Kafka partition
+        char *topic;         // source.kafka.topic, or NULL: a file
+        unsigned partition;
+        rwd_start start;
+        rwd_tombstone tombstone;
         rwd_format format;
         bool csv_header;     // csv.header
         char csv_delimiter;  // csv.delimiter
     } source;
+    struct {                 // the one cluster of a job: source.kafka's, or `kafka` beside a file
+        char *brokers;       // NULL: nothing of the job is Kafka's
+        rwd_kafka_property *properties;
+        size_t property_count;
+    } kafka;
     struct {
         int16_t time_field;  // index into fields, or -1: no event time
         int64_t ahead_us;    // event.time.ahead; 0: off (S2)
@@ -82,7 +105,8 @@ typedef struct rwd_job {
     size_t table_count;
     rwd_job_sink *sinks;
     size_t sink_count;
-    char *dead_letter_path;  // errors.dead_letter.file.path, or NULL: a bad event stops the operator
+    char *dead_letter_path;  // errors.dead_letter.file.path; without it and without a topic a bad event stops the operator
+    char *dead_letter_topic; // errors.dead_letter.kafka.topic
     struct { char *path; uint64_t memory; } state;
     struct {
         int64_t every_ns;
@@ -93,6 +117,7 @@ typedef struct rwd_job {
     struct {
         int64_t commit_every_ns;  // 0 where offset_multiple is set
         int64_t offset_multiple;  // delivery.commit_at.offset_multiple, or 0
+        int64_t idle_every_ns;    // C3: Kafka: C is committed again after this time without output
     } delivery;
     rwd_on_stop on_stop;
     struct { char *host; uint16_t port; bool off; } http;
@@ -114,7 +139,15 @@ RWD_MUST bool rwd_job_load(const char *file, const rwd_override *overrides, size
 RWD_MUST bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out, rwd_error *err);
 void rwd_job_free(rwd_job *job);
 
-// <state.path>/<job>/<partition>: the data directory. A file's partition is 0.
+static inline bool rwd_job_has_dead_letters(const rwd_job *job) { return job->dead_letter_path || job->dead_letter_topic; }
+// Are outputs and C in Kafka (C1)?
+bool rwd_job_commits_to_kafka(const rwd_job *job);
+static inline const char *rwd_job_group(const rwd_job *job) { return job->group ? job->group : job->name; }
+
+// "7": the partition that is read; a file's is 0.
+#define RWD_PARTITION_TEXT 16
+void rwd_job_partition_text(const rwd_job *job, char out[RWD_PARTITION_TEXT]);
+// <state.path>/<job>/<partition>: the data directory.
 RWD_MUST bool rwd_job_data_path(const rwd_job *job, char out[4096], rwd_error *err);
 
 // The job with all defaults filled in, as YAML (or JSON): what `config print` shows and what a lineage stores. Loading it again gives an equal job.

@@ -341,6 +341,23 @@ static bool text_of_type(const rwd_key *key, const void *member, rwd_buf *out) {
     return true;
 }
 
+static bool read_time(const reading *r) {
+    static const rwd_time_format rfc3339 = {.kind = RWD_TIME_RFC3339};
+    int64_t us;
+    if (rwd_time_parse(&rfc3339, rwd_slice_str(r->text), &us) != RWD_PARSE_OK) return unexpected(r);
+    store(r, &us, sizeof us);
+    return true;
+}
+
+static bool text_of_time(const rwd_key *key, const void *member, rwd_buf *out) {
+    (void)key;
+    int64_t us;
+    char text[RWD_TIME_TEXT_MAX];
+    memcpy(&us, member, sizeof us);
+    rwd_buf_append(out, text, rwd_time_text(us, text));
+    return true;
+}
+
 static bool read_time_format(const reading *r) {
     rwd_time_format format;
     rwd_error why;
@@ -474,6 +491,11 @@ static void schema_type(const rwd_key *key, rwd_json_out *json) {
 }
 _Static_assert(RWD_DECIMAL_SCALE_MAX == 18, "the pattern above names the largest scale");
 
+static void schema_time(const rwd_key *key, rwd_json_out *json) {
+    (void)key;
+    schema_pattern(json, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]|\\$\\{");
+}
+
 static void schema_time_format(const rwd_key *key, rwd_json_out *json) {
     (void)key;
     schema_pattern(json, "^(epoch-s|epoch-ms|epoch-us|epoch-ns|rfc3339)$|%|\\$\\{");
@@ -512,6 +534,7 @@ static const kind_row kinds[RWD_KEY_KIND_COUNT] = {
     [RWD_KEY_CHARACTER] = {"character", "one ASCII character but \"", read_character, text_of_character, schema_character},
     [RWD_KEY_ADDRESS] = {"address", "HOST:PORT or off", read_address, text_of_address, schema_address},
     [RWD_KEY_TYPE] = {"type", "a type", read_type, text_of_type, schema_type},
+    [RWD_KEY_TIME] = {"time", "a time as in RFC 3339", read_time, text_of_time, schema_time},
     [RWD_KEY_TIME_FORMAT] = {"time format", "a time format", read_time_format, text_of_time_format, schema_time_format},
     [RWD_KEY_FIELD] = {"field", "a field", check_word, NULL, schema_text},
     [RWD_KEY_TABLE] = {"table", "a table", check_word, NULL, schema_text},

@@ -24,9 +24,40 @@
 #define FORMAT_WORD(id, name, doc) name,
 static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update"};
+static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
+static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
 
 // ---- keys that have a meaning only beside others
+
+static bool source_is_file(const rwd_job *job, const void *base) {
+    (void)base;
+    return !job->source.topic;
+}
+
+static bool source_is_kafka(const rwd_job *job, const void *base) { return !source_is_file(job, base); }
+
+static bool starts_at_offset(const rwd_job *job, const void *base) {
+    return source_is_kafka(job, base) && job->source.start.offset >= 0;
+}
+
+static bool starts_at_time(const rwd_job *job, const void *base) {
+    return source_is_kafka(job, base) && job->source.start.time_us != RWD_TIME_NONE;
+}
+
+static bool starts_at_word(const rwd_job *job, const void *base) {
+    return source_is_kafka(job, base) && !starts_at_offset(job, base) && !starts_at_time(job, base);
+}
+
+static bool uses_kafka(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->kafka.brokers != NULL;
+}
+
+static bool commits_to_kafka(const rwd_job *job, const void *base) {
+    (void)base;
+    return rwd_job_commits_to_kafka(job);
+}
 
 static bool source_is_csv(const rwd_job *job, const void *base) {
     (void)base;
@@ -67,15 +98,41 @@ static const rwd_key keys[] = {
 
     {.path = "job", .kind = RWD_KEY_JOB_NAME, .required = true, JOB(name), .example = "orders",
      .doc = "Name of the job. It names the data directory below `state.path`, and metrics."},
+    {.path = "group", .kind = RWD_KEY_JOB_NAME, .environment = true, JOB(group), .applies = uses_kafka, .example = "orders-totals",
+     .doc = "Kafka: the consumer group under which progress is committed. Default: the job's name."},
 
     {.path = "source", .kind = RWD_KEY_GROUP, .required = true, .example = "{file: {path: orders.jsonl}, format: json}",
      .doc = "Where records come from."},
-    {.path = "source.file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: orders.jsonl}",
+    {.path = "source.file", .kind = RWD_KEY_GROUP, .required = true, .unless = "kafka", .excludes = "kafka", .example = "{path: orders.jsonl}",
      .doc = "A file is a partition: its records have the offsets 0, 1, 2 and so on."},
     {.path = "source.file.path", .kind = RWD_KEY_PATH, .required = true, .environment = true, JOB(source.path), .example = "orders.jsonl",
+     .applies = source_is_file,
      .doc = "The file. A relative path is relative to the working directory."},
     {.path = "source.file.follow", .kind = RWD_KEY_BOOL, .environment = true, .fallback = "false", JOB(source.follow), .example = "true",
+     .applies = source_is_file,
      .doc = "Wait for more at the end of the file; a record then ends at its newline. Otherwise the job ends there."},
+    {.path = "source.kafka", .kind = RWD_KEY_GROUP, .required = true, .unless = "file", .example = "{brokers: \"localhost:9092\", topic: orders, partition: 0}",
+     .doc = "One partition of a topic."},
+    {.path = "source.kafka.brokers", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(kafka.brokers), .example = "localhost:9092",
+     .applies = source_is_kafka, .doc = "HOST:PORT of one broker or, with commas between them, several."},
+    {.path = "source.kafka.topic", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(source.topic), .example = "orders",
+     .applies = source_is_kafka, .doc = "The topic."},
+    {.path = "source.kafka.partition", .kind = RWD_KEY_INT, .required = true, .environment = true, .max = 1000000, JOB(source.partition), .example = "0",
+     .applies = source_is_kafka, .doc = "The partition. Each has a process and a data directory of its own."},
+    {.path = "source.kafka.start", .kind = RWD_KEY_GROUP, .shorthand = "at", .example = "{time: 2026-01-02T03:04:05Z}",
+     .doc = "Where a new job begins. A job that has run goes on where it was, whatever stands here."},
+    {.path = "source.kafka.start.at", .kind = RWD_KEY_CHOICE, .fallback = "earliest", .excludes = "offset", WORDS(start_words), JOB(source.start.at),
+     .applies = starts_at_word, .example = "latest", .doc = "earliest: the first record that the partition holds. latest: its end."},
+    {.path = "source.kafka.start.offset", .kind = RWD_KEY_INT, .excludes = "time", .max = INT64_MAX - 1, JOB(source.start.offset),
+     .applies = starts_at_offset, .example = "1000", .doc = "This offset."},
+    {.path = "source.kafka.start.time", .kind = RWD_KEY_TIME, .excludes = "at", JOB(source.start.time_us), .applies = starts_at_time,
+     .example = "2026-01-02T03:04:05Z", .doc = "The first record whose time is at or after this."},
+    {.path = "source.kafka.properties", .kind = RWD_KEY_MAP, .dotted = true, .max = RWD_KAFKA_PROPERTIES_MAX, .example = "{security.protocol: ssl}",
+     .doc = "Properties of librdkafka, for reading and for writing. Those that promises rest on cannot be set."},
+    {.path = "source.kafka.properties.*", .kind = RWD_KEY_TEXT, .example = "ssl",
+     .doc = "The value. A password must come from a variable: `${NAME}`, which is the environment's NAME, or the text of the file that NAME_FILE names."},
+    {.path = "source.tombstone", .kind = RWD_KEY_CHOICE, .fallback = "ignore", WORDS(tombstone_words), JOB(source.tombstone), .example = "dead-letter",
+     .applies = source_is_kafka, .only = "where the source is Kafka", .doc = "What becomes of a record without a value. ignore: it is read and changes nothing."},
     {.path = "source.format", .kind = RWD_KEY_CHOICE, .required = true, WORDS(format_words), JOB(source.format), .example = "json",
      .doc = "How a record is written."},
     {.path = "source.csv", .kind = RWD_KEY_GROUP, .applies = source_is_csv, .only = "where source.format is csv",
@@ -86,6 +143,14 @@ static const rwd_key keys[] = {
     {.path = "source.csv.delimiter", .kind = RWD_KEY_CHARACTER, .fallback = ",", JOB(source.csv_delimiter), .example = "\";\"",
      .applies = source_is_csv, .only = "where source.format is csv",
      .doc = "What separates columns: one ASCII character (a tab is \"\\t\")."},
+
+    {.path = "kafka", .kind = RWD_KEY_GROUP, .applies = source_is_file, .only = "where the source is a file (else its brokers serve the outputs, too)",
+     .example = "{brokers: \"localhost:9092\"}", .doc = "The cluster of the outputs, where the source is a file."},
+    {.path = "kafka.brokers", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(kafka.brokers), .example = "localhost:9092",
+     .applies = source_is_file, .doc = "HOST:PORT of one broker or, with commas between them, several."},
+    {.path = "kafka.properties", .kind = RWD_KEY_MAP, .dotted = true, .max = RWD_KAFKA_PROPERTIES_MAX, .example = "{security.protocol: ssl}",
+     .doc = "As `source.kafka.properties`."},
+    {.path = "kafka.properties.*", .kind = RWD_KEY_TEXT, .example = "ssl", .doc = "The value."},
 
     {.path = "event", .kind = RWD_KEY_GROUP, .required = true, .example = "{fields: {customer: string, amount: decimal(2)}}",
      .doc = "What a record means."},
@@ -98,7 +163,8 @@ static const rwd_key keys[] = {
      .doc = "How the time is written, where `event.time.field` is not a declared field."},
     {.path = "event.time.ahead", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, JOB(event.ahead_us),
      .applies = has_event_time, .example = "1h",
-     .doc = "An event further than this ahead of the stream time is a dead letter and does not move the stream time. 0: any is accepted."},
+     .doc = "An event further than this ahead of its record's time (of a file: of the stream time) is a dead letter and does not move the stream time. "
+            "0: any is accepted. Default with a Kafka source: 1h."},
     {.path = "event.max_size", .kind = RWD_KEY_SIZE, .fallback = "1MiB", .min = 64, .max = GIB, JOB(event.max_size), .example = "64KiB",
      .doc = "A record larger than this is a dead letter."},
     {.path = "event.fields", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_FIELDS_MAX - 1,
@@ -131,9 +197,13 @@ static const rwd_key keys[] = {
      .doc = "Where results go. Without sinks the state is only kept, queried and exported."},
     {.path = "sinks[]", .kind = RWD_KEY_GROUP, .example = "{table: customers, file: {path: out/customers.jsonl}}", .doc = "An output."},
     {.path = "sinks[].table", .kind = RWD_KEY_TABLE, .example = "customers", .doc = "The table. Optional where there is only one."},
-    {.path = "sinks[].file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: out/customers.jsonl}", .doc = "An output file."},
+    {.path = "sinks[].file", .kind = RWD_KEY_GROUP, .required = true, .unless = "kafka", .excludes = "kafka", .example = "{path: out/customers.jsonl}", .doc = "An output file."},
     {.path = "sinks[].file.path", .kind = RWD_KEY_PATH, .required = true, SINK(path), .example = "out/customers.jsonl",
      .doc = "The file. It must not exist when the job first starts."},
+    {.path = "sinks[].kafka", .kind = RWD_KEY_GROUP, .required = true, .unless = "file", .example = "{topic: customer-totals}",
+     .doc = "An output topic. Either all outputs are topics or all are files."},
+    {.path = "sinks[].kafka.topic", .kind = RWD_KEY_TEXT, .required = true, SINK(topic), .example = "customer-totals",
+     .doc = "The topic, which must exist. A record's key is the row's key."},
     {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", WORDS(format_words), SINK(format), .example = "csv",
      .doc = "How a row is written."},
     {.path = "sinks[].fields", .kind = RWD_KEY_LIST, .min = 1, .max = RWD_COLUMNS_MAX, .example = "[orders, revenue]",
@@ -172,14 +242,21 @@ static const rwd_key keys[] = {
      .max = 1000000000000, JOB(delivery.offset_multiple), .applies = commits_by_offset, .example = "1000",
      .doc = "Commit whenever the next offset is a multiple of this."},
 
+    {.path = "delivery.idle_every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "1h", .min = 100 * MS, .max = DAY,
+     JOB(delivery.idle_every_ns), .applies = commits_to_kafka, .only = "where outputs are topics", .example = "10m",
+     .doc = "Kafka: without input the position is committed again after this time, since brokers forget positions after `offsets.retention.minutes`."},
+
     {.path = "errors", .kind = RWD_KEY_GROUP, .example = "{dead_letter: {file: {path: out/dead.jsonl}}}",
      .doc = "What happens to bad events."},
     {.path = "errors.dead_letter", .kind = RWD_KEY_GROUP, .example = "{file: {path: out/dead.jsonl}}",
      .doc = "Where events go that failed for good. Without it a bad event stops the job."},
-    {.path = "errors.dead_letter.file", .kind = RWD_KEY_GROUP, .required = true, .example = "{path: out/dead.jsonl}",
+    {.path = "errors.dead_letter.file", .kind = RWD_KEY_GROUP, .required = true, .unless = "kafka", .excludes = "kafka", .example = "{path: out/dead.jsonl}",
      .doc = "A file of JSON Lines."},
     {.path = "errors.dead_letter.file.path", .kind = RWD_KEY_PATH, .required = true, .environment = true, JOB(dead_letter_path),
      .example = "out/dead.jsonl", .doc = "The file. Each line has the record's offset, the reason and the original bytes."},
+    {.path = "errors.dead_letter.kafka", .kind = RWD_KEY_GROUP, .required = true, .unless = "file", .example = "{topic: orders-dlq}", .doc = "A topic."},
+    {.path = "errors.dead_letter.kafka.topic", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(dead_letter_topic),
+     .example = "orders-dlq", .doc = "The topic, which must exist. A record has the original key and value, and headers that say what was wrong."},
 
     {.path = "on_stop", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "exit", WORDS(on_stop_words), JOB(on_stop),
      .example = "park",

@@ -27,6 +27,7 @@ typedef enum rwd_key_kind {
     RWD_KEY_CHARACTER,
     RWD_KEY_ADDRESS,
     RWD_KEY_TYPE,         // fills a whole rwd_field: type and scale
+    RWD_KEY_TIME,         // RFC 3339
     RWD_KEY_TIME_FORMAT,
     RWD_KEY_FIELD,        // name of a declared field, or (event.time.field) a path
     RWD_KEY_TABLE,        // name of a table
@@ -42,6 +43,8 @@ typedef struct rwd_key {
     const char *path;            // "" is the file itself
     rwd_key_kind kind;
     bool required;               // where what holds it is there
+    const char *unless;          // ... and the key of this name beside it is not
+    bool dotted;                 // MAP: names may have dots
     bool environment;            // REWIND_<PATH> sets it
     bool one;                    // LIST: a single text stands for a list of one
     const char *shorthand;       // GROUP: a single text stands for a map with this one key

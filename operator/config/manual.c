@@ -9,8 +9,8 @@ static const char introduction[] =
     "A job file is YAML: one document of maps, lists and texts, at most 1 MiB, without anchors, aliases and tags. An unknown key is an\n"
     "error that names the nearest right one, with line and column. `rewind config check FILE` checks a file, `rewind config print FILE`\n"
     "prints it with all defaults, `rewind config schema` prints its JSON Schema.\n\n"
-    "`${NAME}` in a value is the environment variable NAME, which must be set; `${NAME:-default}` has a default for one that is not\n"
-    "set or empty; `$${` stands for `${`. A flag wins over the environment variable of the key, and that over the file.\n\n"
+    "`${NAME}` in a value is the environment variable NAME, which must be set, or else the text of the file that NAME_FILE names;\n"
+    "`${NAME:-default}` has a default for one that is not set or empty; `$${` stands for `${`. A flag wins over the environment variable of the key, and that over the file.\n\n"
     "In the names of keys, `NAME` is chosen by you and `[]` is an item of a list. A size is a number with B, KiB, MiB, GiB, TiB, kB,\n"
     "MB, GB or TB; a duration has d, h, m, s, ms, us and ns in that order, as in `1h30m`.\n";
 

@@ -24,6 +24,7 @@ typedef struct rwd_node {
     bool bare;                // a scalar without quotes; when printed: a number, true or false
     bool one_line;            // a bare scalar on one line: its characters stand where `place` counts them
     const char *text;         // of a scalar
+    const char *written;      // as it stands in the file, where variables were filled in; else NULL
     rwd_place place;
     const char *key;          // of a member of a map
     rwd_place key_place;

@@ -96,6 +96,21 @@ static rwd_node *sinks_node(rwd_arena *arena, const rwd_job *job) {
     return sinks;
 }
 
+// Values as they were written: what variables brought may be secret.
+static rwd_node *properties_node(rwd_arena *arena, const rwd_job *job) {
+    if (job->kafka.property_count == 0) return NULL;
+    rwd_node *map = new_node(arena, RWD_NODE_MAP);
+    for (size_t i = 0; i < job->kafka.property_count; i++) {
+        const rwd_kafka_property *property = &job->kafka.properties[i];
+        rwd_node *value = property->written ? rwd_node_scalar(arena, property->written, nowhere) : new_scalar(arena, property->value, false);
+        rwd_node_put(arena, map, property->name, nowhere, value);
+    }
+    return map;
+}
+
+static rwd_node *source_properties_node(rwd_arena *arena, const rwd_job *job) { return job->source.topic ? properties_node(arena, job) : NULL; }
+static rwd_node *sink_properties_node(rwd_arena *arena, const rwd_job *job) { return job->source.topic ? NULL : properties_node(arena, job); }
+
 static const rwd_field *time_field(const rwd_job *job) {
     return job->event.time_field < 0 ? NULL : &job->event.fields[job->event.time_field];
 }
@@ -122,6 +137,8 @@ static const struct {
     const char *path;
     rwd_node *(*make)(rwd_arena *arena, const rwd_job *job);
 } made_by_hand[] = {
+    {"source.kafka.properties", source_properties_node},
+    {"kafka.properties", sink_properties_node},
     {"event.time.field", time_field_node},
     {"event.time.format", time_format_node},
     {"event.fields", fields_node},

@@ -34,24 +34,46 @@ static void put_required(const rwd_key *group, rwd_json_out *json) {
     rwd_json_key(json, "required");
     rwd_json_array(json);
     for (size_t i = 0; (key = rwd_key_at(i)); i++)
-        if (key->required && !key->environment && rwd_key_is_inside(key, group)) rwd_json_string(json, rwd_key_name(key));
+        if (key->required && !key->environment && !key->unless && rwd_key_is_inside(key, group)) rwd_json_string(json, rwd_key_name(key));
     rwd_json_array_end(json);
 }
 
-// Two keys that exclude each other are not required together.
+// {"required": [names]}
+static void put_names(rwd_json_out *json, const char *one, const char *other) {
+    rwd_json_object(json);
+    rwd_json_key(json, "required");
+    rwd_json_array(json);
+    rwd_json_string(json, one);
+    if (other) rwd_json_string(json, other);
+    rwd_json_array_end(json);
+    rwd_json_object_end(json);
+}
+
+// Two keys that exclude each other are not required together; of two that can stand for each other, one is.
 static void put_excluded(const rwd_key *group, rwd_json_out *json) {
     const rwd_key *key;
+    bool any = false;
     for (size_t i = 0; (key = rwd_key_at(i)); i++) {
         if (!key->excludes || !rwd_key_is_inside(key, group)) continue;
-        rwd_json_key(json, "not");
+        if (!any) {
+            rwd_json_key(json, "allOf");
+            rwd_json_array(json);
+            any = true;
+        }
         rwd_json_object(json);
-        rwd_json_key(json, "required");
+        rwd_json_key(json, "not");
+        put_names(json, rwd_key_name(key), key->excludes);
+        rwd_json_object_end(json);
+        if (!key->unless) continue;
+        rwd_json_object(json);
+        rwd_json_key(json, "anyOf");
         rwd_json_array(json);
-        rwd_json_string(json, rwd_key_name(key));
-        rwd_json_string(json, key->excludes);
+        put_names(json, rwd_key_name(key), NULL);
+        put_names(json, key->unless, NULL);
         rwd_json_array_end(json);
         rwd_json_object_end(json);
     }
+    if (any) rwd_json_array_end(json);
 }
 
 static void put_group(const rwd_key *group, rwd_json_out *json) {
@@ -70,7 +92,7 @@ static void put_map(const rwd_key *map, rwd_json_out *json) {
     rwd_json_key(json, "propertyNames");
     rwd_json_object(json);
     rwd_json_key(json, "pattern");
-    rwd_json_string(json, "^[A-Za-z][A-Za-z0-9_]{0,99}$");
+    rwd_json_string(json, map->dotted ? "^[A-Za-z][A-Za-z0-9_.]{0,99}$" : "^[A-Za-z][A-Za-z0-9_]{0,99}$");
     rwd_json_object_end(json);
     rwd_json_key(json, "additionalProperties");
     rwd_json_object(json);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operator/base/fs.h"
+
 static bool is_name_char(char c, bool first) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || (!first && c >= '0' && c <= '9');
 }
@@ -14,11 +16,27 @@ static size_t name_size(const char *text) {
     return size;
 }
 
-static const char *variable(const char *name, size_t size) {
-    char *copy = rwd_strndup(name, size);
-    const char *value = getenv(copy);
+// NAME; or, where that is not set and NAME_FILE is, the text of the file that it names, without the line's end: how secrets are mounted. NULL: neither. *gives*.
+static bool variable(const char *name, size_t size, char **out, rwd_error *err) {
+    char *copy = rwd_strndup(name, size), *file_name = rwd_strf("%s_FILE", copy);
+    const char *value = getenv(copy), *path = value ? NULL : getenv(file_name);
+    rwd_buf text = {0};
+    bool worked = true;
+    *out = value ? rwd_strdup(value) : NULL;
+    if (path && path[0]) {
+        worked = rwd_read_file(path, RWD_VALUE_BYTES_MAX, &text, err);
+        if (!worked && err) {
+            err->code = RWD_E_CONFIG;
+            err->decision = RWD_USAGE;
+            (void)rwd_error_next(err, "%s must name a file that can be read", file_name);
+        }
+        while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) text.size--;
+        if (worked) *out = rwd_strndup(rwd_buf_cstr(&text), text.size);
+    }
+    rwd_buf_deinit(&text);
     free(copy);
-    return value;
+    free(file_name);
+    return worked;
 }
 
 static bool missing(const char *name, size_t size, rwd_error *err) {
@@ -40,20 +58,22 @@ static bool take_variable(const char **p, rwd_buf *out, rwd_error *err) {
         free(inside);
         return false;
     }
-    const char *value = variable(name, size);
-    if (!has_default) {
-        if (!value) return missing(name, size, err);
+    char *value;
+    if (!variable(name, size, &value, err)) return false;
+    bool worked = true;
+    if (value && (value[0] || !has_default)) {
         rwd_buf_append_str(out, value);
-    } else if (value && value[0]) {
-        rwd_buf_append_str(out, value);
+    } else if (!has_default) {
+        worked = missing(name, size, err);
     } else {
         const char *text = rest + 2, *inner = strstr(text, "${");
         if (inner && inner < end)
-            return rwd_fail(err, RWD_E_CONFIG, "a variable stands inside the default of another; that is not supported");
-        rwd_buf_append(out, text, (size_t)(end - text));
+            worked = rwd_fail(err, RWD_E_CONFIG, "a variable stands inside the default of another; that is not supported");
+        else rwd_buf_append(out, text, (size_t)(end - text));
     }
+    free(value);
     *p = end + 1;
-    return true;
+    return worked;
 }
 
 // Fills in one text; on failure `*out_at` is where the variable begins.
@@ -91,6 +111,7 @@ static bool substitute_scalar(const char *file, rwd_node *node, rwd_arena *arena
         worked = rwd_fail(err, RWD_E_CONFIG, "with its variables filled in the value holds a line break, a control character or bytes "
                           "that are not UTF-8");
     if (worked) {
+        node->written = node->text;
         node->text = (const char *)rwd_arena_copy(arena, rwd_slice_of(rwd_buf_cstr(&value), value.size + 1)).data;
         node->bare = false;
     } else rwd_place_error(err, file, place_inside(node, where));

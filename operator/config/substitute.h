@@ -1,4 +1,4 @@
-// ${NAME} and ${NAME:-default} in values, taken from the environment; $${ stands for ${ itself.
+// ${NAME} and ${NAME:-default} in values, taken from the environment, or from the file that NAME_FILE names there; $${ stands for ${ itself.
 //
 // Thread: any, while nobody changes the environment.
 #ifndef OPERATOR_CONFIG_SUBSTITUTE_H

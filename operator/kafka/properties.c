@@ -28,6 +28,6 @@ bool rwd_kafka_property_check(const char *name, const char *value, rwd_error *er
     rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, reason, sizeof reason);
     rd_kafka_conf_destroy(conf);
     if (result == RD_KAFKA_CONF_OK) return true;
-    if (result == RD_KAFKA_CONF_UNKNOWN) return rwd_fail(err, RWD_E_CONFIG, "librdkafka %s knows no property \"%s\"", rd_kafka_version_str(), name);
+    if (result == RD_KAFKA_CONF_UNKNOWN) return rwd_fail(err, RWD_E_CONFIG, "librdkafka knows no property \"%s\"", name);
     return rwd_fail(err, RWD_E_CONFIG, "%s: %s", name, rwd_kafka_property_is_secret(name) ? "librdkafka refuses the value" : reason);
 }

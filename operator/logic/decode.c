@@ -164,7 +164,7 @@ bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, 
         return rwd_fault_set(out_fault, code, (int)i, at, NULL);
     }
     int time_field = job->event.time_field;
-    *out = (rwd_event){.fields = values, .time_us = time_field >= 0 ? values[time_field].i : RWD_TIME_NONE, .record = record};
+    *out = (rwd_event){.fields = values, .time_us = time_field >= 0 ? values[time_field].i : record->time_us, .record = record};
     decoder->event_count++;
     return true;
 }

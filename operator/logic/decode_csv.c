@@ -64,7 +64,7 @@ bool rwd_csv_plan_new(const rwd_job *job, const char *const *columns, size_t col
         size_t column = i;
         if (columns && !find_column(&job->event.fields[i], columns, column_count, &column, err)) {
             rwd_csv_plan_free(plan);
-            return rwd_error_at(err, "%s", job->source.path);
+            return rwd_error_at(err, "%s", job->source.path ? job->source.path : job->source.topic);
         }
         plan->same_column[i] = plan->field_of[column];
         plan->field_of[column] = (int16_t)i;

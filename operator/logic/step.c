@@ -22,12 +22,13 @@ typedef struct job_step {
     table_plan *tables;
 } job_step;
 
-// S2: a file's records have no time of their own, so `ahead` is measured on stream time, and is off unless the job sets it. The first event
-// has nothing to be measured on.
+// S2: `ahead` is measured on the record's time. A file's records have none, so there it is measured on stream time, and is off unless the job sets it; the
+// first event has nothing to be measured on.
 static rwd_code judge(rwd_step *self, const rwd_event *event, int64_t stream_time) {
     int64_t ahead = ((job_step *)self)->job->event.ahead_us, limit;
-    if (ahead == 0 || stream_time == RWD_TIME_NONE || event->time_us == RWD_TIME_NONE) return RWD_E_NONE;
-    if (__builtin_add_overflow(stream_time, ahead, &limit)) return RWD_E_NONE;
+    int64_t base = event->record->time_us != RWD_TIME_NONE ? event->record->time_us : stream_time;
+    if (ahead == 0 || base == RWD_TIME_NONE || event->time_us == RWD_TIME_NONE) return RWD_E_NONE;
+    if (__builtin_add_overflow(base, ahead, &limit)) return RWD_E_NONE;
     return event->time_us > limit ? RWD_E_FUTURE : RWD_E_NONE;
 }
 

@@ -46,6 +46,10 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
         at->touch_count = 0;
         at->event.record = record;
         at->fault = (rwd_fault){.code = record->fault, .field = -1};
+        if (record->tombstone) {
+            at->event.time_us = RWD_TIME_NONE;
+            continue;
+        }
         if (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault)) continue;
         at->fault.code = RWD_E_NONE;
         size_t touches = 0, used = 0;
@@ -71,19 +75,26 @@ static bool put_dead_letter(rwd_operator *op, const rwd_record *record, const rw
     rwd_buf_clear(text);
     rwd_fault_text(op->job, fault, text);
     const char *label = op->source->ops->label(op->source);
-    if (!op->job->dead_letter_path) {
+    if (!rwd_job_has_dead_letters(op->job)) {
         rwd_fail(err, fault->code, "%s", rwd_buf_cstr(text));
         err->decision = RWD_PARK;
         rwd_error_at(err, "%s, offset %lld", label, (long long)record->offset);
-        return rwd_error_next(err, "give the job a place for such events: errors: {dead_letter: {file: {path: dead.jsonl}}}");
+        return rwd_error_next(err, "give the job a place for such events: errors: {dead_letter: {%s}}",
+                              op->job->sink_count > 0 && op->job->sinks[0].topic ? "kafka: {topic: NAME}" : "file: {path: dead.jsonl}");
     }
     rwd_read_back context = {op->source, record};
     rwd_dead_letter letter = {
         .source = label, .offset = record->offset, .time_us = record->time_us, .position = record->position, .code = fault->code,
         .field = fault->field >= 0 ? op->job->event.fields[fault->field].path : NULL, .reason = rwd_buf_slice(text),
+        .key = record->key,
         .value = record->value, .full_size = record->full_size, .read_back = read_back, .context = &context,
     };
     return op->sink->ops->put_dead_letter(op->sink, &letter, err);
+}
+
+// E2: outputs have the time of the record that made them; where that has none, of its event.
+static int64_t time_of(const rwd_group_event *at) {
+    return at->event.record->time_us != RWD_TIME_NONE ? at->event.record->time_us : at->event.time_us;
 }
 
 // All rows of one event change, or none.
@@ -108,6 +119,7 @@ static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
     }
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
     if (!live) return true;
+    if (op->update_sink_count > 0 && op->sink->ops->stamp) op->sink->ops->stamp(op->sink, time_of(at));
     for (size_t s = 0; s < op->update_sink_count; s++) {
         size_t sink = op->update_sinks[s];
         for (uint32_t i = 0; i < at->touch_count; i++) {
@@ -129,6 +141,7 @@ static bool apply_group(rwd_operator *op, bool live, size_t *out_done, rwd_error
         assert(record->offset >= op->position.next_offset && "offsets rise");
         if (at->fault.code == RWD_E_NONE && apply_event(op, at, live)) {
             op->position.counts.applied++;
+            op->record_time_us = time_of(at);
         } else {
             // C9: what lies below C was sent before and is not sent again.
             if (live && !put_dead_letter(op, record, &at->fault, err)) return false;

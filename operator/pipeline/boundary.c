@@ -52,6 +52,7 @@ static void committed(rwd_operator *op, const rwd_commit *commit) {
     op->frontier = commit->next_offset;
     op->committing = -1;
     op->commit_started = true;
+    op->owned = true;
     RWD_CRASH_POINT(commit_known);
     if (op->freeze_waits && op->freeze_at == commit->next_offset) {
         op->freeze_waits = false;
@@ -79,15 +80,8 @@ static bool poll_commit(rwd_operator *op, rwd_error *err) {
     return rwd_fail(err, RWD_E_INTERNAL, "the sink gave an outcome that does not exist");
 }
 
-bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
-    if (op->at_boundary) return true;  // nothing was read since the last one
-    if (!poll_commit(op, err)) return false;
-    if (op->committing >= 0 || !op->sink->ops->ready(op->sink)) {
-        if (!must) return true;
-        if (!rwd_drive_commit(op, err)) return false;
-    }
-    assert(op->sink->ops->ready(op->sink));
-    put_changes(op);
+// Precondition: the sink is ready.
+static void commit_here(rwd_operator *op) {
     rwd_commit commit;
     rwd_commit_metadata(op, &commit);
     RWD_CRASH_POINT(commit_begin);
@@ -96,6 +90,25 @@ bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
     op->at_boundary = true;
     op->commit_started_ns = rwd_clock_ns(op->clock);
     op->sink->ops->begin(op->sink);
+}
+
+// C3: brokers forget a position that is not committed again for long; the same C, in a transaction.
+static void commit_idle(rwd_operator *op, int64_t now) {
+    bool due = op->at_boundary && op->committing < 0 && now - op->commit_started_ns >= op->job->delivery.idle_every_ns;
+    if (due && rwd_job_commits_to_kafka(op->job) && op->sink->ops->ready(op->sink)) commit_here(op);
+}
+
+bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
+    if (op->at_boundary) return true;  // nothing was read since the last one
+    if (!poll_commit(op, err)) return false;
+    if (op->committing >= 0 || !op->sink->ops->ready(op->sink)) {
+        if (!must) return true;
+        if (!rwd_drive_commit(op, err)) return false;
+    }
+    assert(op->sink->ops->ready(op->sink));
+    if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, op->record_time_us);
+    put_changes(op);
+    commit_here(op);
     return true;
 }
 
@@ -315,6 +328,7 @@ bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     if ((reason && op->job->delivery.offset_multiple == 0) || commit_due(op, now)) {
         if (!rwd_end_transaction(op, false, err)) return false;
     }
+    commit_idle(op, now);
     if (pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] && !bound_transaction(op, err)) return false;
     if (reason && op->at_boundary) {
         if (room_for_checkpoint(op)) {

@@ -16,15 +16,17 @@
 #include "operator/base/log.h"
 #include "operator/base/version.h"
 #include "operator/pipeline/operator_private.h"
+#include "operator/pipeline/rooms.h"
 #include "operator/sink/file.h"
-#include "operator/sink/none.h"
-#include "operator/source/file.h"
+#include "operator/sink/kafka.h"
 
 // Wait before another session after a rollback: doubled each time.
 #define RWD_BACKOFF_NS 200000000LL
 // How long the keeper may take to come to its end behind the last checkpoint, and how often we look whether we are asked to stop.
 #define RWD_DRAIN_NS 60000000000LL
 #define RWD_DRAIN_STEP_NS 100000000LL
+// While a broker is away: doubled as often as this, so that the longest is 6 seconds.
+#define RWD_WAITS_MAX 5
 // How often a parked operator looks whether it is asked to stop.
 #define RWD_PARKED_NS 100000000LL
 
@@ -102,7 +104,9 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
     // Whoever still runs on it keeps it: the lock is tried first.
     if (rwd_path_exists(op->data)) {
         rwd_repo *repo = NULL;
-        rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0"};
+        char partition[RWD_PARTITION_TEXT];
+        rwd_job_partition_text(op->job, partition);
+        rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = partition};
         rwd_error why;
         if (rwd_repo_open_owner(&options, op->repo_io, op->clock, &repo, &why)) rwd_repo_close(repo);
         else if (why.code == RWD_E_LOCKED) {
@@ -111,6 +115,7 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
         }
     }
     if (!move_aside(op, op->data, err)) return false;
+    if (rwd_job_commits_to_kafka(op->job)) return true;  // what is committed there is judged by recovery
     if (op->job->sink_count > 0 || op->job->dead_letter_path) {
         char log[RWD_PATH_MAX];
         if (!rwd_file_sink_log_path(op->job, log, err) || !move_aside(op, log, err)) return false;
@@ -120,19 +125,26 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
     return !op->job->dead_letter_path || move_aside(op, op->job->dead_letter_path, err);
 }
 
-static bool open_file_source(rwd_operator *op, rwd_error *err) {
-    const rwd_job *job = op->job;
-    rwd_file_source_options options = {
-        .path = job->source.path, .csv = job->source.format == RWD_FORMAT_CSV, .csv_header = job->source.csv_header,
-        .csv_delimiter = job->source.csv_delimiter, .follow = job->source.follow, .max_size = job->event.max_size,
-        .memory = op->budget.limit[RWD_SHARE_SOURCE],
-    };
-    return rwd_file_source_open(&options, op->io, op->clock, &op->source, err);
+// A broker that is away is waited for, with longer and longer pauses. False: asked to stop meanwhile.
+static bool wait_for_broker(rwd_operator *op, const rwd_error *err) {
+    unsigned doubled = op->waits < RWD_WAITS_MAX ? op->waits : RWD_WAITS_MAX;
+    op->waits++;
+    rwd_log_error(RWD_LOG_WARN, "operator", err);
+    int64_t until = rwd_clock_ns(op->clock) + (RWD_BACKOFF_NS << doubled);
+    while (!atomic_load(&op->stop) && rwd_clock_ns(op->clock) < until) op->clock->sleep_ns(op->clock, RWD_BACKOFF_NS);
+    return !atomic_load(&op->stop);
+}
+
+static bool open_real_source(rwd_operator *op, rwd_error *err) {
+    while (!rwd_open_source(op->job, op->io, op->clock, &op->budget, &op->source, err))
+        if (err->decision != RWD_RETRY || !wait_for_broker(op, err)) return false;
+    op->waits = 0;
+    return true;
 }
 
 static bool open_source(rwd_operator *op, rwd_error *err) {
     if (op->hooks.open_source) op->source = op->hooks.open_source(op->hooks.context);
-    else if (!open_file_source(op, err)) return false;
+    else if (!open_real_source(op, err)) return false;
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
     if (!op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err)) return false;
     // A followed file may have no header yet; then the first record makes the decoder.
@@ -151,7 +163,9 @@ bool rwd_open_decoder(rwd_operator *op, rwd_error *err) {
 bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     if (!open_source(op, err)) return false;
     if (op->options.fresh && !start_fresh(op, err)) return false;
-    rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = "0", .create = true};
+    char partition[RWD_PARTITION_TEXT];
+    rwd_job_partition_text(op->job, partition);
+    rwd_repo_options options = {.path = op->data, .job = op->job->name, .partition = partition, .create = true};
     if (!rwd_repo_open_owner(&options, op->repo_io, op->clock, &op->repo, err)) return false;
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
@@ -165,22 +179,7 @@ static bool open_sink(rwd_operator *op, rwd_error *err) {
         op->sink = op->hooks.open_sink(op->hooks.context);
         return true;
     }
-    if (op->job->sink_count == 0 && !op->job->dead_letter_path) {
-        op->sink = rwd_none_sink_new();
-        return true;
-    }
-    // Two owners of one log are kept apart by flock, which network file systems do not promise (K6).
-    char log[RWD_PATH_MAX], folder[RWD_PATH_MAX];
-    if (!rwd_file_sink_log_path(op->job, log, err)) return false;
-    rwd_path_dir(folder, log);
-    const char *network = rwd_network_fs(folder);
-    if (network) {
-        rwd_fail(err, RWD_E_NETWORK_FS, "the commit log would be on a network file system (%s)", network);
-        rwd_error_at(err, "%s", log);
-        return rwd_error_next(err, "write outputs to a local disk");
-    }
-    rwd_io *io = NULL;
-    return rwd_io_clone(op->io, &io, err) && rwd_file_sink_open(op->job, io, op->clock, &op->budget, &op->sink, err);
+    return rwd_open_sink(op->job, op->io, op->clock, &op->budget, &op->sink, err);
 }
 
 static bool open_session(rwd_operator *op, rwd_error *err) {
@@ -226,8 +225,11 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     // What replay changed was published before C (C9): changes count from here.
     for (size_t s = 0; s < op->job->sink_count; s++)
         if (op->job->sinks[s].emit == RWD_EMIT_COMMIT) rwd_tables_track_changes(op->tables, op->job->sinks[s].table, true);
-    if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink)
-        rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
+    op->waits = 0;
+    if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink) {
+        if (rwd_job_commits_to_kafka(op->job)) rwd_kafka_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
+        else rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
+    }
     op->sink->ops->begin(op->sink);
     op->at_boundary = true;
     op->commit_started_ns = op->checkpoint_started_ns = rwd_clock_ns(op->clock);
@@ -353,6 +355,7 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
 static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *rollbacks) {
     if (atomic_load(&op->stop)) return false;
     if (err->decision != RWD_ROLLBACK && err->decision != RWD_ABORT_TXN && err->decision != RWD_RETRY) return false;
+    if (err->decision == RWD_RETRY && op->job->kafka.brokers) return wait_for_broker(op, err);
     if (op->commit_started) *rollbacks = 0;
     if (++*rollbacks > RWD_ROLLBACKS_MAX) return false;
     // K5: files that were good when they were read back need not be so now; the choice of a base must not rest on that.

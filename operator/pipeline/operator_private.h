@@ -116,6 +116,7 @@ struct rwd_operator {
     size_t update_sink_count;
 
     // The session.
+    unsigned waits;           // sessions in a row that ended because somebody was away
     unsigned session;         // number of this session in this process
     char live[4096];
     rwd_sink *sink;
@@ -129,6 +130,8 @@ struct rwd_operator {
     int64_t committing;       // X of the running commit, or -1
     bool at_boundary;         // the open transaction is empty: position is C or committing
     int64_t commit_boundary;  // with commit_at: the next multiple
+    bool owned;               // a commit of this process succeeded: C has named us (C6)
+    int64_t record_time_us;   // of the last applied record: its own, or where it has none, its event's (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty
     const rwd_record *last_record; // of the current batch, behind which the cursor stands; NULL: no batch is held

@@ -21,6 +21,7 @@
 // (2) What can be judged without touching anything.
 static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
     char theirs[RWD_HASH128_HEX], ours[RWD_HASH128_HEX];
+    bool kafka = rwd_job_commits_to_kafka(op->job);
     if (!rwd_hash128_equal(commit->repository, rwd_repo_id(op->repo))) {
         rwd_hash128_hex(commit->repository, theirs);
         rwd_hash128_hex(rwd_repo_id(op->repo), ours);
@@ -28,11 +29,13 @@ static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error
             rwd_fail(err, RWD_E_FOREIGN, "output is committed up to offset %" PRId64 " by repository %.8s, but this data directory is new: its checkpoints "
                      "are lost or elsewhere", commit->next_offset, theirs);
             rwd_error_at(err, "%s", op->data);
-            return rwd_error_next(err, "point state.path at the directory that made this output, or move the output and its .commits log away to start over");
+            return rwd_error_next(err, kafka ? "point state.path at the directory that made this output; or, to start over, take other topics and another `group`"
+                                             : "point state.path at the directory that made this output, or move the output and its .commits log away to start over");
         }
         rwd_fail(err, RWD_E_FOREIGN, "output is committed by repository %.8s, not by this one (%.8s)", theirs, ours);
         rwd_error_at(err, "%s", op->data);
-        return rwd_error_next(err, "give this job its own output paths, or point state.path at the directory that made this output");
+        return rwd_error_next(err, kafka ? "give this job a `group` and topics of its own, or point state.path at the directory that made this output"
+                                         : "give this job its own output paths, or point state.path at the directory that made this output");
     }
     if (!rwd_hash128_equal(commit->source, op->source_hash)) {
         rwd_fail(err, RWD_E_FOREIGN, "output is committed for another input than %s", op->source->ops->label(op->source));
@@ -48,6 +51,14 @@ static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
     rwd_lineage_deinit(&op->lineage);
     op->lineage = *lineage;
     pthread_mutex_unlock(&op->lock);
+}
+
+// C6: C has named this process, and names another: whoever that is goes on, and is not fenced by us.
+static bool refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+    if (!op->owned || commit->owner == op->owner) return true;
+    (void)rwd_fail(err, RWD_E_FENCED, "offset %" PRId64 " was committed by another process (term %" PRIu64 ") after this one", commit->next_offset, commit->term);
+    (void)rwd_error_at(err, "%s", op->data);
+    return rwd_error_next(err, "let one process run for each partition");
 }
 
 // L4, L5: the lineage that C (or, without C, the newest checkpoint) names decides the logic; this job file must be its last segment.
@@ -113,6 +124,7 @@ static bool commit_genesis(rwd_operator *op, rwd_error *err) {
 static bool genesis(rwd_operator *op, rwd_error *err) {
     int64_t low = 0, high = 0;
     if (!op->source->ops->bounds(op->source, &low, &high, err)) return false;
+    if (op->source->ops->start && !op->source->ops->start(op->source, &low, err)) return false;
     new_lineage(op, low);
     if (!op->source->ops->assign(op->source, low, rwd_slice_of(NULL, 0), err)) return false;
     start_at(op, &(rwd_facts){.next_offset = low, .stream_time = RWD_TIME_NONE});
@@ -325,27 +337,33 @@ static bool refuse_lost_checkpoints(rwd_operator *op, bool found, rwd_error *err
 // C5: C was committed, and is kept beside the outputs. Judged before anything is made there: the folder may just not be mounted.
 static bool refuse_lost_commits(rwd_operator *op, rwd_error *err) {
     if (!op->sink->ops->holds_c(op->sink) || !rwd_repo_genesis_committed(op->repo)) return true;
-    rwd_fail(err, RWD_E_POSITION, "checkpoints exist, but nothing says what was committed: the commit log is gone");
+    bool kafka = rwd_job_commits_to_kafka(op->job);
+    rwd_fail(err, RWD_E_POSITION, "checkpoints exist, but nothing says what was committed: %s", kafka ? "the group has no offset any more" : "the commit log is gone");
     rwd_error_at(err, "%s", op->data);
+    if (kafka)
+        return rwd_error_next(err, "is `group` as it was, and offsets.retention.minutes of the broker above delivery.idle_every? To start over, take other topics "
+                              "and another group, and: rewind run %s --fresh", op->job->file);
     return rwd_error_next(err, "put the outputs and their .commits log back where the job file says; or start over with: rewind run %s --fresh", op->job->file);
 }
 
 // (2) All that can be refused without touching outputs: foreign commits, lost checkpoints or commits, other logic, a C that moved back.
-static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
-    if (found && !refuse_foreign(op, commit, err)) return false;
+// In Kafka a look past open transactions may miss the newest commit: absence and order are judged at (4) there.
+static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, bool stable, rwd_error *err) {
+    bool early = !stable && rwd_job_commits_to_kafka(op->job);
+    if (found && (!refuse_foreign(op, commit, err) || !refuse_successor(op, commit, err))) return false;
     if (!refuse_lost_checkpoints(op, found, err)) return false;
-    if (!found) return refuse_lost_commits(op, err);
+    if (!found) return early || refuse_lost_commits(op, err);
     if (!check_logic(op, commit->lineage, err)) return false;
-    return op->options.restore_to || refuse_moved_back(op, commit, err);
+    return early || op->options.restore_to || refuse_moved_back(op, commit, err);
 }
 
 bool rwd_recover(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_STARTING);
     rwd_commit commit = {0};
     bool found = false;
-    if (!op->sink->ops->peek(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, err)) return false;     // (2)
+    if (!op->sink->ops->peek(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, false, err)) return false;    // (2)
     RWD_CRASH_POINT(recovery_peeked);
-    if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, err)) return false;  // (3), (4)
+    if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, true, err)) return false;  // (3), (4)
     RWD_CRASH_POINT(recovery_taken_over);
     bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);
     if (!ok) return false;

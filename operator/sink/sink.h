@@ -10,7 +10,7 @@
 //   commit_async(metadata)   end it; it is now committing
 //   poll      idle | running | committed | aborted | fenced | unknown
 //
-// Implementations: files (file.h); nothing (none.h: a job without outputs, whose checkpoints are the truth); a recording one for tests (memory.h).
+// Implementations: files (file.h); topics (kafka.h); nothing (none.h: a job without outputs, whose checkpoints are the truth); a recording one for tests (memory.h).
 //
 // Thread: pipeline, unless stated.
 #ifndef OPERATOR_SINK_SINK_H
@@ -49,6 +49,7 @@ typedef struct rwd_dead_letter {
     rwd_code code;
     const char *field;         // name, or NULL
     rwd_slice reason;          // for people
+    rwd_slice key;             // of the record; data NULL: none
     rwd_slice value;           // raw bytes
     uint64_t full_size;        // above value.size: the rest comes from read_back
     bool (*read_back)(void *context, uint64_t at, void *out, size_t size, rwd_error *err);
@@ -70,6 +71,8 @@ typedef struct rwd_sink_ops {
     // True if C is kept here; false: checkpoints are the truth (no outputs at all).
     bool (*holds_c)(const rwd_sink *self);
     void (*begin)(rwd_sink *self);
+    // E2: rows put from here on come from a record of this time. NULL: outputs have no time.
+    void (*stamp)(rwd_sink *self, int64_t time_us);
     // A row of output `sink` (index into the job's sinks); `row` NULL: the key vanished. `offset`: the last record that the value includes. Copied.
     // Called in any order for emit: commit (the sink sorts by key), in event order for emit: update.
     void (*put_row)(rwd_sink *self, size_t sink, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset);

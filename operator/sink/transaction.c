@@ -20,6 +20,7 @@ typedef struct record {
     uint32_t row_size;  // VANISHED: no row
     uint32_t unused;
     int64_t offset;
+    int64_t time_us;
     uint8_t bytes[];    // key, row
 } record;
 
@@ -41,6 +42,7 @@ struct rwd_transaction {
     chunk *first, *current;  // from first on; those behind current are empty
     uint64_t used;           // bytes of records
     size_t rows;
+    int64_t time_us;         // of the rows that are put now
     size_t counts[RWD_SINKS_MAX];
     const record *firsts[RWD_SINKS_MAX];
     size_t common[RWD_SINKS_MAX];  // bytes that all keys of an output begin with
@@ -59,6 +61,7 @@ static void give(rwd_transaction *txn, uint64_t bytes) {
 rwd_transaction *rwd_transaction_new(rwd_budget *budget) {
     rwd_transaction *txn = rwd_calloc(1, sizeof(*txn));
     txn->budget = budget;
+    txn->time_us = RWD_TIME_NONE;
     return txn;
 }
 
@@ -100,13 +103,15 @@ static chunk *chunk_with_room(rwd_transaction *txn, size_t size) {
     return txn->current = fresh;
 }
 
+void rwd_transaction_stamp(rwd_transaction *txn, int64_t time_us) { txn->time_us = time_us; }
+
 void rwd_transaction_put(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset) {
     assert(output < RWD_SINKS_MAX && key.size <= RWD_KEY_BYTES_MAX && row_size <= RWD_ROW_BYTES_MAX);
     size_t copied = row ? row_size : 0;
     size_t size = (sizeof(record) + key.size + copied + 7) & ~(size_t)7;
     chunk *c = chunk_with_room(txn, size);
     record *r = (record *)(void *)(c->bytes + c->used);
-    *r = (record){.output = (uint32_t)output, .key_size = (uint32_t)key.size, .row_size = row ? row_size : VANISHED, .offset = offset};
+    *r = (record){.output = (uint32_t)output, .key_size = (uint32_t)key.size, .row_size = row ? row_size : VANISHED, .offset = offset, .time_us = txn->time_us};
     if (key.size) memcpy(r->bytes, key.data, key.size);
     if (copied) memcpy(r->bytes + key.size, row, copied);
     c->used += size;
@@ -251,5 +256,6 @@ rwd_transaction_row rwd_transaction_at(const rwd_transaction *txn, size_t output
         .row = vanished ? NULL : r->bytes + r->key_size,
         .row_size = vanished ? 0 : r->row_size,
         .offset = r->offset,
+        .time_us = r->time_us,
     };
 }

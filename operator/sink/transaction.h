@@ -20,6 +20,7 @@ typedef struct rwd_transaction_row {
     const uint8_t *row;  // NULL: the key vanished
     uint32_t row_size;
     int64_t offset;
+    int64_t time_us;     // as stamped; RWD_TIME_NONE: never
 } rwd_transaction_row;
 
 // `budget` is *borrowed*; NULL: nothing is accounted. *gives*.
@@ -27,6 +28,8 @@ rwd_transaction *rwd_transaction_new(rwd_budget *budget);
 void rwd_transaction_free(rwd_transaction *txn);
 void rwd_transaction_clear(rwd_transaction *txn);  // empty again; memory is kept
 
+// Rows put from here on come from a record of this time.
+void rwd_transaction_stamp(rwd_transaction *txn, int64_t time_us);
 // Copies a row for `output` (below RWD_SINKS_MAX). `row` NULL: the key vanished.
 void rwd_transaction_put(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset);
 // Bytes that the transaction holds or will need to be ordered.

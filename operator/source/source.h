@@ -23,6 +23,8 @@ typedef struct rwd_record {
     uint64_t position;     // where its raw bytes begin, in the source's own terms (files: byte)
     rwd_hash128 hash;      // E4: XXH3-128 of the whole raw record, seed = offset
     rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
+    rwd_slice key;         // borrowed as the value is; data NULL: none (files)
+    bool tombstone;        // no value, and that is no fault: it is read and changes nothing
 } rwd_record;
 
 typedef struct rwd_batch {
@@ -41,6 +43,8 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*check_identity)(rwd_source *self, rwd_slice stored, rwd_error *err);
     // First offset there is, and first offset there is not (-1: unknown until read, as in files).
     RWD_MUST bool (*bounds)(rwd_source *self, int64_t *out_low, int64_t *out_high, rwd_error *err);
+    // Where a job that never ran begins. NULL: at the first offset there is.
+    RWD_MUST bool (*start)(rwd_source *self, int64_t *out, rwd_error *err);
     // Goes to `offset`: by `cursor` (from `cursor` below, kept in a manifest), or, with an empty cursor, from the beginning.
     // SOURCE_CHANGED if the bytes before the cursor are not what they were.
     RWD_MUST bool (*assign)(rwd_source *self, int64_t offset, rwd_slice cursor, rwd_error *err);

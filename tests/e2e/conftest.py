@@ -45,3 +45,18 @@ def broker(tmp_path_factory):
     made = support.Broker(tmp_path_factory.mktemp("broker"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def make_kafka_job(tmp_path, broker, request):
+    """Makes jobs from topics to topics, each in its own folder, with topics and a group of its own."""
+    import kafka_job
+
+    made = []
+
+    def make(name=None, **sections):
+        test = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+        made.append(kafka_job.KafkaJob(tmp_path / f"job{len(made)}", broker, name or f"{test}-{len(made)}", **sections))
+        return made[-1]
+
+    return make

@@ -156,7 +156,7 @@ static void long_words_are_cut_in_messages_at_a_character(void **state) {
     rwd_error err;
     assert_false(rwd_job_parse("job.yaml", rwd_buf_slice(&text), NULL, 0, &job, &err));
     assert_true(rwd_utf8_valid(rwd_slice_str(err.cause)));
-    assert_non_null(strstr(err.cause, "\xc3\xa9...\"; known here: job, source"));
+    assert_non_null(strstr(err.cause, "\xc3\xa9...\"; known here: job, group"));
     rwd_buf_deinit(&text);
 }
 

@@ -110,7 +110,7 @@ static void check_group_schema(const rwd_node *schema, const rwd_key *group) {
     for (size_t i = 0; (key = rwd_key_at(i)); i++) {
         if (!rwd_key_is_inside(key, group)) continue;
         members++;
-        assert_int_equal(lists(rwd_node_member(long_form, "required"), rwd_key_name(key)), key->required && !key->environment);
+        assert_int_equal(lists(rwd_node_member(long_form, "required"), rwd_key_name(key)), key->required && !key->environment && !key->unless);
     }
     assert_int_equal(rwd_node_member(long_form, "properties")->count, members);
 }

@@ -42,7 +42,8 @@ static rwd_event event_of(rwd_value values[5], const char *customer, const char 
     values[2] = (rwd_value){.d = cents, .present = true};
     values[3] = (rwd_value){.i = quantity, .present = true};
     values[4] = (rwd_value){.i = time_us, .present = true};
-    return (rwd_event){.fields = values, .time_us = time_us};
+    static const rwd_record of_a_file = {.time_us = RWD_TIME_NONE};
+    return (rwd_event){.fields = values, .time_us = time_us, .record = &of_a_file};
 }
 
 static bool route(const rwd_event *event) {
@@ -152,6 +153,19 @@ static void an_event_too_far_ahead_of_stream_time_is_future(void **state) {
     assert_int_equal(f.step->ops->judge(f.step, &event, 20 * hour), RWD_E_NONE);
 }
 
+static void where_records_have_a_time_that_decides(void **state) {
+    (void)state;
+    const int64_t hour = 3600000000;
+    rwd_value values[5];
+    rwd_event event = event_of(values, "anna", "DE", 0, 0, 10 * hour);
+    event.record = &(rwd_record){.time_us = 9 * hour};
+    assert_int_equal(f.step->ops->judge(f.step, &event, RWD_TIME_NONE), RWD_E_NONE);
+    assert_int_equal(f.step->ops->judge(f.step, &event, 0), RWD_E_NONE);
+    event.record = &(rwd_record){.time_us = 9 * hour - 1};
+    assert_int_equal(f.step->ops->judge(f.step, &event, RWD_TIME_NONE), RWD_E_FUTURE);
+    assert_int_equal(f.step->ops->judge(f.step, &event, 20 * hour), RWD_E_FUTURE);
+}
+
 static void the_first_event_is_never_future(void **state) {
     (void)state;
     rwd_value values[5];
@@ -177,6 +191,7 @@ int main(void) {
         cmocka_unit_test(rows_are_the_totals_of_their_events),
         cmocka_unit_test(a_total_that_would_overflow_is_a_fault_and_the_old_row_stays),
         cmocka_unit_test(an_event_too_far_ahead_of_stream_time_is_future),
+        cmocka_unit_test(where_records_have_a_time_that_decides),
         cmocka_unit_test(the_first_event_is_never_future),
         cmocka_unit_test(nothing_is_future_unless_ahead_is_set),
     };

@@ -1,0 +1,63 @@
+// Sources and sinks, chosen by the job (rooms.h).
+#include "operator/pipeline/rooms.h"
+
+#include "operator/base/fs.h"
+#include "operator/sink/file.h"
+#include "operator/sink/kafka.h"
+#include "operator/sink/none.h"
+#include "operator/source/file.h"
+#include "operator/source/kafka.h"
+
+// Records that librdkafka holds ahead: one part of this many of the job's memory.
+#define RWD_KAFKA_AHEAD 8
+
+static rwd_kafka_settings settings_of(const rwd_job *job) {
+    return (rwd_kafka_settings){
+        .brokers = job->kafka.brokers,
+        .group = rwd_job_group(job),
+        .client = job->name,
+        .properties = job->kafka.properties,
+        .property_count = job->kafka.property_count,
+        .memory = job->state.memory / RWD_KAFKA_AHEAD,
+    };
+}
+
+static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
+    rwd_file_source_options options = {
+        .path = job->source.path, .csv = job->source.format == RWD_FORMAT_CSV, .csv_header = job->source.csv_header,
+        .csv_delimiter = job->source.csv_delimiter, .follow = job->source.follow, .max_size = job->event.max_size,
+        .memory = budget->limit[RWD_SHARE_SOURCE],
+    };
+    return rwd_file_source_open(&options, io, clock, out, err);
+}
+
+bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
+    if (!job->source.topic) return open_file_source(job, io, clock, budget, out, err);
+    rwd_kafka_settings settings = settings_of(job);
+    return rwd_kafka_source_open(job, &settings, clock, out, err);
+}
+
+// Two owners of one log are kept apart by flock, which network file systems do not promise (K6).
+static bool refuse_network_fs(const rwd_job *job, rwd_error *err) {
+    char log[RWD_PATH_MAX], folder[RWD_PATH_MAX];
+    if (!rwd_file_sink_log_path(job, log, err)) return false;
+    rwd_path_dir(folder, log);
+    const char *network = rwd_network_fs(folder);
+    if (!network) return true;
+    rwd_fail(err, RWD_E_NETWORK_FS, "the commit log would be on a network file system (%s)", network);
+    rwd_error_at(err, "%s", log);
+    return rwd_error_next(err, "write outputs to a local disk");
+}
+
+bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err) {
+    if (!rwd_job_has_outputs(job)) {
+        *out = rwd_none_sink_new();
+        return true;
+    }
+    rwd_io *own = NULL;
+    if (rwd_job_commits_to_kafka(job)) {
+        rwd_kafka_settings settings = settings_of(job);
+        return rwd_kafka_sink_open(job, &settings, clock, budget, out, err);
+    }
+    return refuse_network_fs(job, err) && rwd_io_clone(io, &own, err) && rwd_file_sink_open(job, own, clock, budget, out, err);
+}

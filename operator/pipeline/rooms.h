@@ -1,0 +1,21 @@
+// Which source and which sink a job has.
+//
+// Thread: pipeline, or a command that runs no operator.
+#ifndef OPERATOR_PIPELINE_ROOMS_H
+#define OPERATOR_PIPELINE_ROOMS_H
+
+#include "checkpoints/io/io.h"
+#include "operator/base/clock.h"
+#include "operator/config/job.h"
+#include "operator/sink/sink.h"
+#include "operator/source/source.h"
+#include "state/budget.h"
+
+// `job`, `io`, `clock` and `budget` are *borrowed*. *gives*: close through ops.
+RWD_MUST bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err);
+// The sink that all outputs of the job go to (C1). It makes a clone of `io` for its thread. *gives*: close through ops.
+RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err);
+// Does the job publish anything?
+static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
+
+#endif

@@ -1,0 +1,161 @@
+// What a topic's records look like (kafka_record.h).
+//
+// What must stay true: the same row gives the same key, value and headers (E1).
+#include "operator/sink/kafka_record.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "operator/base/time.h"
+#include "operator/sink/row_text.h"
+
+#define US_PER_MS 1000
+#define ABSENT UINT32_MAX
+
+void rwd_kafka_record_deinit(rwd_kafka_record_text *record) {
+    rwd_buf_deinit(&record->key);
+    rwd_buf_deinit(&record->value);
+    rwd_buf_deinit(&record->scratch);
+}
+
+static void begin(rwd_kafka_record_text *record, const char *topic, int64_t time_us) {
+    record->output = (rwd_kafka_output){.topic = topic, .time_ms = time_us == RWD_TIME_NONE ? -1 : time_us / US_PER_MS, .headers = record->headers};
+}
+
+static void add_header(rwd_kafka_record_text *record, const char *name, rwd_slice value) {
+    assert(record->output.header_count < RWD_KAFKA_HEADERS_MAX);
+    record->headers[record->output.header_count++] = (rwd_kafka_header){name, value};
+}
+
+static void add_number(rwd_kafka_record_text *record, const char *name, int64_t value, char text[24]) {
+    (void)snprintf(text, 24, "%" PRId64, value);
+    add_header(record, name, rwd_slice_str(text));
+}
+
+// ---- rows
+
+static bool put_key(const rwd_schema *schema, rwd_slice key, rwd_kafka_record_text *record, rwd_error *err) {
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    rwd_buf_clear(&record->scratch);
+    rwd_buf_clear(&record->key);
+    if (!rwd_key_decode(schema, key, parts, &record->scratch))
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
+    if (schema->part_count == 1) {
+        rwd_value_text(&parts[0], schema->parts[0].type, schema->parts[0].scale, &record->key);
+        return true;
+    }
+    for (size_t i = 0; i < schema->part_count; i++) {
+        rwd_buf_append_char(&record->key, i ? ',' : '[');
+        rwd_value_json(&parts[i], schema->parts[i].type, schema->parts[i].scale, &record->key);
+    }
+    rwd_buf_append_char(&record->key, ']');
+    return true;
+}
+
+static bool put_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
+    rwd_row_text how = {.schema = schema, .columns = sink->columns, .column_count = sink->column_count, .format = sink->format};
+    rwd_buf_clear(&record->value);
+    if (!rwd_row_text_append(&how, row->key, row->row, row->row_size, row->offset, &record->scratch, &record->value, err)) return false;
+    record->value.size--;  // its newline
+    return true;
+}
+
+// A text without bytes is a text: only NULL is no key, or a tombstone.
+static rwd_slice not_null(const rwd_buf *buf) { return rwd_slice_of(buf->size ? buf->data : (const uint8_t *)"", buf->size); }
+
+bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const rwd_transaction_row *row, const char *lineage,
+                             rwd_kafka_record_text *record, rwd_error *err) {
+    const rwd_schema *schema = &job->tables[sink->table].schema;
+    begin(record, sink->topic, row->time_us);
+    if (!put_key(schema, row->key, record, err)) return false;
+    if (row->row && !put_value(schema, sink, row, record, err)) return false;
+    record->output.key = not_null(&record->key);
+    if (row->row) record->output.value = not_null(&record->value);
+    add_number(record, "rewind-offset", row->offset, record->offset);
+    add_header(record, "rewind-lineage", rwd_slice_str(lineage));
+    return true;
+}
+
+// ---- dead letters: offset, time, code, whole size; then sized: source, field, reason, key, value
+
+static void keep_u64(rwd_buf *out, uint64_t value) {
+    uint8_t bytes[8];
+    rwd_put_le64(bytes, value);
+    rwd_buf_append(out, bytes, sizeof bytes);
+}
+
+static void keep_size(rwd_buf *out, uint32_t size) {
+    uint8_t bytes[4];
+    rwd_put_le32(bytes, size);
+    rwd_buf_append(out, bytes, sizeof bytes);
+}
+
+static void keep_slice(rwd_buf *out, rwd_slice slice) {
+    keep_size(out, slice.data ? (uint32_t)slice.size : ABSENT);
+    rwd_buf_append(out, slice.data, slice.size);
+}
+
+static bool keep_value(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
+    size_t whole = letter->full_size < most ? (size_t)letter->full_size : most;
+    size_t here = letter->value.size < whole ? letter->value.size : whole;
+    keep_size(out, (uint32_t)whole);
+    rwd_buf_append(out, letter->value.data, here);
+    if (here == whole) return true;
+    rwd_buf_reserve(out, whole - here);
+    if (!letter->read_back(letter->context, here, out->data + out->size, whole - here, err)) return false;
+    out->size += whole - here;
+    return true;
+}
+
+bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
+    size_t before = out->size;
+    keep_u64(out, (uint64_t)letter->offset);
+    keep_u64(out, (uint64_t)letter->time_us);
+    keep_u64(out, (uint64_t)letter->code);
+    keep_u64(out, letter->full_size);
+    keep_slice(out, rwd_slice_str(letter->source));
+    keep_slice(out, letter->field ? rwd_slice_str(letter->field) : rwd_slice_of(NULL, 0));
+    keep_slice(out, letter->reason);
+    keep_slice(out, letter->key);
+    if (keep_value(letter, most, out, err)) return true;
+    out->size = before;
+    return false;
+}
+
+static uint64_t take_u64(rwd_reader *run) {
+    uint64_t value = 0;
+    bool ok = rwd_reader_le64(run, &value);
+    assert(ok);
+    (void)ok;
+    return value;
+}
+
+static rwd_slice take_slice(rwd_reader *run) {
+    uint32_t size = 0;
+    rwd_slice slice = {0};
+    bool ok = rwd_reader_le32(run, &size);
+    if (ok && size == ABSENT) return rwd_slice_of(NULL, 0);
+    ok = ok && rwd_reader_take(run, size, &slice);
+    assert(ok);
+    (void)ok;
+    return slice;
+}
+
+void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const char *lineage, rwd_kafka_record_text *record) {
+    int64_t offset = (int64_t)take_u64(run);
+    int64_t time_us = (int64_t)take_u64(run);
+    rwd_code code = (rwd_code)take_u64(run);
+    uint64_t full_size = take_u64(run);
+    begin(record, topic, time_us);
+    add_header(record, "rewind-source", take_slice(run));
+    add_number(record, "rewind-offset", offset, record->offset);
+    add_header(record, "rewind-reason", rwd_slice_str(rwd_code_name(code)));
+    rwd_slice field = take_slice(run);
+    if (field.data) add_header(record, "rewind-field", field);
+    add_header(record, "rewind-message", take_slice(run));
+    add_header(record, "rewind-lineage", rwd_slice_str(lineage));
+    record->output.key = take_slice(run);
+    record->output.value = take_slice(run);
+    if (full_size > record->output.value.size) add_number(record, "rewind-size", (int64_t)full_size, record->size);
+}

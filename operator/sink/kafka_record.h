@@ -1,0 +1,31 @@
+// Rows and dead letters as records of a topic.
+//
+// Thread: one at a time.
+#ifndef OPERATOR_SINK_KAFKA_RECORD_H
+#define OPERATOR_SINK_KAFKA_RECORD_H
+
+#include "operator/config/job.h"
+#include "operator/kafka/producer.h"
+#include "operator/sink/sink.h"
+#include "operator/sink/transaction.h"
+
+// A record in the making, and the bytes that it points at. Zero-initialised is empty.
+typedef struct rwd_kafka_record_text {
+    rwd_kafka_output output;
+    rwd_kafka_header headers[RWD_KAFKA_HEADERS_MAX];
+    rwd_buf key, value, scratch;
+    char offset[24], size[24];
+} rwd_kafka_record_text;
+
+void rwd_kafka_record_deinit(rwd_kafka_record_text *record);
+
+// Fills in `record->output` from a row. CORRUPT if key or row do not decode. `lineage` is *borrowed* as long as the output is used.
+RWD_MUST bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const rwd_transaction_row *row, const char *lineage,
+                                      rwd_kafka_record_text *record, rwd_error *err);
+
+// Appends a dead letter to a run of them; of its value at most `most` bytes.
+RWD_MUST bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err);
+// The next dead letter of a run. What it points at is in the run. Precondition: there is one.
+void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const char *lineage, rwd_kafka_record_text *record);
+
+#endif

@@ -1,0 +1,17 @@
+// A partition of a Kafka topic: committed records, by explicit offsets.
+//
+// Its identity is the cluster's id, the topic and the partition. The cursor is the offset alone. Without a broker a batch is empty and not the end, so the
+// pipeline waits. E4 covers a record's time, value, key and headers.
+//
+// Thread: pipeline.
+#ifndef OPERATOR_SOURCE_KAFKA_H
+#define OPERATOR_SOURCE_KAFKA_H
+
+#include "operator/config/job.h"
+#include "operator/kafka/consumer.h"
+#include "operator/source/source.h"
+
+// `job` and `clock` are *borrowed*. BROKER where no broker answers, TOPIC where the partition does not exist. *gives*: close through ops.
+RWD_MUST bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *settings, rwd_clock *clock, rwd_source **out, rwd_error *err);
+
+#endif
