@@ -148,7 +148,7 @@ class Job:
     def copy(self, folder):
         """The same job, input and everything it has made so far, in another folder. Links between files stay."""
         subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
-        other = Job.__new__(Job)
+        other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.folder = pathlib.Path(folder)
         other.file, other.input, other.out = other.folder / self.file.name, other.folder / self.input.name, other.folder / "out"
