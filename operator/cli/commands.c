@@ -134,7 +134,7 @@ static const rwd_command commands[] = {
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO}, rwd_run_generate},
     {"docs", RWD_JOB_NEVER, "PAGE", 1, 1, 0,
      "a page of the reference manual, as Markdown",
-     "PAGE is commands, config, metrics, errors, aggregates, formats or crash-points. The pages are made from the same tables as the program.",
+     "PAGE is commands, config, metrics, errors, kafka, aggregates, formats or crash-points. The pages are made from the same tables as the program.",
      "rewind docs config",
      {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_docs},
     {"version", RWD_JOB_NEVER, "", 0, 0, F(OUTPUT),

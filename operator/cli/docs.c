@@ -6,6 +6,8 @@
 #include "operator/cli/commands.h"
 #include "operator/cli/help.h"
 #include "operator/config/job.h"
+#include "operator/kafka/error.h"
+#include "operator/kafka/properties.h"
 #include "operator/pipeline/status.h"
 #include "state/aggregate.h"
 #include "state/budget.h"
@@ -70,6 +72,28 @@ static void errors_page(rwd_buf *out) {
         else rwd_buf_appendf(out, "%d", (int)rwd_code_exit(code));
         rwd_buf_appendf(out, " | %s |\n", rwd_code_meaning(code));
     }
+}
+
+// ---- Kafka
+
+static void kafka_row(rwd_buf *out, const char *theirs, rwd_code code, const char *words, const char *next) {
+    // librdkafka's own codes begin with an underscore, and show themselves with two.
+    rwd_buf_appendf(out, "| `%s%s` | %s | %s | %s | %s |\n", theirs[0] == '_' ? "_" : "", theirs, rwd_code_name(code), rwd_decision_name(rwd_code_decision(code)),
+                    words, next);
+}
+
+static void kafka_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Kafka: errors and properties\n\n");
+    say(out, "What the codes of brokers and of librdkafka mean here. The error and its decision are those of the page of errors: `retry` waits and tries again, "
+             "`park` stops, `rollback` makes a new producer and goes on from what was committed. A code that is not here is `kafka`.");
+    rwd_buf_append_str(out, "## Errors\n\n| code | error | decision | what it means | what to do |\n|---|---|---|---|---|\n");
+#define KAFKA_ROW(theirs, ours, words, next) kafka_row(out, #theirs, RWD_E_##ours, words, next);
+    RWD_KAFKA_ERROR_TABLE(KAFKA_ROW)
+#undef KAFKA_ROW
+    rwd_buf_append_str(out, "\n## Properties that a job cannot set\n\n| property | why |\n|---|---|\n");
+#define KAFKA_OWNED_ROW(name, why) rwd_buf_append_str(out, "| `" name "` | " why " |\n");
+    RWD_KAFKA_OWNED_TABLE(KAFKA_OWNED_ROW)
+#undef KAFKA_OWNED_ROW
 }
 
 // ---- aggregates and formats
@@ -145,6 +169,7 @@ static const struct {
     {{"config", "every key of a job file"}, rwd_job_manual},
     {{"metrics", "every metric, and the HTTP pages"}, metrics_page},
     {{"errors", "exit codes and errors"}, errors_page},
+    {{"kafka", "errors of brokers, and properties that a job cannot set"}, kafka_page},
     {{"aggregates", "every aggregate"}, aggregates_page},
     {{"formats", "formats of input and output, types, times"}, formats_page},
     {{"crash-points", "where tests can kill the process"}, crash_points_page},

@@ -62,7 +62,7 @@ ROOMS = {
                           "operator/sink"],
     "operator/admin": ["operator/base", "proto", "checkpoints", "state", "operator/config", "operator/pipeline"],
     "operator/http": ["operator/base", "operator/pipeline"],
-    "operator/cli": ["operator/base", "proto", "state", "checkpoints", "operator/config", "operator/source", "operator/logic",
+    "operator/cli": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config", "operator/source", "operator/logic",
                      "operator/sink", "operator/pipeline", "operator/admin", "operator/http"],
 }
 
