@@ -52,7 +52,9 @@ static void committed(rwd_operator *op, const rwd_commit *commit) {
     op->frontier = commit->next_offset;
     op->committing = -1;
     op->commit_started = true;
-    op->owned = true;
+    op->knows_c = true;
+    op->known_c = commit->next_offset;
+    op->known_owner = commit->owner;
     RWD_CRASH_POINT(commit_known);
     if (op->freeze_waits && op->freeze_at == commit->next_offset) {
         op->freeze_waits = false;

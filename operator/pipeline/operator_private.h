@@ -130,7 +130,9 @@ struct rwd_operator {
     int64_t committing;       // X of the running commit, or -1
     bool at_boundary;         // the open transaction is empty: position is C or committing
     int64_t commit_boundary;  // with commit_at: the next multiple
-    bool owned;               // a commit of this process succeeded: C has named us (C6)
+    bool knows_c;             // this process has read or made a C: the two below say which (C6)
+    int64_t known_c;
+    uint64_t known_owner;
     int64_t record_time_us;   // of the last applied record: its own, or where it has none, its event's (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty

@@ -53,9 +53,10 @@ static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
     pthread_mutex_unlock(&op->lock);
 }
 
-// C6: C has named this process, and names another: whoever that is goes on, and is not fenced by us.
+// C6: another process has moved C since this one knew it: whoever that is goes on, and is not fenced by us.
 static bool refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
-    if (!op->owned || commit->owner == op->owner) return true;
+    if (!op->knows_c || commit->owner == op->owner) return true;
+    if (commit->owner == op->known_owner && commit->next_offset == op->known_c) return true;
     (void)rwd_fail(err, RWD_E_FENCED, "offset %" PRId64 " was committed by another process (term %" PRIu64 ") after this one", commit->next_offset, commit->term);
     (void)rwd_error_at(err, "%s", op->data);
     return rwd_error_next(err, "let one process run for each partition");
@@ -365,6 +366,11 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
     RWD_CRASH_POINT(recovery_peeked);
     if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, true, err)) return false;  // (3), (4)
     RWD_CRASH_POINT(recovery_taken_over);
+    if (found) {
+        op->knows_c = true;
+        op->known_c = commit.next_offset;
+        op->known_owner = commit.owner;
+    }
     bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);
     if (!ok) return false;
     RWD_CRASH_POINT(recovery_done);

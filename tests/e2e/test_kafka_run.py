@@ -104,22 +104,24 @@ def test_topics_that_do_not_exist_are_named(make_kafka_job, broker, tmp_path):
 
 
 def test_config_shows_no_secret_and_refuses_owned_properties(make_kafka_job, tmp_path):
-    job = make_kafka_job(topics=False)
-    kafka = job.given["source"]["kafka"]
-    kafka["properties"] = {"sasl.username": "me", "sasl.password": "${WORD}", "socket.keepalive.enable": "true"}
+    job = make_kafka_job(topics=False, name="properties")
+
+    def said(properties, **env):
+        job.given["source"]["kafka"]["properties"] = properties
+        job.set()
+        return rewind("config", "check", job.file, expect=2, **env).err
+
+    word = tmp_path / "word"
+    word.write_text("open sesame\n")
+    job.given["source"]["kafka"]["properties"] = {"sasl.username": "me", "sasl.password": "${WORD}", "socket.keepalive.enable": "true"}
     job.set()
-    secret = tmp_path / "word"
-    secret.write_text("open sesame\n")
-    printed = rewind("config", "print", job.file, WORD_FILE=secret)
+    printed = rewind("config", "print", job.file, WORD_FILE=word)
     assert "open sesame" not in printed.out and "${WORD}" in printed.out
-    kafka["properties"] = {"sasl.password": "open sesame"}
-    job.set()
-    said = rewind("config", "check", job.file, expect=2).err
-    assert "secret" in said and "open sesame" not in said
-    kafka["properties"] = {"isolation.level": "read_uncommitted"}
-    job.set()
-    assert "aborted transactions" in rewind("config", "check", job.file, expect=2).err
-    kafka["properties"] = {}
+    assert "WORD is not set" in rewind("config", "check", job.file, expect=2).err
+    assert "WORD_FILE" in rewind("config", "check", job.file, expect=2, WORD_FILE=tmp_path / "nowhere").err
+    literal = said({"sasl.password": "open sesame"})
+    assert "sasl.password is a secret" in literal and "open sesame" not in literal
+    assert "aborted transactions" in said({"isolation.level": "read_uncommitted"})
+    assert "knows no property" in said({"sasl.pasword": "x"})
     job.given["errors"] = {"dead_letter": {"file": {"path": "dead.jsonl"}}}
-    job.set()
-    assert "all of them must be topics" in rewind("config", "check", job.file, expect=2).err
+    assert "all of them must be topics" in said({})
