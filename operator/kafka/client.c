@@ -20,6 +20,12 @@ void rwd_kafka_own(rd_kafka_conf_t *conf, const char *name, const char *value) {
     abort();
 }
 
+void rwd_kafka_prefer(rd_kafka_conf_t *conf, const rwd_kafka_settings *settings, const char *name, const char *value) {
+    for (size_t i = 0; i < settings->property_count; i++)
+        if (strcmp(settings->properties[i].name, name) == 0) return;
+    rwd_kafka_own(conf, name, value);
+}
+
 bool rwd_kafka_conf(const rwd_kafka_settings *settings, rd_kafka_conf_t **out, rwd_error *err) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);

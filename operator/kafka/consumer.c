@@ -75,10 +75,10 @@ static bool configure(const rwd_kafka_settings *settings, rwd_kafka_consumer *se
     rwd_kafka_own(*out, "auto.offset.reset", "error");
     rwd_kafka_own(*out, "enable.partition.eof", "true");
     rwd_kafka_own(*out, "isolation.level", "read_committed");
-    rwd_kafka_own(*out, "queued.min.messages", "1000000");  // with fewer, 2.0.2 sleeps for a second whenever its queue is full
+    rwd_kafka_prefer(*out, settings, "queued.min.messages", "1000000");  // with fewer, 2.0.2 sleeps for a second whenever its queue is full
     char kilobytes[32];
     (void)snprintf(kilobytes, sizeof kilobytes, "%" PRIu64, settings->memory < 1024 * 1024 ? 1024 : settings->memory / 1024);
-    rwd_kafka_own(*out, "queued.max.messages.kbytes", kilobytes);
+    rwd_kafka_prefer(*out, settings, "queued.max.messages.kbytes", kilobytes);
     rd_kafka_conf_set_opaque(*out, self);
     rd_kafka_conf_set_error_cb(*out, on_error);
     return true;
