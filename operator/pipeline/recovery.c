@@ -118,7 +118,8 @@ static bool commit_genesis(rwd_operator *op, rwd_error *err) {
     RWD_CRASH_POINT(genesis_committing);
     if (!rwd_drive_commit(op, err)) return false;
     RWD_CRASH_POINT(genesis_committed);
-    return rwd_repo_mark_genesis_committed(op->repo, err);
+    // Without outputs nothing keeps C, so there is nothing to mark: a place for dead letters may still be given later.
+    return !op->sink->ops->holds_c(op->sink) || rwd_repo_mark_genesis_committed(op->repo, err);
 }
 
 // C2: a durable empty checkpoint at S, then C = S, then the mark; only then is anything read.
@@ -261,8 +262,11 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
 // No C where C is kept: lawful only for a genesis checkpoint whose commit never happened (C2); else someone took C away (C5).
 static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error *err) {
     if (!check_logic(op, newest->facts.lineage, err)) return false;
-    rwd_commit pinned = {.next_offset = op->lineage.genesis};
-    return recover_to(op, &pinned, false, err) && commit_genesis(op, err);
+    // The mark precedes the first record, so checkpoints above S without it were made by a job that had no outputs: the newest one's X is the truth.
+    rwd_commit pinned = {
+        .next_offset = newest->facts.next_offset, .input_count = newest->facts.input_count, .input_hash = newest->facts.input_hash,
+    };
+    return recover_to(op, &pinned, true, err) && commit_genesis(op, err);
 }
 
 static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {

@@ -198,6 +198,14 @@ def test_without_dead_letters_a_bad_event_stops_the_job_and_what_came_before_is_
     driver.check_against(job.expected(), job)
 
 
+def test_a_job_without_any_output_goes_on_once_it_has_a_place_for_dead_letters(make_job):
+    job = make_job([GOOD, GOOD, "oops", GOOD], errors=None, sinks=None)
+    one_line(job.run(expect=None), "offset 2", "dead_letter")
+    job.set(errors={"dead_letter": {"file": {"path": "out/dead.jsonl"}}})
+    job.run()
+    driver.check_against(job.expected(), job)
+
+
 # ------------------------------------------------------------------------------------------------ the job file
 def test_an_unknown_key_names_the_nearest_right_one_with_line_and_column(make_job):
     job = make_job([GOOD])
