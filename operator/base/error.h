@@ -82,7 +82,6 @@ typedef enum rwd_exit {
     X(MISSING_FIELD, "missing-field", RWD_SKIP, RWD_EXIT_OK, "a required field is absent, empty or null")                         \
     X(WRONG_TYPE, "wrong-type", RWD_SKIP, RWD_EXIT_OK, "a field does not have its declared type")                                 \
     X(OUT_OF_RANGE, "out-of-range", RWD_SKIP, RWD_EXIT_OK, "a number or time does not fit its declared type")                     \
-    X(INVALID_UTF8, "invalid-utf8", RWD_SKIP, RWD_EXIT_OK, "a text is not valid UTF-8")                                           \
     X(TOO_LARGE, "too-large", RWD_SKIP, RWD_EXIT_OK, "a record, key or field is above its size limit")                            \
     X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate would overflow")                                                 \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \

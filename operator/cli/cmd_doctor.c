@@ -65,7 +65,7 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     rwd_buf *out = context;
     char resolved[RWD_PATH_MAX];
-    static const char *const ours[] = {"librocksdb", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "libxxhash", "liburing"};
+    static const char *const ours[] = {"librocksdb", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "libxxhash"};
     const char *name = rwd_path_name(info->dlpi_name);
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strncmp(name, ours[i], strlen(ours[i])) != 0) continue;
