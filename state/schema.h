@@ -74,6 +74,9 @@ static inline void rwd_store_key_prefix(uint8_t out[RWD_STORE_KEY_PREFIX], uint1
     rwd_put_be16(out + 2, rwd_hash_bucket(hash));
 }
 
+// The most bytes that a row of the table can have.
+static inline uint32_t rwd_schema_row_max(const rwd_schema *schema) { return schema->row_size; }
+
 // A row of zero events (all cells at their beginning), schema->row_size bytes.
 void rwd_row_init(const rwd_schema *schema, uint8_t *row);
 // The answer of column `column`; strings *borrow* from the row. Type and scale of the answer: rwd_column_type / _scale.

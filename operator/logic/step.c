@@ -45,6 +45,8 @@ static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
     return longest;
 }
 
+static size_t reach(const rwd_step *self) { return ((const job_step *)self)->job->table_count; }
+
 static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault) {
     const job_step *step = (const job_step *)self;
@@ -72,7 +74,7 @@ static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, 
     return true;
 }
 
-static bool apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
+static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
                   uint32_t *out_size, rwd_fault *out_fault) {
     static const rwd_value no_value = {.present = false};
     const job_step *step = (const job_step *)self;
@@ -85,10 +87,10 @@ static bool apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch
         rwd_code code = cell->update(new_row + cell->offset, cell->field >= 0 ? &event->fields[cell->field] : &no_value);
         if (code == RWD_E_NONE) continue;
         *out_fault = (rwd_fault){.code = code, .field = cell->field, .why = "the total would overflow"};
-        return false;
+        return RWD_CHANGE_FAULT;
     }
     *out_size = plan->schema->row_size;
-    return true;
+    return RWD_CHANGE_WRITE;
 }
 
 static void step_free(rwd_step *self) {
@@ -98,7 +100,7 @@ static void step_free(rwd_step *self) {
     free(step);
 }
 
-static const rwd_step_ops job_step_ops = {.judge = judge, .route = route, .apply = apply, .free = step_free};
+static const rwd_step_ops job_step_ops = {.judge = judge, .reach = reach, .route = route, .apply = apply, .free = step_free};
 
 rwd_step *rwd_step_new(const rwd_job *job) {
     assert(job->table_count <= RWD_TABLES_MAX);

@@ -1,11 +1,11 @@
 // The step: (event, old rows) -> new rows. Pure: no clock, no randomness, no I/O, no locale.
 //
-// An event touches one row in each table. All of its rows change, or none: the step computes the new rows first and reports a fault
-// without having changed anything.
+// An event touches any number of rows, at most `reach`. All of its rows change, or none: the new rows are computed first, and a fault
+// is reported without anything having changed.
 //
 //   judge    is the event acceptable at this stream time (S2)?
 //   route    which keys does it touch?
-//   apply    the new row of one touch
+//   apply    what becomes of the row of one touch
 //
 // Implementations: the job's tables (rwd_step_new) and functions given by a test.
 //
@@ -17,15 +17,26 @@
 #include "state/tables.h"
 
 typedef struct rwd_step rwd_step;
+
+// What an event makes of a row.
+typedef enum rwd_change {
+    RWD_CHANGE_WRITE,   // the new row takes the old one's place
+    RWD_CHANGE_DELETE,  // the key vanishes
+    RWD_CHANGE_FAULT,   // the event is at fault
+} rwd_change;
+
 typedef struct rwd_step_ops {
     // RWD_E_NONE, or FUTURE. `stream_time` is the highest accepted event time so far (RWD_TIME_NONE: none yet).
     rwd_code (*judge)(rwd_step *self, const rwd_event *event, int64_t stream_time);
-    // Writes one touch per table into `touches` (at most RWD_TABLES_MAX), keys encoded into `keys` (room for table count * RWD_KEY_BYTES_MAX), `out_used` bytes of it.
+    // How many rows one event touches at most. Constant.
+    size_t (*reach)(const rwd_step *self);
+    // Writes the event's touches (room for `reach`), keys encoded into `keys` (room for `reach` times RWD_KEY_BYTES_MAX), `out_used` bytes of it.
     // False: `out_fault` (TOO_LARGE).
     bool (*route)(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault);
-    // New row of one touch from the old one (NULL: the key is new). `new_row` has room for RWD_ROW_BYTES_MAX. False: `out_fault` (OVERFLOW).
-    bool (*apply)(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
+    // WRITE: the new row of one touch, from the old one (NULL: the key is new), is in `new_row` (room for the schema's rwd_schema_row_max), `out_size`
+    // bytes of it. FAULT: `out_fault` (OVERFLOW).
+    rwd_change (*apply)(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
                   uint32_t *out_size, rwd_fault *out_fault);
     void (*free)(rwd_step *self);
 } rwd_step_ops;

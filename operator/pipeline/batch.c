@@ -12,14 +12,21 @@
 #include "operator/base/log.h"
 #include "operator/pipeline/operator_private.h"
 
-void rwd_group_init(rwd_group *group, const rwd_job *job) {
-    size_t tables = job->table_count;
+void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) {
+    size_t reach = step->ops->reach(step);
+    uint32_t row_max = 0;
+    for (size_t t = 0; t < job->table_count; t++) {
+        uint32_t most = rwd_schema_row_max(&job->tables[t].schema);
+        if (most > row_max) row_max = most;
+    }
     *group = (rwd_group){
         .events = rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_group_event)),
-        .touches = rwd_calloc(RWD_GROUP_MAX * tables, sizeof(rwd_touch)),
-        .keys = rwd_malloc(RWD_GROUP_KEYS + tables * RWD_KEY_BYTES_MAX),
-        .rows = rwd_malloc(tables * RWD_ROW_BYTES_MAX),
-        .row_sizes = rwd_calloc(tables, sizeof(uint32_t)),
+        .reach = reach,
+        .touches = rwd_calloc(RWD_GROUP_MAX * reach, sizeof(rwd_touch)),
+        .keys = rwd_malloc(RWD_GROUP_KEYS + reach * RWD_KEY_BYTES_MAX),
+        .row_max = row_max,
+        .rows = rwd_malloc(reach * row_max),
+        .row = rwd_calloc(reach, sizeof(rwd_group_row)),
     };
 }
 
@@ -28,7 +35,7 @@ void rwd_group_deinit(rwd_group *group) {
     free(group->touches);
     free(group->keys);
     free(group->rows);
-    free(group->row_sizes);
+    free(group->row);
     rwd_buf_deinit(&group->fault_text);
     *group = (rwd_group){0};
 }
@@ -36,14 +43,15 @@ void rwd_group_deinit(rwd_group *group) {
 // Pass 1: as many records as a group holds. Faults stay with their event.
 static void decode_group(rwd_operator *op, const rwd_record *records, size_t count) {
     rwd_group *group = &op->group;
-    group->event_count = group->touch_count = group->keys_used = 0;
+    group->event_count = group->record_count = group->touch_count = group->keys_used = 0;
     rwd_decoder_begin(op->decoder, RWD_GROUP_MAX);
-    while (group->event_count < count && group->event_count < RWD_GROUP_MAX && group->keys_used <= RWD_GROUP_KEYS) {
-        const rwd_record *record = &records[group->event_count];
+    while (group->record_count < count && group->event_count < RWD_GROUP_MAX && group->keys_used <= RWD_GROUP_KEYS) {
+        const rwd_record *record = &records[group->record_count++];
         uint32_t index = (uint32_t)group->event_count++;
         rwd_group_event *at = &group->events[index];
         at->first_touch = (uint32_t)group->touch_count;
         at->touch_count = 0;
+        at->ends_record = true;
         at->event.record = record;
         at->fault = (rwd_fault){.code = record->fault, .field = -1};
         if (record->tombstone) {
@@ -97,6 +105,40 @@ static int64_t time_of(const rwd_group_event *at) {
     return at->event.record->time_us != RWD_TIME_NONE ? at->event.record->time_us : at->event.time_us;
 }
 
+// What the event makes of each row that it touches. Nothing changes yet.
+static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
+    rwd_group *group = &op->group;
+    const rwd_touch *touches = group->touches + at->first_touch;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < at->touch_count; i++) {
+        uint32_t old_size = 0;
+        const uint8_t *old = rwd_tables_row(op->tables, &touches[i], &old_size);
+        rwd_group_row *row = &group->row[i];
+        row->at = used;
+        row->change = op->step->ops->apply(op->step, &at->event, &touches[i], old, old_size, group->rows + used, &row->size, &at->fault);
+        if (row->change == RWD_CHANGE_FAULT) return false;
+        if (row->change == RWD_CHANGE_WRITE) used += row->size;
+    }
+    return true;
+}
+
+// emit: update: one row per event and table.
+static void put_updates(rwd_operator *op, const rwd_group_event *at) {
+    const rwd_group *group = &op->group;
+    const rwd_touch *touches = group->touches + at->first_touch;
+    if (op->update_sink_count > 0 && op->sink->ops->stamp) op->sink->ops->stamp(op->sink, time_of(at));
+    for (size_t s = 0; s < op->update_sink_count; s++) {
+        size_t sink = op->update_sinks[s];
+        for (uint32_t i = 0; i < at->touch_count; i++) {
+            if (op->job->sinks[sink].table != touches[i].table) continue;
+            const rwd_group_row *row = &group->row[i];
+            bool gone = row->change == RWD_CHANGE_DELETE;
+            op->sink->ops->put_row(op->sink, sink, rwd_slice_of(touches[i].key, touches[i].key_size), gone ? NULL : group->rows + row->at,
+                                   gone ? 0 : row->size, at->event.record->offset);
+        }
+    }
+}
+
 // All rows of one event change, or none.
 static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
     rwd_group *group = &op->group;
@@ -105,34 +147,27 @@ static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
         at->fault = (rwd_fault){.code = code, .field = op->job->event.time_field};
         return false;
     }
-    rwd_touch *touches = group->touches + at->first_touch;
+    if (!compute_rows(op, at)) return false;
+    const rwd_touch *touches = group->touches + at->first_touch;
     for (uint32_t i = 0; i < at->touch_count; i++) {
-        uint32_t old_size = 0;
-        const uint8_t *old = rwd_tables_row(op->tables, &touches[i], &old_size);
-        if (!op->step->ops->apply(op->step, &at->event, &touches[i], old, old_size, group->rows + (size_t)touches[i].table * RWD_ROW_BYTES_MAX,
-                                  &group->row_sizes[touches[i].table], &at->fault))
-            return false;
-    }
-    for (uint32_t i = 0; i < at->touch_count; i++) {
-        uint16_t table = touches[i].table;
-        rwd_tables_write(op->tables, &touches[i], group->rows + (size_t)table * RWD_ROW_BYTES_MAX, group->row_sizes[table]);
+        const rwd_group_row *row = &group->row[i];
+        if (row->change == RWD_CHANGE_DELETE) rwd_tables_delete(op->tables, &touches[i]);
+        else rwd_tables_write(op->tables, &touches[i], group->rows + row->at, row->size);
     }
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
-    if (!live) return true;
-    if (op->update_sink_count > 0 && op->sink->ops->stamp) op->sink->ops->stamp(op->sink, time_of(at));
-    for (size_t s = 0; s < op->update_sink_count; s++) {
-        size_t sink = op->update_sinks[s];
-        for (uint32_t i = 0; i < at->touch_count; i++) {
-            uint16_t table = touches[i].table;
-            if (op->job->sinks[sink].table == table)
-                op->sink->ops->put_row(op->sink, sink, rwd_slice_of(touches[i].key, touches[i].key_size),
-                                       group->rows + (size_t)table * RWD_ROW_BYTES_MAX, group->row_sizes[table], at->event.record->offset);
-        }
-    }
+    if (live) put_updates(op, at);
     return true;
 }
 
-// Pass 3, in order of offsets.
+static void pass_record(rwd_operator *op, const rwd_record *record) {
+    op->position.counts.read++;
+    op->position.input_count++;
+    op->position.input_hash = rwd_hash128_add(op->position.input_hash, record->hash);
+    op->position.next_offset = record->offset + 1;  // L6: X is the last delivered record's offset + 1
+    op->last_record = record;
+}
+
+// Pass 3, in order of offsets. `out_done`: records.
 static bool apply_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *err) {
     rwd_group *group = &op->group;
     for (size_t i = 0; i < group->event_count; i++) {
@@ -147,12 +182,9 @@ static bool apply_group(rwd_operator *op, bool live, size_t *out_done, rwd_error
             if (live && !put_dead_letter(op, record, &at->fault, err)) return false;
             op->position.counts.dead++;
         }
-        op->position.counts.read++;
-        op->position.input_count++;
-        op->position.input_hash = rwd_hash128_add(op->position.input_hash, record->hash);
-        op->position.next_offset = record->offset + 1;  // L6: X is the last delivered record's offset + 1
-        op->last_record = record;
         op->at_boundary = false;
+        if (!at->ends_record) continue;
+        pass_record(op, record);
         (*out_done)++;
     }
     return true;

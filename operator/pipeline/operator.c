@@ -44,7 +44,6 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     op->status.stream_time = RWD_TIME_NONE;
     op->status.checkpoint_offset = -1;
     rwd_control_init(op);
-    rwd_group_init(&op->group, op->job);
     *out = op;
     if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !rwd_io_pread_new(&op->io, err) ||
         !rwd_io_clone(op->io, &op->repo_io, err)) {
@@ -59,6 +58,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
         if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
     if (getrandom(&op->owner, sizeof(op->owner), 0) != (ssize_t)sizeof(op->owner)) op->owner = (uint64_t)rwd_clock_wall_us(op->clock);
     op->step = rwd_step_new(op->job);
+    rwd_group_init(&op->group, op->job, op->step);
 
     rwd_status *s = &op->status;
     snprintf(s->job, sizeof(s->job), "%s", op->job->name);

@@ -57,23 +57,33 @@ typedef struct rwd_position {
     rwd_hash128 input_hash;  // E4
 } rwd_position;
 
-// One record of the current group.
+// One event of the current group. The events of a record stand side by side.
 typedef struct rwd_group_event {
     rwd_event event;
     rwd_fault fault;         // code RWD_E_NONE: decoded
     uint32_t first_touch;
     uint32_t touch_count;
+    bool ends_record;        // the last one of its record: the position moves behind it
 } rwd_group_event;
+
+// What one event makes of the rows that it touches, until all of them are known to be good.
+typedef struct rwd_group_row {
+    rwd_change change;
+    uint32_t at, size;       // in rows
+} rwd_group_row;
 
 typedef struct rwd_group {
     rwd_group_event *events;  // RWD_GROUP_MAX
     size_t event_count;
-    rwd_touch *touches;      // RWD_GROUP_MAX * tables
+    size_t record_count;     // records that they come from
+    size_t reach;            // touches of one event, at most
+    rwd_touch *touches;      // RWD_GROUP_MAX * reach
     size_t touch_count;
     uint8_t *keys;           // RWD_GROUP_KEYS + one event's worst case
     size_t keys_used;
-    uint8_t *rows;           // one new row per table, at RWD_ROW_BYTES_MAX steps
-    uint32_t *row_sizes;     // per table
+    uint32_t row_max;        // bytes of one new row, at most
+    uint8_t *rows;           // reach * row_max
+    rwd_group_row *row;      // reach
     rwd_buf fault_text;
 } rwd_group;
 
@@ -174,7 +184,7 @@ RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_set_aside_above(rwd_operator *op, rwd_error *err);
 
 // batch.c
-void rwd_group_init(rwd_group *group, const rwd_job *job);
+void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step);
 void rwd_group_deinit(rwd_group *group);
 // Applies records [0, count) whose offsets are below `until`; `out_done` of them were (fewer than asked only on a false return, or where a record at or
 // above `until` begins). `live`: outputs and dead letters are put into the open transaction (C9). On a false return position stands behind the last applied

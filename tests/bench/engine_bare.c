@@ -84,7 +84,7 @@ static bool apply(loop *l, size_t count, rwd_error *err) {
     for (size_t i = 0; i < touch_count; i++) {
         uint32_t old_size = 0, new_size = 0;
         const uint8_t *old = rwd_tables_row(l->tables, &l->touches[i], &old_size);
-        if (!l->step->ops->apply(l->step, &l->events[l->touches[i].event], &l->touches[i], old, old_size, l->row, &new_size, &fault))
+        if (l->step->ops->apply(l->step, &l->events[l->touches[i].event], &l->touches[i], old, old_size, l->row, &new_size, &fault) != RWD_CHANGE_WRITE)
             return rwd_fail(err, fault.code, "record %" PRIu64 " overflows", l->done + l->touches[i].event);
         rwd_tables_write(l->tables, &l->touches[i], l->row, new_size);
     }

@@ -103,7 +103,7 @@ static void rows_are_the_totals_of_their_events(void **state) {
         assert_true(route(&event));
         for (int t = 0; t < 2; t++) {
             uint32_t size = 0, old_size = f.job->tables[t].schema.row_size;
-            assert_true(f.step->ops->apply(f.step, &event, &f.touches[t], i ? rows[t] : NULL, i ? old_size : 0, next, &size, &f.fault));
+            assert_int_equal(f.step->ops->apply(f.step, &event, &f.touches[t], i ? rows[t] : NULL, i ? old_size : 0, next, &size, &f.fault), RWD_CHANGE_WRITE);
             assert_int_equal(size, old_size);
             memcpy(rows[t], next, size);
         }
@@ -133,10 +133,10 @@ static void a_total_that_would_overflow_is_a_fault_and_the_old_row_stays(void **
     rwd_value values[5];
     rwd_event event = event_of(values, "anna", "DE", 0, INT64_MAX, 0);
     assert_true(route(&event));
-    assert_true(f.step->ops->apply(f.step, &event, &f.touches[1], NULL, 0, row, &size, &f.fault));
+    assert_int_equal(f.step->ops->apply(f.step, &event, &f.touches[1], NULL, 0, row, &size, &f.fault), RWD_CHANGE_WRITE);
     memcpy(before, row, size);
     event = event_of(values, "anna", "DE", 0, 1, 0);
-    assert_false(f.step->ops->apply(f.step, &event, &f.touches[1], row, size, next, &size, &f.fault));
+    assert_int_equal(f.step->ops->apply(f.step, &event, &f.touches[1], row, size, next, &size, &f.fault), RWD_CHANGE_FAULT);
     assert_int_equal(f.fault.code, RWD_E_OVERFLOW);
     assert_int_equal(f.fault.field, 3);
     assert_memory_equal(row, before, f.job->tables[1].schema.row_size);
