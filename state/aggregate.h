@@ -18,6 +18,7 @@ typedef struct rwd_aggregate {
     bool takes_field;          // sum(x) against count()
     unsigned types;            // bit set of 1u << rwd_type that the argument may have
     bool order_free;           // the result does not depend on the order of events
+    unsigned rounded;          // bit set of the argument types for which it does all the same: each step rounds
     uint32_t (*size)(rwd_type arg);
     void (*init)(rwd_type arg, uint8_t *cell);
     rwd_cell_update (*update)(rwd_type arg);                                   // the function for that type

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "operator/base/float.h"
 #include "operator/base/hash.h"
 
 #define PART_NULL 0x00
@@ -97,6 +98,20 @@ static rwd_i128 get_be128_ordered(const uint8_t *in) {
     return (rwd_i128)(bits ^ ((unsigned __int128)1 << 127));
 }
 
+static uint64_t ordered_of_float(double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (1ull << 63);
+}
+
+// False for what is never written: infinities, what is not a number, -0.0.
+static bool float_of_ordered(uint64_t ordered, double *out) {
+    uint64_t bits = ordered >> 63 ? ordered & ~(1ull << 63) : ~ordered;
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return rwd_float_normal(v, out) && ordered_of_float(*out) == ordered;
+}
+
 // Returns the bytes written, or 0 if `room` is too small.
 static size_t encode_string(rwd_slice s, uint8_t *out, size_t room) {
     size_t at = 0;
@@ -122,7 +137,12 @@ static size_t encode_string(rwd_slice s, uint8_t *out, size_t room) {
 
 static size_t encode_part(rwd_type type, const rwd_value *value, uint8_t *out, size_t room) {
     switch (type) {
-    case RWD_TYPE_STRING: return encode_string(value->s, out, room);
+    case RWD_TYPE_STRING:
+    case RWD_TYPE_BYTES: return encode_string(value->s, out, room);
+    case RWD_TYPE_FLOAT:
+        if (room < 8) return 0;
+        rwd_put_be64(out, ordered_of_float(value->f));
+        return 8;
     case RWD_TYPE_INT:
     case RWD_TYPE_TIME:
         if (room < 8) return 0;
@@ -178,7 +198,9 @@ static bool decode_part(rwd_type type, rwd_reader *in, rwd_value *value, rwd_buf
     rwd_slice bytes;
     uint8_t flag;
     switch (type) {
-    case RWD_TYPE_STRING: return rwd_reader_left(in) > 0 && decode_string(in, value, scratch);
+    case RWD_TYPE_STRING:
+    case RWD_TYPE_BYTES: return rwd_reader_left(in) > 0 && decode_string(in, value, scratch);
+    case RWD_TYPE_FLOAT: return rwd_reader_take(in, 8, &bytes) && float_of_ordered(rwd_get_be64(bytes.data), &value->f);
     case RWD_TYPE_INT:
     case RWD_TYPE_TIME:
         if (!rwd_reader_take(in, 8, &bytes)) return false;

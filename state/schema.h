@@ -4,7 +4,8 @@
 //   each part: 0x01 then   INT, TIME   8 bytes big-endian, sign bit flipped
 //                          DECIMAL     16 bytes big-endian, sign bit flipped
 //                          BOOL        0x00 | 0x01
-//                          STRING      bytes with 0x00 as 0x00 0xFF, ended by 0x00 0x01
+//                          FLOAT       8 bytes big-endian; of a negative number all bits flipped, else the sign bit
+//                          STRING, BYTES  bytes with 0x00 as 0x00 0xFF, ended by 0x00 0x01
 //   a null part: 0x00 alone.
 // Store key: [table number, 2 bytes big-endian][bucket, 2 bytes big-endian][key]. bucket = top 12 bits of
 // XXH3-64(key, seed = table number). Keys of one bucket lie together, so that two states can be compared bucket by bucket.

@@ -30,6 +30,7 @@ static void free_parts(rwd_tables *tables) {
 static uint32_t key_capacity(const rwd_schema *schema) {
     static const uint32_t sizes[RWD_TYPE_COUNT] = {
         [RWD_TYPE_STRING] = RWD_STRING_INLINE, [RWD_TYPE_INT] = 9, [RWD_TYPE_DECIMAL] = 17, [RWD_TYPE_BOOL] = 2, [RWD_TYPE_TIME] = 9,
+        [RWD_TYPE_FLOAT] = 9, [RWD_TYPE_BYTES] = RWD_STRING_INLINE,
     };
     uint32_t sum = 0;
     for (size_t i = 0; i < schema->part_count; i++) sum += sizes[schema->parts[i].type];

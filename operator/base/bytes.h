@@ -99,7 +99,8 @@ char *rwd_strf(const char *format, ...) RWD_PRINTF(1, 2);  // gives a new string
 void rwd_hex(const void *data, size_t size, char *out);
 RWD_MUST bool rwd_unhex(const char *text, size_t text_size, uint8_t *out);  // writes text_size/2 bytes
 void rwd_base64_append(rwd_buf *out, rwd_slice data);
-RWD_MUST bool rwd_base64_decode(rwd_slice text, rwd_buf *out);
+RWD_MUST bool rwd_base64_decode(rwd_slice text, rwd_buf *out);                         // appends
+RWD_MUST bool rwd_base64_bytes(rwd_slice text, uint8_t *out, size_t *out_size);        // room for text.size / 4 * 3 bytes
 
 // True if the bytes are valid UTF-8 (RFC 3629: no surrogates, no over-long forms, at most U+10FFFF).
 bool rwd_utf8_valid(rwd_slice text);

@@ -54,29 +54,32 @@ static int base64_value(uint8_t c) {
     return c == '/' ? 63 : -1;
 }
 
-// Each run of bytes has one text: padding must be there and unused bits must be zero (RFC 4648, 3.5). On failure `out` is as
-// it was.
-bool rwd_base64_decode(rwd_slice text, rwd_buf *out) {
+// Each run of bytes has one text: padding must be there and unused bits must be zero (RFC 4648, 3.5).
+bool rwd_base64_bytes(rwd_slice text, uint8_t *out, size_t *out_size) {
     if (text.size % 4 != 0) return false;
-    size_t size_before = out->size;
-    rwd_buf_reserve(out, text.size / 4 * 3);
+    size_t size = 0;
     for (size_t i = 0; i < text.size; i += 4) {
         bool last = i + 4 == text.size;
         size_t pads = !last || text.data[i + 3] != '=' ? 0 : text.data[i + 2] != '=' ? 1 : 2;
         uint32_t bits = 0;
         for (size_t j = 0; j < 4; j++) {
             int value = j < 4 - pads ? base64_value(text.data[i + j]) : 0;
-            if (value < 0) goto malformed;
+            if (value < 0) return false;
             bits = bits << 6 | (uint32_t)value;
         }
-        if ((bits & ((1u << (8 * pads)) - 1)) != 0) goto malformed;
-        const uint8_t bytes[3] = {(uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
-        rwd_buf_append(out, bytes, 3 - pads);
+        if ((bits & ((1u << (8 * pads)) - 1)) != 0) return false;
+        for (size_t j = 0; j < 3 - pads; j++) out[size++] = (uint8_t)(bits >> (16 - 8 * j));
     }
+    *out_size = size;
     return true;
-malformed:
-    out->size = size_before;
-    return false;
+}
+
+bool rwd_base64_decode(rwd_slice text, rwd_buf *out) {
+    size_t size;
+    rwd_buf_reserve(out, text.size / 4 * 3);
+    if (!rwd_base64_bytes(text, out->data + out->size, &size)) return false;
+    out->size += size;
+    return true;
 }
 
 bool rwd_utf8_valid(rwd_slice text) {

@@ -109,8 +109,8 @@ static void type_names(rwd_buf *out, unsigned types) {
 
 static void aggregates_page(rwd_buf *out) {
     rwd_buf_append_str(out, "# Aggregates\n\n");
-    say(out, "An aggregate of a table takes one field, or none. A null changes nothing. Sums are exact; an event that would overflow one goes to the dead letters and "
-             "changes no table.");
+    say(out, "An aggregate of a table takes one field, or none. A null changes nothing. Sums are exact, except of floats, which are rounded after each event; an event that would overflow one "
+             "goes to the dead letters and changes no table.");
     rwd_buf_append_str(out, "| aggregate | takes | answers | depends on order | |\n|---|---|---|---|---|\n");
     const rwd_aggregate *a;
     for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) {
@@ -124,7 +124,10 @@ static void aggregates_page(rwd_buf *out) {
                 if (a->types >> t & 1) results |= 1u << a->result((rwd_type)t);
             type_names(out, results);
         }
-        rwd_buf_appendf(out, " | %s | %s |\n", a->order_free ? "no" : "yes", a->doc);
+        rwd_buf_append_str(out, a->order_free ? " | no" : " | yes");
+        if (a->rounded) rwd_buf_append_str(out, "; of ");
+        type_names(out, a->rounded);
+        rwd_buf_appendf(out, "%s | %s |\n", a->rounded ? " yes" : "", a->doc);
     }
 }
 
@@ -136,7 +139,8 @@ static void formats_page(rwd_buf *out) {
     rwd_buf_append_char(out, '\n');
     say(out, "Input: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted newlines.\n\n"
              "Output, `export` and `state scan -o json`: key fields, then aggregates, in the order of the job file. Decimals and integers are exact number tokens, times "
-             "are RFC 3339 in UTC, null is `null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record that the "
+             "are RFC 3339 in UTC, floats have the fewest digits that read back as the same number, bytes are base64 text, null is "
+             "`null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record that the "
              "value includes) and `_lineage`; a key that vanished has `\"deleted\": true`.");
     rwd_buf_append_str(out, "## Types\n\n| type | what it holds |\n|---|---|\n");
 #define RWD_TYPE_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");

@@ -344,7 +344,7 @@ bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int6
     return worked;
 }
 
-static bool is_number(rwd_type type) { return type == RWD_TYPE_INT || type == RWD_TYPE_DECIMAL; }
+static bool is_number(rwd_type type) { return type == RWD_TYPE_INT || type == RWD_TYPE_DECIMAL || type == RWD_TYPE_FLOAT; }
 
 void rwd_render_row_columns(const rwd_schema *schema, rwd_grid *grid) {
     for (size_t i = 0; i < schema->part_count; i++) rwd_grid_column(grid, schema->parts[i].name, is_number(schema->parts[i].type));

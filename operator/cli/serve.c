@@ -110,6 +110,24 @@ static bool create(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, r
     return true;
 }
 
+static bool encode_texts(const rwd_schema *schema, const char *const *texts, rwd_buf *scratch, uint8_t *out, size_t *out_size, rwd_error *err) {
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    size_t room = 1;
+    for (size_t i = 0; i < schema->part_count; i++) room += strlen(texts[i]);
+    rwd_buf_reserve(scratch, room);  // it must not move while parts borrow from it
+    for (size_t i = 0; i < schema->part_count; i++) {
+        const rwd_key_part *part = &schema->parts[i];
+        parts[i] = (rwd_value){0};
+        if (strcmp(texts[i], NULL_WORD) == 0) continue;
+        if (!rwd_value_from_text(rwd_slice_str(texts[i]), part->type, part->scale, scratch, &parts[i], err)) {
+            err->code = RWD_E_USAGE;
+            return rwd_error_at(err, "key part '%s'", part->name);
+        }
+    }
+    *out_size = rwd_key_encode(schema, parts, out);
+    return *out_size > 0 || rwd_fail(err, RWD_E_USAGE, "the key is longer than %d bytes", RWD_KEY_BYTES_MAX);
+}
+
 bool rwd_key_from_texts(const rwd_schema *schema, const char *const *texts, size_t count, uint8_t *out, size_t *out_size, rwd_error *err) {
     if (count != schema->part_count) {
         rwd_buf names = {0};
@@ -118,18 +136,10 @@ bool rwd_key_from_texts(const rwd_schema *schema, const char *const *texts, size
         rwd_buf_deinit(&names);
         return false;
     }
-    rwd_value parts[RWD_KEY_PARTS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        parts[i] = (rwd_value){0};
-        if (strcmp(texts[i], NULL_WORD) == 0) continue;
-        if (!rwd_value_from_text(rwd_slice_str(texts[i]), schema->parts[i].type, schema->parts[i].scale, &parts[i], err)) {
-            err->code = RWD_E_USAGE;
-            return rwd_error_at(err, "key part '%s'", schema->parts[i].name);
-        }
-        parts[i].present = true;
-    }
-    *out_size = rwd_key_encode(schema, parts, out);
-    return *out_size > 0 || rwd_fail(err, RWD_E_USAGE, "the key is longer than %d bytes", RWD_KEY_BYTES_MAX);
+    rwd_buf scratch = {0};
+    bool worked = encode_texts(schema, texts, &scratch, out, out_size, err);
+    rwd_buf_deinit(&scratch);
+    return worked;
 }
 
 static bool get(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {

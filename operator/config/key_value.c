@@ -286,8 +286,8 @@ static const struct {
 } type_synonyms[] = {
     {"text", "string"},      {"str", "string"},        {"varchar", "string"},    {"integer", "int"},     {"long", "int"},
     {"bigint", "int"},       {"int64", "int"},         {"boolean", "bool"},      {"timestamp", "time"},  {"datetime", "time"},
-    {"date", "time"},        {"float", "decimal(2)"},  {"double", "decimal(2)"}, {"number", "decimal(2)"},
-    {"numeric", "decimal(2)"}, {"real", "decimal(2)"}, {"money", "decimal(2)"},
+    {"date", "time"},        {"number", "decimal(2)"}, {"numeric", "decimal(2)"}, {"money", "decimal(2)"}, {"double", "float"},
+    {"real", "float"},       {"blob", "bytes"},        {"binary", "bytes"},
 };
 
 static bool unknown_type(const reading *r) {

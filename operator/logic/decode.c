@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "operator/base/float.h"
 #include "operator/logic/decode_private.h"
 #include "operator/source/csv.h"
 
@@ -128,6 +129,31 @@ static rwd_code to_time(const conversion *c) {
     return code_of(rwd_time_from_number(format, raw->negative ? -(int64_t)raw->digits : (int64_t)raw->digits, &c->value->i));
 }
 
+// Up to 2^53 and 10^22 doubles are exact, so one division rounds as the whole number would be (Clinger, 1990).
+#define EXACT_DIGITS_MAX ((uint64_t)1 << 53)
+
+static rwd_code to_float(const conversion *c) {
+    static const double pow10_f64[RWD_DECIMAL_SCALE_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                                                1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    const rwd_raw *raw = c->raw;
+    if (raw->kind == RWD_RAW_NUMBER && raw->simple && raw->digits <= EXACT_DIGITS_MAX) {
+        double value = (double)raw->digits / pow10_f64[raw->fraction];
+        return rwd_float_normal(raw->negative ? -value : value, &c->value->f) ? RWD_E_NONE : RWD_E_OUT_OF_RANGE;
+    }
+    if (raw->kind == RWD_RAW_NUMBER) return code_of(rwd_float_parse(raw_text(raw), &c->value->f));
+    return raw->kind == RWD_RAW_CELL ? code_of(rwd_float_parse(plain_text(c), &c->value->f)) : RWD_E_WRONG_TYPE;
+}
+
+static rwd_code to_bytes(const conversion *c) {
+    if (!is_text(c->raw)) return RWD_E_WRONG_TYPE;
+    rwd_slice text = plain_text(c);
+    uint8_t *bytes = rwd_arena_alloc(&c->decoder->arena, text.size);
+    size_t size = 0;
+    if (!rwd_base64_bytes(text, bytes, &size)) return RWD_E_WRONG_TYPE;
+    c->value->s = rwd_slice_of(bytes, size);
+    return RWD_E_NONE;
+}
+
 static inline rwd_code convert(const conversion *c) {
     if (c->raw->kind == RWD_RAW_ABSENT) return RWD_E_MISSING_FIELD;
     c->value->present = true;
@@ -137,6 +163,8 @@ static inline rwd_code convert(const conversion *c) {
     case RWD_TYPE_DECIMAL: return to_decimal(c);
     case RWD_TYPE_BOOL: return to_bool(c);
     case RWD_TYPE_TIME: return to_time(c);
+    case RWD_TYPE_FLOAT: return to_float(c);
+    case RWD_TYPE_BYTES: return to_bytes(c);
     case RWD_TYPE_COUNT: break;
     }
     assert(!"type out of range");

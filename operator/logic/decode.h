@@ -11,6 +11,8 @@
 //   decimal   number, or string that holds one ("12.50")      the same as text
 //   bool      true, false                                     true, false
 //   time      string; for epoch-* formats a number, too       text
+//   float     number                                          the same as text
+//   bytes     string that holds base64 (RFC 4648, padded)     the same as text
 //
 // What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
 // record is an object; of members with one name the last counts; path "a.b" is member b of member a, so a name with a dot of its own cannot be

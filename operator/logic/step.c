@@ -38,7 +38,8 @@ static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
     size_t size = 0;
     for (size_t i = 0; i < plan->schema->part_count; i++) {
         const rwd_value *value = &event->fields[plan->key_fields[i]];
-        if (plan->schema->parts[i].type != RWD_TYPE_STRING || !value->present || value->s.size <= size) continue;
+        bool varies = plan->schema->parts[i].type == RWD_TYPE_STRING || plan->schema->parts[i].type == RWD_TYPE_BYTES;
+        if (!varies || !value->present || value->s.size <= size) continue;
         size = value->s.size;
         longest = plan->key_fields[i];
     }

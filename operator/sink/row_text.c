@@ -56,8 +56,9 @@ static void begin_member(line *l, const char *name) {
 static void put_value(line *l, const char *name, rwd_type type, uint8_t scale, const rwd_value *value) {
     begin_member(l, name);
     if (l->how->format == RWD_FORMAT_JSON) rwd_value_json(value, type, scale, l->out);
-    else if (type != RWD_TYPE_STRING || !value->present) rwd_value_text(value, type, scale, l->out);
-    else if (value->s.size == 0) rwd_buf_append_str(l->out, "\"\"");
+    else if (!value->present || (type != RWD_TYPE_STRING && type != RWD_TYPE_BYTES)) rwd_value_text(value, type, scale, l->out);
+    else if (value->s.size == 0) rwd_buf_append_str(l->out, "\"\"");  // unquoted it would be null
+    else if (type == RWD_TYPE_BYTES) rwd_base64_append(l->out, value->s);
     else rwd_csv_quote(l->out, value->s);
 }
 

@@ -8,7 +8,7 @@ const char *const fuzz_seeds[] = {
 };
 
 static void make(rwd_schema *schema) {
-    static const char *const names[] = {"s", "i", "d", "b", "t"};
+    static const char *const names[] = {"s", "i", "d", "b", "t", "f", "y"};
     rwd_error err;
     rwd_schema_init(schema, 0, "all");
     for (unsigned type = 0; type < RWD_TYPE_COUNT; type++)

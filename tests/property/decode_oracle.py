@@ -7,6 +7,7 @@ JSON goes through json and Decimal, CSV through the grammar of RFC 4180 as a reg
 Both sides must agree on every value and on every fault.
 """
 
+import base64
 import csv
 import decimal
 import io
@@ -63,6 +64,26 @@ def to_time(text):
     return us
 
 
+def to_float(text):
+    if not NUMBER.fullmatch(text):
+        raise Fault("wrong-type")
+    value = float(text) + 0.0
+    if value in (float("inf"), float("-inf")):
+        raise Fault("out-of-range")
+    return struct.pack(">d", value).hex()
+
+
+def to_bytes(text):
+    """Only the one base64 text of some bytes: what b64encode gives back."""
+    try:
+        found = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        raise Fault("wrong-type") from None
+    if base64.b64encode(found).decode() != text:
+        raise Fault("wrong-type")
+    return found.hex()
+
+
 # ---------------------------------------------------------------------------------------------- JSON
 
 
@@ -113,6 +134,10 @@ def json_field(value, kind):
         return int(value)
     if kind == "t" and (number or text):
         return to_time(value)
+    if kind == "f" and number:
+        return to_float(value)
+    if kind == "y" and text:
+        return to_bytes(value)
     raise Fault("wrong-type")
 
 
@@ -124,7 +149,7 @@ def decode_json(record):
         return "fault malformed -"
     if not isinstance(value, Object):
         return "fault wrong-type -"
-    values = {name: member(value, name) for name in "dibt"}
+    values = {name: member(value, name) for name in "dibtfy"}
     values["s"] = member(member(value, "o"), "s")
     return answer(values, json_field)
 
@@ -157,7 +182,7 @@ def csv_field(text, kind):
         if text not in ("true", "false"):
             raise Fault("wrong-type")
         return int(text == "true")
-    return {"d": to_decimal, "i": to_int, "t": to_time}[kind](text)
+    return {"d": to_decimal, "i": to_int, "t": to_time, "f": to_float, "y": to_bytes}[kind](text)
 
 
 def decode_csv(record):
@@ -169,14 +194,14 @@ def decode_csv(record):
     if text and "\0" not in text:
         again = next(csv.reader(io.StringIO(text, newline=""), strict=True))
         assert again == [f or "" for f in fields], (record, again, fields)
-    if len(fields) != 5:
+    if len(fields) != 7:
         return "fault malformed -"
-    return answer(dict(zip("sdibt", fields)), csv_field)
+    return answer(dict(zip("sdibtfy", fields)), csv_field)
 
 
 def answer(values, convert):
     out = []
-    for kind in "sdibt":
+    for kind in "sdibtfy":
         try:
             out.append(str(convert(values[kind], kind)))
         except Fault as fault:
@@ -204,6 +229,24 @@ def random_number(r):
     if kind == 4 and r.randrange(4) == 0:
         return r.choice(["01", "1.", ".5", "+1", "--1", "1e", "1e+", "0x1", "NaN", "Infinity", "-", "1_0", "1 "])
     return str(r.randrange(-(10 ** r.randrange(1, 20)), 10 ** r.randrange(1, 20)))
+
+
+def random_float(r):
+    if r.randrange(3):
+        return r.choice([repr(struct.unpack(">d", r.randbytes(8))[0]), repr(r.uniform(-1e6, 1e6)), str(r.randrange(2**60)),
+                         f"{r.randrange(10**17)}.{r.randrange(10**9)}", f"1e{r.randrange(-400, 400)}", "1.7976931348623158e308", "2.4703282292062327e-324",
+                         "2.4703282292062328e-324", "9007199254740993", "-0.0", "0.1"]).replace("nan", "0").replace("inf", "1e999")
+    return random_number(r)
+
+
+def random_base64(r):
+    text = base64.b64encode(r.randbytes(r.randrange(9))).decode()
+    kind = r.randrange(12)
+    if kind == 0:
+        return text.rstrip("=")
+    if kind == 1:
+        return text.replace("A", "B").replace("Q", "R").replace("g", "h")
+    return text + "=" if kind == 2 else text
 
 
 def json_string(r, text):
@@ -250,12 +293,16 @@ def good_value(r, kind):
         return r.choice(["true", "false"])
     if kind == "i":
         return r.choice(["1", "-5", "3.0", random_number(r)])
+    if kind == "f":
+        return random_float(r)
+    if kind == "y":
+        return json_string(r, random_base64(r))
     value = r.choice(["1.25", "0", "-3", random_number(r)])
     return json_string(r, value) if r.randrange(3) == 0 else value
 
 
 def json_record(r):
-    members = [(k, good_value(r, k)) for k in "dibt"]
+    members = [(k, good_value(r, k)) for k in "dibtfy"]
     members.append(("o", random_object(r, 1, [("s", good_value(r, "s"))])))
     if r.randrange(4) == 0:
         members.append(r.choice(members))
@@ -275,7 +322,7 @@ def csv_cell(r, text):
 
 def csv_row(r):
     values = [random_text(r), r.choice(["1.25", random_number(r)]), r.choice(["7", random_number(r)]), r.choice(["true", "false", "1"] + ["true"] * 9),
-              r.choice(["1000", random_number(r)])]
+              r.choice(["1000", random_number(r)]), random_float(r), random_base64(r)]
     if r.randrange(20) == 0:
         values.append("more") if r.randrange(2) else values.pop()
     return ",".join(csv_cell(r, v) for v in values).encode("utf-8")
@@ -333,14 +380,15 @@ def compare_csv_file(program, r, count):
     # With "\n" the writer leaves a lone "\r" unquoted, which is no CSV.
     end, quoting = r.choice([("\n", csv.QUOTE_NONNUMERIC), ("\r\n", csv.QUOTE_MINIMAL)])
     writer = csv.writer(out, lineterminator=end, quoting=quoting)
-    writer.writerow(["x", "t", "s", "d", "note", "b", "i"])
+    writer.writerow(["x", "t", "s", "d", "note", "b", "i", "f", "y"])
     for _ in range(count):
         letters = 'abc",;\n\r \u00e4'
         writer.writerow([random_text(r, letters), r.randrange(10**12), random_text(r, letters) or "-", f"{r.randrange(-10**6, 10**6) / 100:.2f}",
-                         random_text(r, letters), r.choice(["true", "false"]), r.randrange(-10**9, 10**9)])
+                         random_text(r, letters), r.choice(["true", "false"]), r.randrange(-10**9, 10**9), r.uniform(-1e9, 1e9),
+                         base64.b64encode(r.randbytes(1 + r.randrange(5))).decode()])
     text = out.getvalue()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    wanted = [answer({k: row[k] for k in "sdibt"}, csv_field) for row in rows]
+    wanted = [answer({k: row[k] for k in "sdibtfy"}, csv_field) for row in rows]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "rows.csv")
         with open(path, "w", encoding="utf-8", newline="") as file:

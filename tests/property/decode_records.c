@@ -3,7 +3,7 @@
 //   decode_records json | csv      records on stdin, each as 4 bytes of size (little-endian) and its bytes
 //   decode_records json-file | csv-file PATH   the records of a file (CSV: with a header)
 //
-// One line a record: "ok" and the fields s d i b t, or "fault", its code and its field.
+// One line a record: "ok" and the fields s d i b t f y (f as its bits), or "fault", its code and its field.
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static rwd_job *make_job(bool csv, bool header) {
     rwd_buf text = {0};
     rwd_buf_appendf(&text,
                     "job: oracle\nsource: {file: {path: oracle}, format: %s}\n"
-                    "event: {fields: {s: {type: string%s}, d: decimal(2), i: int, b: bool, t: {type: time, format: epoch-ms}}}\n"
+                    "event: {fields: {s: {type: string%s}, d: decimal(2), i: int, b: bool, t: {type: time, format: epoch-ms}, f: float, y: bytes}}\n"
                     "tables: {t: {key: s, aggregates: {n: count()}}}\n",
                     !csv ? "json" : header ? "csv" : "csv, csv: {header: false}", csv ? "" : ", path: o.s");
     rwd_job *job;
@@ -28,6 +28,12 @@ static rwd_job *make_job(bool csv, bool header) {
     return job;
 }
 
+static char *hex_of(rwd_slice bytes) {
+    char *hex = rwd_malloc(bytes.size * 2 + 1);
+    rwd_hex(bytes.data, bytes.size, hex);
+    return hex;
+}
+
 static void print_record(const rwd_job *job, rwd_decoder *decoder, const rwd_record *record) {
     rwd_event event;
     rwd_fault fault;
@@ -38,11 +44,13 @@ static void print_record(const rwd_job *job, rwd_decoder *decoder, const rwd_rec
     }
     const rwd_value *v = event.fields;
     char decimal[RWD_DECIMAL_TEXT_MAX];
-    char *hex = rwd_malloc(v[0].s.size * 2 + 1);
-    rwd_hex(v[0].s.data, v[0].s.size, hex);
+    char *hex = hex_of(v[0].s), *more = hex_of(v[6].s);
+    unsigned long long bits;
+    memcpy(&bits, &v[5].f, sizeof bits);
     (void)rwd_decimal_text(v[1].d, 2, decimal);
-    printf("ok %s %s %lld %d %lld\n", hex, decimal, (long long)v[2].i, v[3].b, (long long)v[4].i);
+    printf("ok %s %s %lld %d %lld %016llx %s\n", hex, decimal, (long long)v[2].i, v[3].b, (long long)v[4].i, bits, more);
     free(hex);
+    free(more);
 }
 
 static int decode_stdin(const rwd_job *job, rwd_decoder *decoder) {

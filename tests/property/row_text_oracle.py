@@ -36,7 +36,11 @@ def time_text(us):
 def from_plain(word, kind, scale):
     if word == "-":
         return None
+    if kind == "bytes":
+        return base64.b64encode(unhex(word)).decode()
     text = unhex(word).decode()
+    if kind == "float":
+        return float.fromhex(text)
     if kind == "string":
         return text
     if kind == "bool":
@@ -58,19 +62,40 @@ def decimal_is(token, units, scale):
     return exact == units and re.fullmatch(pattern, token) is not None
 
 
+def float_text(value):
+    """The digits of repr, as ECMAScript lays them out."""
+    if value == 0:
+        return "0"
+    sign, digits, exponent = decimal.Decimal(repr(value)).normalize().as_tuple()
+    digits, point = "".join(map(str, digits)), len(digits) + exponent
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = digits[:point] + "." + digits[point:]
+    elif -6 < point <= 0:
+        text = "0." + "0" * -point + digits
+    else:
+        text = digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{point - 1:+d}"
+    return "-" * sign + text
+
+
 def same(token, want, kind):
     """Is the member read from JSON what was put in?"""
-    if want is None or kind in ("string", "bool", "time"):
+    if want is None or kind in ("string", "bool", "time", "bytes"):
         return token == want and type(token) is type(want)
     if kind == "decimal":
         return isinstance(token, Token) and decimal_is(token, *want)
+    if kind == "float":
+        return isinstance(token, Token) and float(token) == want and token == float_text(want)
     return isinstance(token, Token) and token == str(want)
 
 
 def csv_same(field, quoted_empty, want, kind):
     if want is None:
         return field == "" and not quoted_empty
-    if kind == "string":
+    if kind == "float":
+        return float(field) == want and field == float_text(want)
+    if kind in ("string", "bytes"):
         return field == want and (want != "" or quoted_empty)
     if kind == "bool":
         return field == ("true" if want else "false")

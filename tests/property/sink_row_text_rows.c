@@ -7,6 +7,7 @@
 //   dead   TAB hex of the record TAB hex of the line
 #include <stdio.h>
 
+#include "operator/base/float.h"
 #include "operator/sink/dead_letter_text.h"
 #include "operator/sink/row_text.h"
 #include "tests/support/random.h"
@@ -33,6 +34,14 @@ static size_t random_text(test_random *r, char *out) {
     return size;
 }
 
+static double random_float(test_random *r) {
+    double v;
+    uint64_t bits = test_random_u64(r);
+    memcpy(&v, &bits, sizeof v);
+    if (test_random_below(r, 3) > 0 || !rwd_float_normal(v, &v)) v = (double)(int64_t)test_random_wide(r) / (double)(1 + test_random_below(r, 1000));
+    return v + 0.0;
+}
+
 static rwd_value random_value(test_random *r, rwd_type type, char *text) {
     rwd_value v = {.present = test_random_below(r, 6) != 0};
     if (!v.present) return v;
@@ -43,21 +52,29 @@ static rwd_value random_value(test_random *r, rwd_type type, char *text) {
     case RWD_TYPE_DECIMAL: v.d = ((rwd_i128)(test_random_wide(r) >> 2) << test_random_below(r, 60)) * sign + (int64_t)test_random_below(r, 100); break;
     case RWD_TYPE_BOOL: v.b = sign > 0; break;
     case RWD_TYPE_TIME: v.i = RWD_TIME_MIN + (int64_t)(test_random_u64(r) % (uint64_t)(RWD_TIME_MAX - RWD_TIME_MIN)); break;
+    case RWD_TYPE_FLOAT: v.f = random_float(r); break;
+    case RWD_TYPE_BYTES:
+        v.s = rwd_slice_of(text, test_random_below(r, 12));
+        for (size_t i = 0; i < v.s.size; i++) text[i] = (char)test_random_u64(r);
+        break;
     case RWD_TYPE_COUNT: break;
     }
     if (type == RWD_TYPE_TIME && test_random_below(r, 2)) v.i -= v.i % 1000000;
     return v;
 }
 
-// A plain text that needs no formatter of ours: numbers as their units in decimal digits, texts as they are.
+// A plain text that needs no formatter of ours: numbers as their units in decimal digits, floats in hexadecimal, texts as they are.
 static void print_plain(const rwd_value *v, rwd_type type) {
     if (!v->present) {
         printf("\t-");
         return;
     }
     rwd_buf text = {0};
-    if (type == RWD_TYPE_STRING) {
+    if (type == RWD_TYPE_STRING || type == RWD_TYPE_BYTES) {
         rwd_buf_append_slice(&text, v->s);
+    } else if (type == RWD_TYPE_FLOAT) {
+        char digits[40];
+        rwd_buf_append(&text, digits, (size_t)snprintf(digits, sizeof(digits), "%a", v->f));
     } else if (type == RWD_TYPE_DECIMAL) {
         char digits[64];
         size_t at = sizeof(digits);

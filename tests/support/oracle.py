@@ -7,12 +7,14 @@
     expected.input_hash             input digest, as hex
     expected.output(sink, lineage)  the bytes of an output file
 
-Values: str, int, Decimal, bool, or a time as microseconds since 1970 (int); None is null.
+Values: str, int, Decimal, bool, float, bytes, or a time as microseconds since 1970 (int); None is null.
 """
+import base64
 import calendar
 import datetime
 import decimal
 import json
+import math
 import os
 import re
 import struct
@@ -174,6 +176,11 @@ def records(job, data):
 def number_of(text, field):
     if not NUMBER.fullmatch(text):
         raise Fault("wrong-type", field.path)
+    if field.kind == "float":
+        value = float(text) + 0.0
+        if math.isinf(value):
+            raise Fault("out-of-range", field.path)
+        return value
     value = decimal.Decimal(text)
     if field.kind == "int":
         if value != value.to_integral_value():
@@ -185,6 +192,17 @@ def number_of(text, field):
     if units != units.to_integral_value() or abs(units) > UNITS_MAX:
         raise Fault("out-of-range", field.path)
     return value
+
+
+def bytes_value_of(text, field):
+    """Only the one base64 text of some bytes: what b64encode gives back."""
+    try:
+        found = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        raise Fault("wrong-type", field.path) from None
+    if base64.b64encode(found).decode() != text:
+        raise Fault("wrong-type", field.path)
+    return found
 
 
 def time_of(text, field):
@@ -224,6 +242,8 @@ def value_of_text(text, field):
         if text not in ("true", "false"):
             raise Fault("wrong-type", field.path)
         return text == "true"
+    if field.kind == "bytes":
+        return bytes_value_of(text, field)
     return time_of(text, field) if field.kind == "time" else number_of(text, field)
 
 
@@ -235,7 +255,7 @@ def value_of_json(found, field):
     if found is None:
         raise Fault("missing-field", field.path)
     if isinstance(found, NumberToken):
-        if field.kind in ("int", "decimal"):
+        if field.kind in ("int", "decimal", "float"):
             return number_of(found, field)
         if field.kind == "time" and field.format.startswith("epoch-"):
             return time_of(found, field)
@@ -247,6 +267,8 @@ def value_of_json(found, field):
             return found
         if field.kind == "decimal":
             return number_of(found, field)
+        if field.kind == "bytes":
+            return bytes_value_of(found, field)
         if field.kind == "time":
             return time_of(found, field)
     raise Fault("wrong-type", field.path)
@@ -319,8 +341,11 @@ def encode_key(table, key):
             out += b"\0"
             continue
         out += b"\1"
-        if field.kind == "string":
-            out += value.encode().replace(b"\0", b"\0\xff") + b"\0\1"
+        if field.kind == "float":
+            bits = struct.unpack(">Q", struct.pack(">d", value))[0]
+            out += struct.pack(">Q", bits ^ (2**64 - 1 if bits >> 63 else 2**63))
+        elif field.kind in ("string", "bytes"):
+            out += (value.encode() if field.kind == "string" else value).replace(b"\0", b"\0\xff") + b"\0\1"
         elif field.kind == "decimal":
             out += (units(value, field.scale) + 2**127).to_bytes(16, "big")
         elif field.kind == "bool":
@@ -333,6 +358,9 @@ def encode_key(table, key):
 def encode_row(table, row):
     out = bytearray()
     for column, value in zip(table.columns, row):
+        if column.kind == "float":
+            out += (bytes([value is not None]) if column.aggregate in ("min", "max") else b"") + struct.pack("<d", value or 0.0)
+            continue
         size = 16 if column.kind == "decimal" else 8
         number = 0 if value is None else units(value, column.scale) if column.kind == "decimal" else value
         if column.aggregate in ("min", "max"):
@@ -358,6 +386,23 @@ def number_text(value, scale):
     return f"{units(value, scale) / decimal.Decimal(10) ** scale:.{scale}f}" if scale else str(units(value, 0))
 
 
+def float_text(value):
+    """The digits of repr, laid out as ECMAScript does."""
+    if value == 0:
+        return "0"
+    sign, digits, exponent = decimal.Decimal(repr(value)).normalize().as_tuple()
+    digits, point = "".join(map(str, digits)), len(digits) + exponent
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = digits[:point] + "." + digits[point:]
+    elif -6 < point <= 0:
+        text = "0." + "0" * -point + digits
+    else:
+        text = digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{point - 1:+d}"
+    return "-" * sign + text
+
+
 def value_text(value, kind, scale):
     if value is None:
         return ""
@@ -365,6 +410,10 @@ def value_text(value, kind, scale):
         return number_text(value, scale)
     if kind == "time":
         return time_text(value)
+    if kind == "float":
+        return float_text(value)
+    if kind == "bytes":
+        return base64.b64encode(value).decode()
     return str(value).lower() if kind == "bool" else str(value)
 
 
@@ -374,7 +423,7 @@ def value_json(value, kind, scale):
     if kind == "string":
         return json.dumps(value, ensure_ascii=False)
     text = value_text(value, kind, scale)
-    return f'"{text}"' if kind == "time" else text
+    return f'"{text}"' if kind in ("time", "bytes") else text
 
 
 def csv_cell(text, present=True):
@@ -465,6 +514,10 @@ class Expected:
         value = event[column.argument.name]
         if column.aggregate == "sum":
             value = (old or 0) + value
+            if column.kind == "float":
+                if math.isinf(value):
+                    raise Fault("overflow", column.argument.path)
+                return value + 0.0
             wide = column.kind == "decimal"
             number = units(value, column.scale) if wide else value
             if not (WIDE_MIN if wide else INT_MIN) <= number <= (WIDE_MAX if wide else INT_MAX):

@@ -225,6 +225,23 @@ static void times_are_read_by_their_format(void **state) {
     rwd_job_free(times);
 }
 
+static void floats_are_the_nearest_double_and_bytes_are_base64(void **state) {
+    (void)state;
+    rwd_job *more = job_of("json", "  fields: {f: float, y: bytes}", "  t: {key: y, aggregates: {n: count()}}");
+    check_decode(more, "{\"f\":0.1,\"y\":\"AP8=\"}", "0.1|AP8=");
+    check_decode(more, "{\"f\":-0.0,\"y\":\"\"}", "0|");
+    check_decode(more, "{\"f\":9007199254740993,\"y\":\"\\u0041P8\\u003d\"}", "9007199254740992|AP8=");
+    check_decode(more, "{\"f\":1.5e300,\"y\":\"YQ==\"}", "1.5e+300|YQ==");
+    check_decode(more, "{\"f\":1e-999,\"y\":\"YQ==\"}", "0|YQ==");
+    check_decode(more, "{\"f\":-1e999,\"y\":\"YQ==\"}", "!out-of-range f");
+    check_decode(more, "{\"f\":\"1\",\"y\":\"YQ==\"}", "!wrong-type f");
+    check_decode(more, "{\"f\":true,\"y\":\"YQ==\"}", "!wrong-type f");
+    check_decode(more, "{\"f\":1,\"y\":\"YQ\"}", "!wrong-type y");
+    check_decode(more, "{\"f\":1,\"y\":\"YR==\"}", "!wrong-type y");
+    check_decode(more, "{\"f\":1,\"y\":1}", "!wrong-type y");
+    rwd_job_free(more);
+}
+
 static void the_event_time_is_the_declared_field(void **state) {
     (void)state;
     rwd_job *timed = job_of("json", "  time: {field: ts, format: epoch-ms}\n  fields: {name: string}", "  t: {key: name, aggregates: {n: count()}}");
@@ -352,6 +369,7 @@ int main(void) {
         cmocka_unit_test(two_fields_may_read_one_member),
         cmocka_unit_test(many_fields_are_told_apart),
         cmocka_unit_test(times_are_read_by_their_format),
+        cmocka_unit_test(floats_are_the_nearest_double_and_bytes_are_base64),
         cmocka_unit_test(the_event_time_is_the_declared_field),
         cmocka_unit_test(values_of_a_batch_live_until_the_next_one_begins),
         cmocka_unit_test(the_record_is_not_changed),

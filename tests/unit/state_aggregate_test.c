@@ -23,16 +23,21 @@ static rwd_value value_of(rwd_type type, sample s) {
     memset(&v, 0, sizeof v);
     v.present = s.present;
     if (type == RWD_TYPE_DECIMAL) v.d = s.number;
+    else if (type == RWD_TYPE_FLOAT) v.f = (double)(int64_t)s.number;
     else v.i = (int64_t)s.number;
     return v;
 }
 
-static rwd_i128 number_of(rwd_type type, const rwd_value *v) { return type == RWD_TYPE_DECIMAL ? v->d : v->i; }
+static rwd_i128 number_of(rwd_type type, const rwd_value *v) {
+    if (type == RWD_TYPE_FLOAT) return (rwd_i128)v->f;
+    return type == RWD_TYPE_DECIMAL ? v->d : v->i;
+}
 
 static sample random_sample(test_random *r, rwd_type type) {
     sample s = {.present = test_random_below(r, 4) != 0};
     if (!s.present) return s;
     s.number = (int64_t)test_random_wide(r);
+    if (type == RWD_TYPE_FLOAT) s.number %= (int64_t)1 << 48;  // so that a dozen add up exactly
     if (type == RWD_TYPE_DECIMAL) s.number = (rwd_i128)((unsigned __int128)s.number << test_random_below(r, 62));
     return s;
 }
@@ -126,6 +131,46 @@ static void order_free_aggregates_give_the_same_bytes_in_any_order(void **state)
     }
 }
 
+// What is rounded is rounded to nearest after each event, as the machine's own addition does it.
+static void a_sum_of_floats_is_the_sum_in_the_order_of_events(void **state) {
+    (void)state;
+    const rwd_aggregate *a = rwd_aggregate_find("sum");
+    assert_true(a->rounded == 1u << RWD_TYPE_FLOAT);
+    test_random r = test_random_of(6);
+    for (int round = 0; round < 1000; round++) {
+        uint8_t cell[CELL_MAX];
+        volatile double sum = 0;
+        a->init(RWD_TYPE_FLOAT, cell);
+        for (int i = 0; i < VALUES_MAX; i++) {
+            rwd_value v = {.f = (double)(int64_t)test_random_wide(&r) / (double)(1 + test_random_below(&r, 1000)), .present = true};
+            assert_int_equal(a->update(RWD_TYPE_FLOAT)(cell, &v), RWD_E_NONE);
+            sum += v.f;
+        }
+        rwd_value got;
+        a->read(RWD_TYPE_FLOAT, cell, &got);
+        assert_true(got.f == sum);
+    }
+}
+
+static void a_sum_of_floats_never_becomes_infinite_nor_minus_zero(void **state) {
+    (void)state;
+    const rwd_aggregate *a = rwd_aggregate_find("sum");
+    uint8_t cell[CELL_MAX], before[CELL_MAX];
+    const double edge = 1.7976931348623157e308;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        rwd_value v = {.f = sign * edge, .present = true}, back = {.f = -sign * edge, .present = true}, got;
+        a->init(RWD_TYPE_FLOAT, cell);
+        assert_int_equal(a->update(RWD_TYPE_FLOAT)(cell, &v), RWD_E_NONE);
+        memcpy(before, cell, sizeof cell);
+        assert_int_equal(a->update(RWD_TYPE_FLOAT)(cell, &v), RWD_E_OVERFLOW);
+        assert_int_equal(a->merge(RWD_TYPE_FLOAT, cell, before), RWD_E_OVERFLOW);
+        assert_memory_equal(cell, before, a->size(RWD_TYPE_FLOAT));
+        assert_int_equal(a->update(RWD_TYPE_FLOAT)(cell, &back), RWD_E_NONE);
+        a->read(RWD_TYPE_FLOAT, cell, &got);
+        assert_true(got.f == 0 && !__builtin_signbit(got.f));
+    }
+}
+
 static void check_overflow(const char *name, rwd_type type, rwd_i128 edge, rwd_i128 more) {
     const rwd_aggregate *a = rwd_aggregate_find(name);
     uint8_t cell[CELL_MAX], before[CELL_MAX], other[CELL_MAX];
@@ -172,6 +217,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aggregates_answer_what_plain_arithmetic_does_and_merge_as_replay),
         cmocka_unit_test(order_free_aggregates_give_the_same_bytes_in_any_order),
+        cmocka_unit_test(a_sum_of_floats_is_the_sum_in_the_order_of_events),
+        cmocka_unit_test(a_sum_of_floats_never_becomes_infinite_nor_minus_zero),
         cmocka_unit_test(an_overflow_is_reported_and_leaves_the_cell_unchanged),
         cmocka_unit_test(every_aggregate_is_found_by_its_name),
     };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operator/base/float.h"
 #include "tests/support/random.h"
 #include "tests/unit/test.h"
 
@@ -20,6 +21,15 @@ static void random_schema(test_random *r, rwd_schema *schema) {
     }
 }
 
+// Any bits that are a value, or one of few small numbers.
+static double random_float(test_random *r) {
+    double v;
+    uint64_t bits = test_random_u64(r);
+    memcpy(&v, &bits, sizeof v);
+    if (test_random_below(r, 3) == 0 || !rwd_float_normal(v, &v)) v = (double)test_random_below(r, 5) - 2;
+    return v;
+}
+
 // Short strings over few bytes, so that equal ones, prefixes and zeroes come up often.
 static void random_value(test_random *r, rwd_type type, rwd_value *out, uint8_t text[16]) {
     static const uint8_t letters[] = {0x00, 0x01, 0xFF, 'a'};
@@ -29,6 +39,7 @@ static void random_value(test_random *r, rwd_type type, rwd_value *out, uint8_t 
     size_t size = test_random_below(r, 6);
     switch (type) {
     case RWD_TYPE_STRING:
+    case RWD_TYPE_BYTES:
         for (size_t i = 0; i < size; i++) text[i] = letters[test_random_below(r, sizeof letters)];
         out->s = rwd_slice_of(text, size);
         break;
@@ -39,6 +50,7 @@ static void random_value(test_random *r, rwd_type type, rwd_value *out, uint8_t 
         if (test_random_below(r, 2)) out->d = -out->d;
         break;
     case RWD_TYPE_BOOL: out->b = test_random_below(r, 2); break;
+    case RWD_TYPE_FLOAT: out->f = random_float(r); break;
     case RWD_TYPE_COUNT: abort();
     }
 }
@@ -52,7 +64,8 @@ static int compare_values(const rwd_schema *schema, const rwd_value *a, const rw
         if (order) return order;
         if (!a[i].present) continue;
         switch (schema->parts[i].type) {
-        case RWD_TYPE_STRING: {
+        case RWD_TYPE_STRING:
+        case RWD_TYPE_BYTES: {
             size_t common = a[i].s.size < b[i].s.size ? a[i].s.size : b[i].s.size;
             order = common ? memcmp(a[i].s.data, b[i].s.data, common) : 0;
             if (!order) order = compare_numbers((rwd_i128)a[i].s.size, (rwd_i128)b[i].s.size);
@@ -60,6 +73,7 @@ static int compare_values(const rwd_schema *schema, const rwd_value *a, const rw
         }
         case RWD_TYPE_DECIMAL: order = compare_numbers(a[i].d, b[i].d); break;
         case RWD_TYPE_BOOL: order = (int)a[i].b - (int)b[i].b; break;
+        case RWD_TYPE_FLOAT: order = (a[i].f > b[i].f) - (a[i].f < b[i].f); break;
         default: order = compare_numbers(a[i].i, b[i].i); break;
         }
         if (order) return order;
@@ -131,6 +145,26 @@ static void a_key_cut_or_continued_is_refused(void **state) {
     rwd_schema_deinit(&schema);
 }
 
+// Infinities, NaN and -0.0 are no values, so no key holds them.
+static void a_float_that_is_no_value_is_no_key(void **state) {
+    (void)state;
+    rwd_error err;
+    rwd_schema schema;
+    rwd_schema_init(&schema, 0, "t");
+    assert_true(rwd_schema_add_part(&schema, "f", RWD_TYPE_FLOAT, 0, &err));
+    const struct { double v; bool good; } cases[] = {{__builtin_inf(), false}, {-__builtin_inf(), false}, {__builtin_nan(""), false}, {-0.0, false}, {0.0, true}, {1e308, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rwd_value part = {.f = cases[i].v, .present = true}, out[RWD_KEY_PARTS_MAX];
+        uint8_t key[RWD_KEY_BYTES_MAX];
+        rwd_buf scratch = {0};
+        size_t size = rwd_key_encode(&schema, &part, key);
+        assert_int_equal(size, 9);
+        assert_int_equal(rwd_key_decode(&schema, rwd_slice_of(key, size), out, &scratch), cases[i].good);
+        rwd_buf_deinit(&scratch);
+    }
+    rwd_schema_deinit(&schema);
+}
+
 // The longest that fits is accepted, one byte more is not: for plain bytes, and for zeroes, which take two bytes each.
 static void a_key_longer_than_its_bound_is_not_encoded(void **state) {
     (void)state;
@@ -194,6 +228,7 @@ int main(void) {
         cmocka_unit_test(encoded_keys_order_and_equal_as_their_values_do),
         cmocka_unit_test(decoding_gives_back_what_was_encoded),
         cmocka_unit_test(a_key_cut_or_continued_is_refused),
+        cmocka_unit_test(a_float_that_is_no_value_is_no_key),
         cmocka_unit_test(a_key_longer_than_its_bound_is_not_encoded),
         cmocka_unit_test(the_store_key_prefix_is_table_and_top_bits_of_the_hash),
         cmocka_unit_test(a_schema_refuses_what_cannot_be),
