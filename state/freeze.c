@@ -206,7 +206,8 @@ static void discard(rwd_participant *self) {
     tables->warm = NULL;
     rwd_store_close(tables->store);
     tables->store = NULL;
-    atomic_store_explicit(&tables->budget->used[RWD_SHARE_STORE], 0, memory_order_relaxed);
+    rwd_budget_give(tables->budget, RWD_SHARE_STORE, tables->store_bytes);
+    tables->store_bytes = 0;
     rwd_outbox_reset(&tables->outbox);
     for (size_t i = 0; i < tables->count; i++) {
         rwd_table *table = &tables->tables[i];

@@ -297,6 +297,12 @@ bool rwd_store_file_delete(rwd_store_file *file, rwd_slice key, rwd_error *err) 
     return message ? store_fail(file->store, message, "cannot write a state file", err) : true;
 }
 
+bool rwd_store_file_delete_range(rwd_store_file *file, rwd_slice from, rwd_slice until, rwd_error *err) {
+    char *message = NULL;
+    rocksdb_sstfilewriter_delete_range(file->writer, (const char *)from.data, from.size, (const char *)until.data, until.size, &message);
+    return message ? store_fail(file->store, message, "cannot write a state file", err) : true;
+}
+
 static void end_file(rwd_store_file *file) {
     rocksdb_sstfilewriter_destroy(file->writer);
     free(file);
@@ -339,6 +345,13 @@ static uint64_t property(rwd_store *store, const char *name) {
 uint64_t rwd_store_memory(rwd_store *store) {
     return rocksdb_cache_get_usage(store->cache) + property(store, "rocksdb.estimate-table-readers-mem") +
            property(store, "rocksdb.cur-size-all-mem-tables");
+}
+
+void rwd_store_count_memory(rwd_store *store, rwd_budget *budget, uint64_t *counted) {
+    uint64_t now = rwd_store_memory(store);
+    if (now > *counted) rwd_budget_take(budget, RWD_SHARE_STORE, now - *counted);
+    else rwd_budget_give(budget, RWD_SHARE_STORE, *counted - now);
+    *counted = now;
 }
 
 void rwd_store_get_shape(rwd_store *store, rwd_store_shape *out) {

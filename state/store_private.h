@@ -10,6 +10,7 @@
 #define STATE_STORE_PRIVATE_H
 
 #include "operator/base/bytes.h"
+#include "state/budget.h"
 
 typedef struct rwd_store rwd_store;
 typedef struct rwd_store_file rwd_store_file;
@@ -50,6 +51,8 @@ void rwd_store_scan_close(rwd_store_scan *scan);
 RWD_MUST bool rwd_store_file_begin(rwd_store *store, const char *path, rwd_store_file **out, rwd_error *err);
 RWD_MUST bool rwd_store_file_put(rwd_store_file *file, rwd_slice key, rwd_slice value, rwd_error *err);
 RWD_MUST bool rwd_store_file_delete(rwd_store_file *file, rwd_slice key, rwd_error *err);
+// Deletes all keys from <= key < until that the store holds before the file comes; keys of the file itself must lie outside.
+RWD_MUST bool rwd_store_file_delete_range(rwd_store_file *file, rwd_slice from, rwd_slice until, rwd_error *err);
 // Completes the file, moves it into the store, and ends `file` (whatever the result). At least one key must be in it.
 RWD_MUST bool rwd_store_file_ingest(rwd_store_file *file, rwd_error *err);
 void rwd_store_file_abandon(rwd_store_file *file);
@@ -58,6 +61,8 @@ RWD_MUST bool rwd_store_checkpoint(rwd_store *store, const char *dir, rwd_error 
 
 // Memory that RocksDB holds now: its cache and the readers of open files.
 uint64_t rwd_store_memory(rwd_store *store);
+// Tells the budget (share STORE) what that is now; `counted` is what it was told before.
+void rwd_store_count_memory(rwd_store *store, rwd_budget *budget, uint64_t *counted);
 
 // Sorted runs and bytes of the store's files: for measurements.
 typedef struct rwd_store_shape {

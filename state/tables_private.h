@@ -85,6 +85,7 @@ struct rwd_tables {
     rwd_outbox outbox;
     rwd_digest *base;         // of the newest checkpoint written or opened: writer; open
     rwd_store *store;
+    uint64_t store_bytes;     // told to the budget: writer; open, discard
     char live_dir[RWD_PATH_MAX];
     rwd_warm *warm;           // NULL: not loading
     bool warm_skipped;        // a row found no room

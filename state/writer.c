@@ -156,7 +156,7 @@ static bool finish(writing *w, const char *dir) {
     }
     if (!rwd_path_join(store_dir, dir, RWD_TABLES_FOLDER, w->err) || !rwd_store_checkpoint(tables->store, store_dir, w->err))
         return false;
-    atomic_store_explicit(&tables->budget->used[RWD_SHARE_STORE], rwd_store_memory(tables->store), memory_order_relaxed);
+    rwd_store_count_memory(tables->store, tables->budget, &tables->store_bytes);
     rwd_digest_merge(tables->base, w->delta);
     memset(w->delta, 0, sizeof *w->delta);
     return rwd_digest_file_write(dir, tables->base, tables->frozen.keys, tables->count, w->err);
