@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "operator/base/time.h"
 #include "operator/base/utf8_private.h"
 
 static const char replacement[] = "\xEF\xBF\xBD";  // U+FFFD
@@ -143,3 +144,47 @@ void rwd_json_float(rwd_json_out *json, double value) {
 
 void rwd_json_bool(rwd_json_out *json, bool value) { rwd_json_raw(json, rwd_slice_str(value ? "true" : "false")); }
 void rwd_json_null(rwd_json_out *json) { rwd_json_raw(json, rwd_slice_str("null")); }
+
+// ---- members
+
+void rwd_json_put_string(rwd_json_out *json, const char *key, const char *text) {
+    rwd_json_key(json, key);
+    rwd_json_string(json, text);
+}
+
+void rwd_json_put_int(rwd_json_out *json, const char *key, int64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_int(json, value);
+}
+
+void rwd_json_put_uint(rwd_json_out *json, const char *key, uint64_t value) {
+    rwd_json_key(json, key);
+    rwd_json_uint(json, value);
+}
+
+void rwd_json_put_bool(rwd_json_out *json, const char *key, bool value) {
+    rwd_json_key(json, key);
+    rwd_json_bool(json, value);
+}
+
+void rwd_json_put_seconds(rwd_json_out *json, const char *key, int64_t ns) {
+    rwd_json_key(json, key);
+    rwd_json_float(json, (double)ns / 1e9);
+}
+
+void rwd_json_put_time(rwd_json_out *json, const char *key, int64_t us) {
+    char text[RWD_TIME_TEXT_MAX];
+    if (us != RWD_TIME_NONE) rwd_time_text(us, text);
+    rwd_json_put_string(json, key, us == RWD_TIME_NONE ? NULL : text);
+}
+
+void rwd_json_put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash) {
+    char hex[RWD_HASH128_HEX];
+    rwd_hash128_hex(hash, hex);
+    rwd_json_put_string(json, key, hex);
+}
+
+void rwd_json_put_object(rwd_json_out *json, const char *key) {
+    rwd_json_key(json, key);
+    rwd_json_object(json);
+}

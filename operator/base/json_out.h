@@ -6,6 +6,7 @@
 #define OPERATOR_BASE_JSON_OUT_H
 
 #include "operator/base/bytes.h"
+#include "operator/base/hash.h"
 
 #define RWD_JSON_DEPTH_MAX 32
 
@@ -32,6 +33,16 @@ void rwd_json_float(rwd_json_out *json, double value);       // shortest text th
 void rwd_json_bool(rwd_json_out *json, bool value);
 void rwd_json_null(rwd_json_out *json);
 void rwd_json_raw(rwd_json_out *json, rwd_slice token);      // a number token made elsewhere
+
+// Members: a key and its value.
+void rwd_json_put_string(rwd_json_out *json, const char *key, const char *text);  // NULL writes null
+void rwd_json_put_int(rwd_json_out *json, const char *key, int64_t value);
+void rwd_json_put_uint(rwd_json_out *json, const char *key, uint64_t value);
+void rwd_json_put_bool(rwd_json_out *json, const char *key, bool value);
+void rwd_json_put_seconds(rwd_json_out *json, const char *key, int64_t ns);        // as a number of seconds
+void rwd_json_put_time(rwd_json_out *json, const char *key, int64_t us);           // RFC 3339, microseconds since 1970; RWD_TIME_NONE writes null
+void rwd_json_put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash);     // in hexadecimal
+void rwd_json_put_object(rwd_json_out *json, const char *key);                     // begins one: end it with rwd_json_object_end
 
 // Just the quoted and escaped string, appended to `out`.
 void rwd_json_quote(rwd_buf *out, rwd_slice text);

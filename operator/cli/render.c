@@ -90,59 +90,30 @@ void rwd_render_checkpoint(const rwd_checkpoint *c, bool with_files, int64_t now
     }
 }
 
-static void put(rwd_json_out *json, const char *key, const char *text) {
-    rwd_json_key(json, key);
-    rwd_json_string(json, text && *text ? text : NULL);
-}
-
-static void put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash) {
-    char hex[RWD_HASH128_HEX];
-    rwd_hash128_hex(hash, hex);
-    put(json, key, hex);
-}
-
-static void put_int(rwd_json_out *json, const char *key, int64_t value) {
-    rwd_json_key(json, key);
-    rwd_json_int(json, value);
-}
-
-static void put_uint(rwd_json_out *json, const char *key, uint64_t value) {
-    rwd_json_key(json, key);
-    rwd_json_uint(json, value);
-}
-
-static void put_bool(rwd_json_out *json, const char *key, bool value) {
-    rwd_json_key(json, key);
-    rwd_json_bool(json, value);
-}
-
-static void put_time(rwd_json_out *json, const char *key, int64_t us) {
-    char text[RWD_TIME_TEXT_MAX];
-    if (us != RWD_TIME_NONE) rwd_time_text(us, text);
-    put(json, key, us == RWD_TIME_NONE ? NULL : text);
-}
+// Absent and empty are both null.
+static void put(rwd_json_out *json, const char *key, const char *text) { rwd_json_put_string(json, key, text_or(text, NULL)); }
 
 static void put_facts(const rwd_checkpoint *c, rwd_json_out *json) {
     const rwd_facts *f = &c->facts;
-    put_int(json, "next_offset", f->next_offset);
-    put_int(json, "committed", f->frontier);
+    rwd_json_put_int(json, "next_offset", f->next_offset);
+    rwd_json_put_int(json, "committed", f->frontier);
     rwd_json_key(json, "counts");
     rwd_json_object(json);
-    put_uint(json, "read", f->counts.read);
-    put_uint(json, "applied", f->counts.applied);
-    put_uint(json, "late", f->counts.late);
-    put_uint(json, "duplicate", f->counts.duplicate);
-    put_uint(json, "dead_letters", f->counts.dead);
+    rwd_json_put_uint(json, "read", f->counts.read);
+    rwd_json_put_uint(json, "applied", f->counts.applied);
+    rwd_json_put_uint(json, "late", f->counts.late);
+    rwd_json_put_uint(json, "duplicate", f->counts.duplicate);
+    rwd_json_put_uint(json, "dead_letters", f->counts.dead);
     rwd_json_object_end(json);
-    put_uint(json, "keys", f->keys);
-    put_time(json, "stream_time", f->stream_time);
-    put_hash(json, "digest", c->digest);
-    put_uint(json, "input_count", f->input_count);
-    put_hash(json, "input_digest", f->input_hash);
-    put_hash(json, "lineage", f->lineage);
-    put_hash(json, "history", f->history);
-    put_hash(json, "fingerprint", f->fingerprint);
-    put_hash(json, "source", f->source);
+    rwd_json_put_uint(json, "keys", f->keys);
+    rwd_json_put_time(json, "stream_time", f->stream_time);
+    rwd_json_put_hash(json, "digest", c->digest);
+    rwd_json_put_uint(json, "input_count", f->input_count);
+    rwd_json_put_hash(json, "input_digest", f->input_hash);
+    rwd_json_put_hash(json, "lineage", f->lineage);
+    rwd_json_put_hash(json, "history", f->history);
+    rwd_json_put_hash(json, "fingerprint", f->fingerprint);
+    rwd_json_put_hash(json, "source", f->source);
     put(json, "reason", f->reason);
     put(json, "violated", f->violated);
 }
@@ -153,8 +124,8 @@ static void put_files(const rwd_checkpoint *c, rwd_json_out *json) {
     for (size_t i = 0; i < c->file_count; i++) {
         rwd_json_object(json);
         put(json, "name", c->files[i].name);
-        put_uint(json, "size", c->files[i].size);
-        put_hash(json, "hash", c->files[i].hash);
+        rwd_json_put_uint(json, "size", c->files[i].size);
+        rwd_json_put_hash(json, "hash", c->files[i].hash);
         rwd_json_object_end(json);
     }
     rwd_json_array_end(json);
@@ -166,18 +137,18 @@ void rwd_render_checkpoint_json(const rwd_checkpoint *c, bool with_files, rwd_js
     put(json, "state", rwd_checkpoint_state_name(c->state));
     put(json, "why_bad", c->why_bad);
     put(json, "tag", c->tag);
-    put_time(json, "created", c->created_us);
+    rwd_json_put_time(json, "created", c->created_us);
     put(json, "build", c->build);
-    put_uint(json, "term", c->term);
-    put_uint(json, "sequence", c->sequence);
+    rwd_json_put_uint(json, "term", c->term);
+    rwd_json_put_uint(json, "sequence", c->sequence);
     put(json, "parent", c->parent);
     put_facts(c, json);
-    put_hash(json, "manifest", c->manifest_hash);
-    put_hash(json, "repository", c->repository);
-    put_bool(json, "pinned", c->pinned);
-    put_bool(json, "independent", c->independent);
-    put_uint(json, "file_count", c->file_count);
-    put_uint(json, "bytes", c->bytes);
+    rwd_json_put_hash(json, "manifest", c->manifest_hash);
+    rwd_json_put_hash(json, "repository", c->repository);
+    rwd_json_put_bool(json, "pinned", c->pinned);
+    rwd_json_put_bool(json, "independent", c->independent);
+    rwd_json_put_uint(json, "file_count", c->file_count);
+    rwd_json_put_uint(json, "bytes", c->bytes);
     if (with_files) put_files(c, json);
     rwd_json_object_end(json);
 }
@@ -235,16 +206,16 @@ static void render_plan_json(const rwd_prune_plan *plan, bool done, rwd_buf *out
     rwd_json_out json;
     rwd_json_init(&json, out, true);
     rwd_json_object(&json);
-    put_bool(&json, "done", done);
-    put_uint(&json, "freed", plan->freed);
+    rwd_json_put_bool(&json, "done", done);
+    rwd_json_put_uint(&json, "freed", plan->freed);
     rwd_json_key(&json, "checkpoints");
     rwd_json_array(&json);
     for (size_t i = 0; i < plan->count; i++) {
         rwd_json_object(&json);
         put(&json, "id", plan->items[i].id);
-        put_bool(&json, "removed", plan->items[i].removed);
+        rwd_json_put_bool(&json, "removed", plan->items[i].removed);
         put(&json, "why_kept", plan->items[i].why_kept);
-        put_uint(&json, "bytes", plan->items[i].bytes);
+        rwd_json_put_uint(&json, "bytes", plan->items[i].bytes);
         rwd_json_object_end(&json);
     }
     rwd_json_array_end(&json);
@@ -302,7 +273,7 @@ static bool row_json(const rwd_schema *schema, rwd_slice key, rwd_slice row, int
         rwd_json_init(&json, out, false);
         rwd_json_object(&json);
         put(&json, "table", schema->name);
-        put_int(&json, "offset", offset);
+        rwd_json_put_int(&json, "offset", offset);
         rwd_json_key(&json, "row");
         rwd_json_raw(&json, rwd_slice_of(text.data, text.size > 0 ? text.size - 1 : 0));
         rwd_json_object_end(&json);

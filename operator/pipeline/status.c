@@ -112,147 +112,108 @@ void rwd_status_metrics(const rwd_status *status, rwd_buf *out) {
 
 // ---- JSON
 
-static void put_text(rwd_json_out *json, const char *key, const char *text) {
-    rwd_json_key(json, key);
-    rwd_json_string(json, text);
-}
-
-static void put_int(rwd_json_out *json, const char *key, int64_t value) {
-    rwd_json_key(json, key);
-    rwd_json_int(json, value);
-}
-
-static void put_uint(rwd_json_out *json, const char *key, uint64_t value) {
-    rwd_json_key(json, key);
-    rwd_json_uint(json, value);
-}
-
-static void put_bool(rwd_json_out *json, const char *key, bool value) {
-    rwd_json_key(json, key);
-    rwd_json_bool(json, value);
-}
-
-static void put_seconds(rwd_json_out *json, const char *key, int64_t ns) {
-    rwd_json_key(json, key);
-    rwd_json_float(json, (double)ns / 1e9);
-}
-
-static void put_time(rwd_json_out *json, const char *key, int64_t us, bool known) {
-    char text[RWD_TIME_TEXT_MAX];
-    if (known) rwd_time_text(us, text);
-    put_text(json, key, known ? text : NULL);
-}
-
-static void put_hash(rwd_json_out *json, const char *key, rwd_hash128 hash) {
-    char hex[RWD_HASH128_HEX];
-    rwd_hash128_hex(hash, hex);
-    put_text(json, key, hex);
-}
-
-static void begin(rwd_json_out *json, const char *key) {
-    rwd_json_key(json, key);
-    rwd_json_object(json);
-}
+// The time where it is known.
+static int64_t known(int64_t us, bool is_known) { return is_known ? us : RWD_TIME_NONE; }
 
 static void put_identity(rwd_json_out *json, const rwd_status *status) {
-    put_text(json, "job", status->job);
-    put_text(json, "phase", rwd_phase_name(status->phase));
-    put_bool(json, "ready", rwd_phase_ready(status->phase));
-    put_text(json, "reason", *status->reason ? status->reason : NULL);
-    put_text(json, "next", *status->next ? status->next : NULL);
-    put_text(json, "data", status->data);
-    put_text(json, "version", status->version);
-    put_uint(json, "pid", status->pid);
-    put_uint(json, "term", status->term);
-    put_hash(json, "repository", status->repository);
-    put_hash(json, "lineage", status->lineage);
-    put_hash(json, "fingerprint", status->fingerprint);
-    put_text(json, "io_tier", status->io_tier);
-    put_time(json, "started", status->started_us, status->started_us != 0);
+    rwd_json_put_string(json, "job", status->job);
+    rwd_json_put_string(json, "phase", rwd_phase_name(status->phase));
+    rwd_json_put_bool(json, "ready", rwd_phase_ready(status->phase));
+    rwd_json_put_string(json, "reason", *status->reason ? status->reason : NULL);
+    rwd_json_put_string(json, "next", *status->next ? status->next : NULL);
+    rwd_json_put_string(json, "data", status->data);
+    rwd_json_put_string(json, "version", status->version);
+    rwd_json_put_uint(json, "pid", status->pid);
+    rwd_json_put_uint(json, "term", status->term);
+    rwd_json_put_hash(json, "repository", status->repository);
+    rwd_json_put_hash(json, "lineage", status->lineage);
+    rwd_json_put_hash(json, "fingerprint", status->fingerprint);
+    rwd_json_put_string(json, "io_tier", status->io_tier);
+    rwd_json_put_time(json, "started", known(status->started_us, status->started_us != 0));
 }
 
 static void put_progress(rwd_json_out *json, const rwd_status *status) {
-    begin(json, "source");
-    put_text(json, "label", status->source);
-    put_uint(json, "done_bytes", status->source_done);
-    put_uint(json, "total_bytes", status->source_total);
+    rwd_json_put_object(json, "source");
+    rwd_json_put_string(json, "label", status->source);
+    rwd_json_put_uint(json, "done_bytes", status->source_done);
+    rwd_json_put_uint(json, "total_bytes", status->source_total);
     rwd_json_object_end(json);
-    put_int(json, "genesis", status->genesis);
-    put_int(json, "position", status->position);
-    put_int(json, "committed", status->frontier);
-    begin(json, "replay");
-    put_int(json, "from", status->replay_from);
-    put_int(json, "to", status->replay_to);
+    rwd_json_put_int(json, "genesis", status->genesis);
+    rwd_json_put_int(json, "position", status->position);
+    rwd_json_put_int(json, "committed", status->frontier);
+    rwd_json_put_object(json, "replay");
+    rwd_json_put_int(json, "from", status->replay_from);
+    rwd_json_put_int(json, "to", status->replay_to);
     rwd_json_object_end(json);
-    put_time(json, "stream_time", status->stream_time, status->stream_time != RWD_TIME_NONE);
+    rwd_json_put_time(json, "stream_time", status->stream_time);
     rwd_json_key(json, "records_per_second");
     rwd_json_float(json, status->rate);
-    put_hash(json, "input_digest", status->input_hash);
+    rwd_json_put_hash(json, "input_digest", status->input_hash);
 }
 
 static void put_counts(rwd_json_out *json, const rwd_status *status) {
-    begin(json, "counts");
-    put_uint(json, "read", status->read);
-    put_uint(json, "read_since_start", status->read_live);
-    put_uint(json, "applied", status->applied);
-    put_uint(json, "late", status->late);
-    put_uint(json, "duplicate", status->duplicate);
-    put_uint(json, "dead_letters", status->dead);
+    rwd_json_put_object(json, "counts");
+    rwd_json_put_uint(json, "read", status->read);
+    rwd_json_put_uint(json, "read_since_start", status->read_live);
+    rwd_json_put_uint(json, "applied", status->applied);
+    rwd_json_put_uint(json, "late", status->late);
+    rwd_json_put_uint(json, "duplicate", status->duplicate);
+    rwd_json_put_uint(json, "dead_letters", status->dead);
     rwd_json_object_end(json);
 }
 
 static void put_state(rwd_json_out *json, const rwd_status *status) {
-    begin(json, "state");
-    put_uint(json, "keys", status->keys);
-    begin(json, "tables");
-    for (size_t i = 0; i < status->table_count; i++) put_uint(json, status->tables[i].name, status->tables[i].keys);
+    rwd_json_put_object(json, "state");
+    rwd_json_put_uint(json, "keys", status->keys);
+    rwd_json_put_object(json, "tables");
+    for (size_t i = 0; i < status->table_count; i++) rwd_json_put_uint(json, status->tables[i].name, status->tables[i].keys);
     rwd_json_object_end(json);
-    put_uint(json, "hot_slots", status->hot_slots);
-    put_uint(json, "hot_bytes", status->hot_bytes);
-    put_uint(json, "dirty", status->dirty);
-    put_uint(json, "hits", status->hits);
-    put_uint(json, "misses", status->misses);
-    put_uint(json, "evicted", status->evicted);
-    put_uint(json, "splits", status->splits);
-    put_uint(json, "full", status->full);
-    put_uint(json, "store_reads", status->store_reads);
-    put_bool(json, "hot_complete", status->hot_complete);
+    rwd_json_put_uint(json, "hot_slots", status->hot_slots);
+    rwd_json_put_uint(json, "hot_bytes", status->hot_bytes);
+    rwd_json_put_uint(json, "dirty", status->dirty);
+    rwd_json_put_uint(json, "hits", status->hits);
+    rwd_json_put_uint(json, "misses", status->misses);
+    rwd_json_put_uint(json, "evicted", status->evicted);
+    rwd_json_put_uint(json, "splits", status->splits);
+    rwd_json_put_uint(json, "full", status->full);
+    rwd_json_put_uint(json, "store_reads", status->store_reads);
+    rwd_json_put_bool(json, "hot_complete", status->hot_complete);
     rwd_json_object_end(json);
-    begin(json, "memory");
-    put_uint(json, "limit", status->memory_total);
-    put_uint(json, "hot", status->memory_hot);
-    put_uint(json, "frozen", status->memory_frozen);
-    put_uint(json, "sink", status->memory_sink);
-    put_uint(json, "source", status->memory_source);
-    put_uint(json, "resident", status->memory_resident);
+    rwd_json_put_object(json, "memory");
+    rwd_json_put_uint(json, "limit", status->memory_total);
+    rwd_json_put_uint(json, "hot", status->memory_hot);
+    rwd_json_put_uint(json, "frozen", status->memory_frozen);
+    rwd_json_put_uint(json, "sink", status->memory_sink);
+    rwd_json_put_uint(json, "source", status->memory_source);
+    rwd_json_put_uint(json, "resident", status->memory_resident);
     rwd_json_object_end(json);
 }
 
 static void put_durable(rwd_json_out *json, const rwd_status *status) {
-    begin(json, "commits");
-    put_uint(json, "count", status->commits);
-    put_uint(json, "rows", status->rows);
-    put_uint(json, "bytes", status->output_bytes);
-    put_time(json, "last", status->last_commit_us, status->last_commit_us != 0);
-    put_seconds(json, "last_seconds", status->last_commit_ns);
+    rwd_json_put_object(json, "commits");
+    rwd_json_put_uint(json, "count", status->commits);
+    rwd_json_put_uint(json, "rows", status->rows);
+    rwd_json_put_uint(json, "bytes", status->output_bytes);
+    rwd_json_put_time(json, "last", known(status->last_commit_us, status->last_commit_us != 0));
+    rwd_json_put_seconds(json, "last_seconds", status->last_commit_ns);
     rwd_json_object_end(json);
-    begin(json, "checkpoints");
-    put_uint(json, "made", status->checkpoints);
-    put_uint(json, "failed", status->checkpoint_failures);
-    put_uint(json, "skipped", status->checkpoints_skipped);
-    put_uint(json, "quarantined", status->quarantined);
-    put_bool(json, "running", status->checkpoint_running);
-    put_text(json, "newest", *status->checkpoint_id ? status->checkpoint_id : NULL);
-    put_int(json, "offset", status->checkpoint_offset);
-    put_time(json, "at", status->checkpoint_us, *status->checkpoint_id != '\0');
-    put_seconds(json, "seconds", status->checkpoint_ns);
-    put_hash(json, "digest", status->digest);
-    put_seconds(json, "pause_max_seconds", status->pause_max_ns);
+    rwd_json_put_object(json, "checkpoints");
+    rwd_json_put_uint(json, "made", status->checkpoints);
+    rwd_json_put_uint(json, "failed", status->checkpoint_failures);
+    rwd_json_put_uint(json, "skipped", status->checkpoints_skipped);
+    rwd_json_put_uint(json, "quarantined", status->quarantined);
+    rwd_json_put_bool(json, "running", status->checkpoint_running);
+    rwd_json_put_string(json, "newest", *status->checkpoint_id ? status->checkpoint_id : NULL);
+    rwd_json_put_int(json, "offset", status->checkpoint_offset);
+    rwd_json_put_time(json, "at", known(status->checkpoint_us, *status->checkpoint_id != '\0'));
+    rwd_json_put_seconds(json, "seconds", status->checkpoint_ns);
+    rwd_json_put_hash(json, "digest", status->digest);
+    rwd_json_put_seconds(json, "pause_max_seconds", status->pause_max_ns);
     rwd_json_object_end(json);
-    begin(json, "recovery");
-    put_seconds(json, "verify_seconds", status->recovery_verify_ns);
-    put_seconds(json, "open_seconds", status->recovery_open_ns);
-    put_seconds(json, "replay_seconds", status->recovery_replay_ns);
+    rwd_json_put_object(json, "recovery");
+    rwd_json_put_seconds(json, "verify_seconds", status->recovery_verify_ns);
+    rwd_json_put_seconds(json, "open_seconds", status->recovery_open_ns);
+    rwd_json_put_seconds(json, "replay_seconds", status->recovery_replay_ns);
     rwd_json_object_end(json);
 }
 
@@ -465,7 +426,7 @@ void rwd_status_summary_json(const rwd_status *status, int64_t took_ns, rwd_buf 
     put_counts(&json, status);
     put_state(&json, status);
     put_durable(&json, status);
-    put_seconds(&json, "took_seconds", took_ns);
+    rwd_json_put_seconds(&json, "took_seconds", took_ns);
     rwd_json_key(&json, "mean_records_per_second");
     rwd_json_float(&json, mean_rate(status, took_ns));
     rwd_json_object_end(&json);

@@ -1,5 +1,6 @@
 // The JSON writer: strings against a reader written from RFC 8259, numbers against strtod, structure against texts written by hand.
 #include "operator/base/json_out.h"
+#include "operator/base/time.h"
 
 #include <float.h>
 #include <math.h>
@@ -169,8 +170,31 @@ static void floats_are_the_shortest_text_that_reads_back(void **state) {
     }
 }
 
+static void members_are_keys_with_values(void **state) {
+    (void)state;
+    rwd_buf out = {0};
+    rwd_json_out json;
+    rwd_json_init(&json, &out, false);
+    rwd_json_object(&json);
+    rwd_json_put_string(&json, "s", NULL);
+    rwd_json_put_int(&json, "i", -1);
+    rwd_json_put_uint(&json, "u", UINT64_MAX);
+    rwd_json_put_bool(&json, "b", true);
+    rwd_json_put_seconds(&json, "d", 1500000000);
+    rwd_json_put_time(&json, "t", 0);
+    rwd_json_put_time(&json, "never", RWD_TIME_NONE);
+    rwd_json_put_object(&json, "o");
+    rwd_json_put_hash(&json, "h", (rwd_hash128){0});
+    rwd_json_object_end(&json);
+    rwd_json_object_end(&json);
+    assert_non_null(strstr(rwd_buf_cstr(&out), "\"s\":null,\"i\":-1,\"u\":18446744073709551615,\"b\":true,\"d\":1.5,\"t\":\"1970-01-01T00:00:00"));
+    assert_non_null(strstr(rwd_buf_cstr(&out), "\"never\":null,\"o\":{\"h\":\"00000000000000000000000000000000\"}}"));
+    rwd_buf_deinit(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members_are_keys_with_values),
         cmocka_unit_test(a_quoted_string_reads_back),
         cmocka_unit_test(whatever_the_bytes_the_output_is_utf8),
         cmocka_unit_test(structure_has_its_commas_on_one_line_or_indented),
