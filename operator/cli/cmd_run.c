@@ -76,6 +76,7 @@ bool rwd_run_run(rwd_cli *cli, rwd_error *err) {
         .fresh = rwd_given(cli->in, RWD_FLAG_ID_FRESH),
         .reason = cli->in->values[RWD_FLAG_ID_REASON],
         .progress = isatty(STDERR_FILENO),
+        .shows_error = isatty(STDERR_FILENO),
     };
     bool worked = run_operator(cli, &options, place.data, true, err);
     rwd_place_deinit(&place);
@@ -178,6 +179,7 @@ static bool restore(rwd_cli *cli, rwd_place *place, const restore_plan *plan, rw
         .restore_to = plan->base.id,
         .reason = cli->in->values[RWD_FLAG_ID_REASON],
         .progress = isatty(STDERR_FILENO),
+        .shows_error = isatty(STDERR_FILENO),
     };
     return run_operator(cli, &options, place->data, false, err);
 }

@@ -358,6 +358,7 @@ static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *ro
     if (err->decision == RWD_RETRY && op->job->kafka.brokers) return wait_for_broker(op, err);
     if (op->commit_started) *rollbacks = 0;
     if (++*rollbacks > RWD_ROLLBACKS_MAX) return false;
+    rwd_log_error(RWD_LOG_WARN, "operator", err);
     // K5: files that were good when they were read back need not be so now; the choice of a base must not rest on that.
     if (err->code == RWD_E_CORRUPT) rwd_repo_distrust(op->repo);
     rwd_log(RWD_LOG_WARN, "operator", "going back to the last good checkpoint (attempt %u of %u)", *rollbacks, RWD_ROLLBACKS_MAX);
@@ -373,21 +374,25 @@ static void park(rwd_operator *op, const rwd_error *err) {
     while (!atomic_load(&op->stop)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
 }
 
+// Asked to stop while recovering, or while somebody was away: nothing was lost, and the next start goes on. Of a restore, nothing was done.
+static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
+    return err->decision == RWD_RETRY && atomic_load(&op->stop) && !op->options.restore_to;
+}
+
 bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     unsigned rollbacks = 0;
-    bool ok;
-    for (;;) {
-        ok = run_session(op, err);
-        // Asked to stop while recovering: nothing was lost. Of a restore, nothing was done.
-        if (!ok && err->decision == RWD_RETRY && atomic_load(&op->stop) && !op->options.restore_to) ok = true;
+    bool ok, again;
+    do {
+        ok = run_session(op, err) || was_asked_to(op, err);
         rwd_publish(op, true);
-        bool again = !ok && another_session(op, err, &rollbacks);
-        if (!ok) rwd_log_error(RWD_LOG_ERROR, "operator", err);
+        again = !ok && another_session(op, err, &rollbacks);
+        if (!again && !ok) ok = was_asked_to(op, err);
         close_session(op);
-        if (!again) break;
-    }
+    } while (again);
     rwd_log_progress(NULL);
-    if (!ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to) park(op, err);
+    bool parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to;
+    if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
+    if (parks) park(op, err);
     else rwd_set_phase(op, RWD_PHASE_ENDED);
     return ok;
 }

@@ -20,6 +20,7 @@ typedef struct rwd_operator_options {
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL
     bool progress;              // a progress line on stderr where that is a terminal
+    bool shows_error;           // who calls run shows its error where the log goes: it is not logged as well
 } rwd_operator_options;
 
 // Thread: the one that will call run. Nothing is touched on disk yet.
