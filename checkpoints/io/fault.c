@@ -1,15 +1,16 @@
 // The fault tier: passes operations on to another tier, and misbehaves where its plan says so.
 //
-// Every operation runs to its end when it is submitted; completions are handed out later, shuffled. Clones share one plan, one
-// count and one table of descriptors.
+// A queue's operations are kept here and run when they are reaped, one by one, in an order that the seed chooses, each through an engine of the inner
+// tier: so they run and complete shuffled, and what had not run when the power went never happens. Clones share one plan, one count and one
+// table of descriptors.
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "checkpoints/io/engine_private.h"
 #include "checkpoints/io/fake_disk.h"
-#include "checkpoints/io/io.h"
 
 #define NO_KIND 1000  // what a call on names counts as: they fail together with `fail_forever`
 
@@ -29,9 +30,15 @@ typedef struct fault_tier {
     rwd_io *inner;
     shared *shared;
     uint64_t random;
-    rwd_io_op **done;  // run, not handed out yet
-    size_t done_count, done_capacity;
 } fault_tier;
+
+typedef struct fault_engine {
+    rwd_io_engine engine;  // first
+    fault_tier *tier;
+    rwd_io_engine *inner;
+    rwd_io_op *held[RWD_IO_DEPTH_MAX];  // started, not run yet
+    size_t held_count;
+} fault_engine;
 
 typedef enum verdict { GO_ON, FAIL, POWER_OFF } verdict;
 
@@ -64,77 +71,120 @@ static verdict judge(shared *s, unsigned kind, bool matches) {
     return s->failing && s->plan.fail_forever && kind == s->failing_kind ? FAIL : GO_ON;
 }
 
-static int64_t run_inner(fault_tier *tier, rwd_io_op *op) {
+// What is under a misbehaving attempt: a system call, or an engine with nothing else under way.
+static int64_t run_inner(fault_tier *tier, rwd_io_engine *engine, rwd_io_op *op) {
     rwd_io_op *done = NULL;
-    tier->inner->ops->submit(tier->inner, &op, 1);
-    size_t count = tier->inner->ops->wait(tier->inner, 1, &done, 1);
+    if (!engine) return tier->inner->ops->attempt(tier->inner, op);
+    engine->ops->start(engine, &op, 1);
+    size_t count = engine->ops->reap(engine, true, &done, 1);
     assert(count == 1 && done == op);
     (void)count;
-    return op->result;
+    return op->attempt;
 }
 
-// A part of a transfer, from its beginning or from `done` on.
-static int64_t run_part(fault_tier *tier, const rwd_io_op *op, size_t done, size_t size) {
-    rwd_io_op part = {.kind = op->kind, .fd = op->fd, .data = (uint8_t *)op->data + done, .size = size, .offset = op->offset + done};
-    return run_inner(tier, &part);
+static bool is_transfer(const rwd_io_op *op) { return op->kind == RWD_IO_READ || op->kind == RWD_IO_WRITE; }
+
+// The first half of a transfer, in whole blocks where the file is open past the page cache: 0 where that leaves nothing.
+static size_t half_of(const rwd_io_op *op) {
+    size_t half = rwd_io_attempt_size(op) / 2;
+    int flags = fcntl(op->fd, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) ? half / RWD_IO_ALIGN * RWD_IO_ALIGN : half;
 }
 
-static int64_t run_halves(fault_tier *tier, const rwd_io_op *op) {
-    int64_t first = run_part(tier, op, 0, op->size / 2);
-    if (first < (int64_t)(op->size / 2)) return first;
-    int64_t second = run_part(tier, op, op->size / 2, op->size - op->size / 2);
-    return second < 0 ? second : first + second;
+static int64_t run_half(fault_tier *tier, rwd_io_engine *engine, const rwd_io_op *op) {
+    rwd_io_op half = *op;
+    half.size = op->moved + half_of(op);
+    return run_inner(tier, engine, &half);
 }
 
-static int64_t run_good(fault_tier *tier, rwd_io_op *op) {
-    bool transfer = op->kind == RWD_IO_READ || op->kind == RWD_IO_WRITE;
-    if (transfer && op->size > 1 && next_random(tier) % 100 < tier->shared->plan.short_percent) return run_halves(tier, op);
-    int64_t result = run_inner(tier, op);
-    if (!transfer && tier->shared->plan.disk) rwd_fake_disk_synced(tier->shared->plan.disk, op->fd, result == 0);
+static bool chance(fault_tier *tier, unsigned percent) { return percent > 0 && next_random(tier) % 100 < percent; }
+
+static int64_t run_good(fault_tier *tier, rwd_io_engine *engine, rwd_io_op *op) {
+    const rwd_io_fault_plan *plan = &tier->shared->plan;
+    if (is_transfer(op)) {
+        if (chance(tier, plan->again_percent)) return next_random(tier) % 2 ? -EINTR : -EAGAIN;
+        if (half_of(op) > 0 && chance(tier, plan->short_percent)) return run_half(tier, engine, op);
+        return run_inner(tier, engine, op);
+    }
+    int64_t result = run_inner(tier, engine, op);
+    if (plan->disk) rwd_fake_disk_synced(plan->disk, op->fd, result == 0);
     return result;
 }
 
-static int64_t run_bad(fault_tier *tier, const rwd_io_op *op) {
+static int64_t run_bad(fault_tier *tier, rwd_io_engine *engine, const rwd_io_op *op) {
     const rwd_io_fault_plan *plan = &tier->shared->plan;
-    if (op->kind == RWD_IO_WRITE && op->size > 1) (void)run_part(tier, op, 0, op->size / 2);
-    if ((op->kind == RWD_IO_FSYNC || op->kind == RWD_IO_FDATASYNC) && plan->disk) rwd_fake_disk_synced(plan->disk, op->fd, false);
+    if (op->kind == RWD_IO_WRITE && half_of(op) > 0) (void)run_half(tier, engine, op);
+    if (!is_transfer(op) && plan->disk) rwd_fake_disk_synced(plan->disk, op->fd, false);
     return -plan->error;
 }
 
-static void run_op(fault_tier *tier, rwd_io_op *op) {
+static int64_t run_attempt(fault_tier *tier, rwd_io_engine *engine, rwd_io_op *op) {
     shared *s = tier->shared;
+    int64_t result = -EIO;
     pthread_mutex_lock(&s->mutex);
     switch (judge(s, op->kind, descriptor_matches(s, op->fd))) {
-    case GO_ON: op->result = run_good(tier, op); break;
-    case FAIL: op->result = run_bad(tier, op); break;
-    case POWER_OFF: op->result = -EIO; break;
+    case GO_ON: result = run_good(tier, engine, op); break;
+    case FAIL: result = run_bad(tier, engine, op); break;
+    case POWER_OFF: break;
     }
     pthread_mutex_unlock(&s->mutex);
+    return result;
 }
 
-static void tier_submit(rwd_io *io, rwd_io_op *ops[], size_t count) {
-    fault_tier *tier = (fault_tier *)io;
-    if (tier->done_count + count > tier->done_capacity) {
-        tier->done_capacity = (tier->done_count + count) * 2;
-        tier->done = rwd_realloc(tier->done, tier->done_capacity * sizeof(rwd_io_op *));
-    }
+static int64_t tier_attempt(rwd_io *io, const rwd_io_op *op) {
+    rwd_io_op own = *op;
+    return run_attempt((fault_tier *)io, NULL, &own);
+}
+
+// ---- queues
+
+static void engine_start(rwd_io_engine *engine, rwd_io_op *ops[], size_t count) {
+    fault_engine *e = (fault_engine *)engine;
     for (size_t i = 0; i < count; i++) {
-        run_op(tier, ops[i]);
-        tier->done[tier->done_count++] = ops[i];
+        assert(e->held_count < RWD_IO_DEPTH_MAX);
+        e->held[e->held_count++] = ops[i];
     }
 }
 
-static size_t tier_wait(rwd_io *io, size_t at_least, rwd_io_op *done[], size_t capacity) {
-    fault_tier *tier = (fault_tier *)io;
+// One at a time while it is waited for, so that others stay under way behind it; a poll takes a random number of them.
+static size_t engine_reap(rwd_io_engine *engine, bool wait, rwd_io_op *done[], size_t capacity) {
+    fault_engine *e = (fault_engine *)engine;
     size_t count = 0;
-    while (count < at_least && count < capacity && tier->done_count > 0) {
-        size_t among = tier->shared->plan.reorder < tier->done_count ? tier->shared->plan.reorder : tier->done_count;
-        size_t pick = among > 1 ? (size_t)(next_random(tier) % among) : 0;
-        done[count++] = tier->done[pick];
-        memmove(tier->done + pick, tier->done + pick + 1, (--tier->done_count - pick) * sizeof(rwd_io_op *));
+    size_t most = wait ? 1 : e->tier->shared->plan.lazy || e->held_count == 0 ? 0 : (size_t)(next_random(e->tier) % (e->held_count + 1));
+    while (count < most && count < capacity && e->held_count > 0) {
+        size_t among = e->tier->shared->plan.reorder < e->held_count ? e->tier->shared->plan.reorder : e->held_count;
+        size_t pick = among > 1 ? (size_t)(next_random(e->tier) % among) : 0;
+        rwd_io_op *op = e->held[pick];
+        memmove(e->held + pick, e->held + pick + 1, (--e->held_count - pick) * sizeof(e->held[0]));
+        op->attempt = run_attempt(e->tier, e->inner, op);
+        done[count++] = op;
     }
     return count;
 }
+
+static void engine_free(rwd_io_engine *engine) {
+    fault_engine *e = (fault_engine *)engine;
+    assert(e->held_count == 0);
+    e->inner->ops->free(e->inner);
+    free(e);
+}
+
+static const rwd_io_engine_ops fault_engine_ops = {.start = engine_start, .reap = engine_reap, .free = engine_free};
+
+static int tier_engine(rwd_io *io, const rwd_io_engine_spec *spec, rwd_io_engine **out) {
+    fault_tier *tier = (fault_tier *)io;
+    rwd_io_engine *inner = NULL;
+    int result = tier->inner->ops->engine(tier->inner, spec, &inner);
+    if (result != 0) return result;
+    fault_engine *e = rwd_calloc(1, sizeof(*e));
+    e->engine.ops = &fault_engine_ops;
+    e->tier = tier;
+    e->inner = inner;
+    *out = &e->engine;
+    return 0;
+}
+
+// ---- names
 
 // A call on one or two names. 0 or more: done.
 #define ON_NAMES(tier, path, other, call)                                                                                         \
@@ -210,7 +260,6 @@ static void tier_free(rwd_io *io) {
     fault_tier *tier = (fault_tier *)io;
     shared *s = tier->shared;
     rwd_io_free(tier->inner);
-    free(tier->done);
     free(tier);
     pthread_mutex_lock(&s->mutex);
     bool last = --s->users == 0;
@@ -224,13 +273,14 @@ static void tier_free(rwd_io *io) {
 static int tier_clone(const rwd_io *io, rwd_io **out);
 
 static const rwd_io_ops fault_ops = {
-    .name = "fault", .submit = tier_submit, .wait = tier_wait, .open = tier_open, .close = tier_close, .rename = tier_rename,
+    .attempt = tier_attempt, .engine = tier_engine, .open = tier_open, .close = tier_close, .rename = tier_rename,
     .link = tier_link, .unlink = tier_unlink, .truncate = tier_truncate, .mkdir = tier_mkdir, .clone = tier_clone, .free = tier_free,
 };
 
 static rwd_io *tier_new(rwd_io *inner, shared *s) {
     fault_tier *tier = rwd_calloc(1, sizeof(*tier));
     tier->io.ops = &fault_ops;
+    tier->io.tier = inner->tier;
     tier->inner = inner;
     tier->shared = s;
     tier->random = s->plan.seed * 2 + 1;  // xorshift must not begin at 0

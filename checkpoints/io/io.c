@@ -10,11 +10,17 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "checkpoints/io/engine_private.h"
+#include "checkpoints/io/read_ahead.h"
 #include "operator/base/fs.h"
 
-#define PIECE (1u << 20)         // of a hash or copy
-#define DIRECT_ALIGNMENT 4096    // what O_DIRECT asks for at most on the file systems that we know
+#define PIECE ((size_t)256 << 10)  // of a hash or copy
+#define AHEAD 4u                   // pieces in flight
 #define TEMPORARY_SUFFIX ".new"
+
+static const char *const tier_names[] = {[RWD_IO_TIER_PREAD] = "pread"};
+
+const char *rwd_io_tier_name(rwd_io_tier tier) { return tier_names[tier]; }
 
 void rwd_io_free(rwd_io *io) {
     if (io) io->ops->free(io);
@@ -22,7 +28,7 @@ void rwd_io_free(rwd_io *io) {
 
 bool rwd_io_clone(const rwd_io *io, rwd_io **out, rwd_error *err) {
     int result = io->ops->clone(io, out);
-    return result == 0 || rwd_fail_errno(err, -result, "cannot make another %s tier", io->ops->name);
+    return result == 0 || rwd_fail_errno(err, -result, "cannot make another %s tier", rwd_io_tier_name(io->tier));
 }
 
 // An error of a system call on `path`: what was tried, the system's words, and the command that shows why.
@@ -35,46 +41,63 @@ static bool fail(rwd_error *err, int system_error, const char *what, const char 
     return rwd_error_at(err, "%s", path);
 }
 
-static int64_t run_one(rwd_io *io, rwd_io_op *op) {
-    rwd_io_op *done = NULL;
-    io->ops->submit(io, &op, 1);
-    size_t count = io->ops->wait(io, 1, &done, 1);
-    assert(count == 1 && done == op);  // nothing else is in flight on this thread's tier
-    (void)count;
-    return op->result;
-}
-
-bool rwd_io_read(rwd_io *io, int fd, const char *path, void *data, size_t size, uint64_t offset, size_t *out_read, rwd_error *err) {
-    rwd_io_op op = {.kind = RWD_IO_READ, .fd = fd, .data = data, .size = size, .offset = offset};
-    int64_t result = run_one(io, &op);
-    if (result < 0) return fail(err, (int)-result, "read", path);
-    *out_read = (size_t)result;
-    return true;
-}
-
-bool rwd_io_write(rwd_io *io, int fd, const char *path, const void *data, size_t size, uint64_t offset, rwd_error *err) {
-    rwd_io_op op = {.kind = RWD_IO_WRITE, .fd = fd, .data = (void *)(uintptr_t)data, .size = size, .offset = offset};
-    int64_t result = run_one(io, &op);
-    if (result < 0) return fail(err, (int)-result, "write", path);
-    assert((size_t)result == size);
-    return true;
-}
-
-static bool sync_one(rwd_io *io, rwd_io_kind kind, int fd, const char *path, rwd_error *err) {
-    rwd_io_op op = {.kind = kind, .fd = fd};
-    int64_t result = run_one(io, &op);
-    if (result == 0) return true;
+// A failed transfer or sync in words.
+static bool check(rwd_io_kind kind, int64_t result, const char *path, rwd_error *err) {
+    if (result >= 0) return true;
+    if (kind == RWD_IO_READ || kind == RWD_IO_WRITE) return fail(err, (int)-result, kind == RWD_IO_READ ? "read" : "write", path);
     char words[128];
     (void)rwd_fail(err, RWD_E_SYNC_FAILED, "cannot make it durable (fsync: %s); what was written since the last sync counts as lost",
                    strerror_r((int)-result, words, sizeof(words)));
     return rwd_error_at(err, "%s", path);
 }
 
-bool rwd_io_fsync(rwd_io *io, int fd, const char *path, rwd_error *err) { return sync_one(io, RWD_IO_FSYNC, fd, path, err); }
-bool rwd_io_fdatasync(rwd_io *io, int fd, const char *path, rwd_error *err) { return sync_one(io, RWD_IO_FDATASYNC, fd, path, err); }
+bool rwd_io_check(const rwd_io_op *op, const char *path, rwd_error *err) {
+    assert(op->finished);
+    return check(op->kind, op->result, path, err);
+}
+
+// One operation, by system calls.
+static bool run_one(rwd_io *io, rwd_io_op *op, const char *path, rwd_error *err) {
+    do op->attempt = io->ops->attempt(io, op);
+    while (!rwd_io_settle(io, op));
+    return check(op->kind, op->result, path, err);
+}
+
+bool rwd_io_read(rwd_io *io, int fd, const char *path, void *data, size_t size, uint64_t offset, size_t *out_read, rwd_error *err) {
+    rwd_io_op op = {.kind = RWD_IO_READ, .fd = fd, .data = data, .size = size, .offset = offset};
+    if (!run_one(io, &op, path, err)) return false;
+    *out_read = (size_t)op.result;
+    return true;
+}
+
+bool rwd_io_write(rwd_io *io, int fd, const char *path, const void *data, size_t size, uint64_t offset, rwd_error *err) {
+    rwd_io_op op = {.kind = RWD_IO_WRITE, .fd = fd, .data = (void *)(uintptr_t)data, .size = size, .offset = offset};
+    if (!run_one(io, &op, path, err)) return false;
+    assert((size_t)op.result == size);
+    return true;
+}
+
+bool rwd_io_fsync(rwd_io *io, int fd, const char *path, rwd_error *err) {
+    rwd_io_op op = {.kind = RWD_IO_FSYNC, .fd = fd};
+    return run_one(io, &op, path, err);
+}
+
+bool rwd_io_fdatasync(rwd_io *io, int fd, const char *path, rwd_error *err) {
+    rwd_io_op op = {.kind = RWD_IO_FDATASYNC, .fd = fd};
+    return run_one(io, &op, path, err);
+}
 
 bool rwd_io_open(rwd_io *io, const char *path, int flags, unsigned mode, int *out_fd, rwd_error *err) {
     int fd = io->ops->open(io, path, flags, mode);
+    if (fd < 0) return fail(err, -fd, flags & O_CREAT ? "create" : "open", path);
+    *out_fd = fd;
+    return true;
+}
+
+bool rwd_io_open_direct(rwd_io *io, const char *path, int flags, unsigned mode, int *out_fd, bool *out_direct, rwd_error *err) {
+    int fd = io->ops->open(io, path, flags | O_DIRECT, mode);
+    *out_direct = fd >= 0;
+    if (fd == -EINVAL) return rwd_io_open(io, path, flags, mode, out_fd, err);
     if (fd < 0) return fail(err, -fd, flags & O_CREAT ? "create" : "open", path);
     *out_fd = fd;
     return true;
@@ -170,59 +193,82 @@ bool rwd_io_read_file(rwd_io *io, const char *path, size_t limit, rwd_buf *out, 
     return ok;
 }
 
-// A walk over the bytes of a file in pieces: hashed, and written to `to_fd` unless that is -1.
+// A walk over the bytes of a file in pieces, several of them in flight: hashed, and written to `to_fd` unless that is -1.
 typedef struct pass {
     rwd_io *io;
     const char *path, *to_path;
     int fd, to_fd;
     const atomic_bool *stop;
     rwd_hasher *hasher;
-    uint8_t *piece;  // PIECE bytes, aligned for O_DIRECT
     uint64_t at;
 } pass;
 
-static bool pass_run(pass *p, rwd_error *err) {
+static bool take_piece(pass *p, rwd_slice piece, rwd_error *err) {
+    rwd_hasher_update(p->hasher, piece.data, piece.size);
+    if (p->to_fd >= 0 && !rwd_io_write(p->io, p->to_fd, p->to_path, piece.data, piece.size, p->at, err)) return false;
+    p->at += piece.size;
+    return true;
+}
+
+static bool stopped(const pass *p, rwd_error *err) {
+    if (!p->stop || !atomic_load_explicit(p->stop, memory_order_relaxed)) return false;
+    (void)rwd_fail(err, RWD_E_IO, "stopped before its end");
+    if (err) err->decision = RWD_RETRY;
+    (void)rwd_error_at(err, "%s", p->path);
+    return true;
+}
+
+static bool pass_read(pass *p, rwd_read_ahead *reader, rwd_error *err) {
     for (;;) {
-        size_t got = 0;
-        if (p->stop && atomic_load_explicit(p->stop, memory_order_relaxed)) {
-            (void)rwd_fail(err, RWD_E_IO, "stopped before its end");
-            if (err) err->decision = RWD_RETRY;
-            return rwd_error_at(err, "%s", p->path);
-        }
-        if (!rwd_io_read(p->io, p->fd, p->path, p->piece, PIECE, p->at, &got, err)) return false;
-        if (got == 0) return true;
-        rwd_hasher_update(p->hasher, p->piece, got);
-        if (p->to_fd >= 0 && !rwd_io_write(p->io, p->to_fd, p->to_path, p->piece, got, p->at, err)) return false;
-        p->at += got;
-        if (got < PIECE) return true;  // end of file; O_DIRECT must not be asked for an unaligned offset
+        rwd_slice piece;
+        if (stopped(p, err) || !rwd_read_ahead_next(reader, &piece, err)) return false;
+        if (piece.size == 0) return true;
+        if (!take_piece(p, piece, err)) return false;
     }
 }
 
-static void pass_begin(pass *p) {
-    p->hasher = rwd_hasher_new();
-    p->piece = aligned_alloc(DIRECT_ALIGNMENT, PIECE);
-    if (!p->piece) abort();  // as rwd_malloc
+static bool pass_run(pass *p, rwd_error *err) {
+    rwd_io_queue_options sizes = {.depth = AHEAD, .buffer_count = AHEAD, .buffer_size = PIECE};
+    rwd_read_ahead_options options = {.fd = p->fd, .path = p->path, .until = UINT64_MAX, .ahead = AHEAD, .piece = PIECE};
+    rwd_io_queue *queue = NULL;
+    rwd_read_ahead *reader = NULL;
+    if (!rwd_io_queue_open(p->io, &sizes, &queue, err)) return false;
+    bool ok = rwd_read_ahead_open(queue, &options, &reader, err) && pass_read(p, reader, err);
+    rwd_read_ahead_close(reader);
+    rwd_io_queue_close(queue);
+    return ok;
 }
 
-static void pass_end(pass *p, rwd_hash128 *out_hash, uint64_t *out_size) {
+// A file of one piece is not worth a queue.
+static bool pass_run_small(pass *p, rwd_error *err) {
+    size_t got = 0;
+    uint8_t *piece = aligned_alloc(RWD_IO_ALIGN, PIECE);
+    if (!piece) abort();  // as rwd_malloc
+    bool ok = !stopped(p, err) && rwd_io_read(p->io, p->fd, p->path, piece, PIECE, 0, &got, err) && take_piece(p, rwd_slice_of(piece, got), err);
+    free(piece);
+    return ok;
+}
+
+static bool pass_all(pass *p, rwd_hash128 *out_hash, uint64_t *out_size, rwd_error *err) {
+    struct stat info;
+    bool small = fstat(p->fd, &info) == 0 && (uint64_t)info.st_size < PIECE;
+    p->hasher = rwd_hasher_new();
+    bool ok = small ? pass_run_small(p, err) : pass_run(p, err);
     *out_hash = rwd_hasher_finish(p->hasher);
     *out_size = p->at;
     rwd_hasher_free(p->hasher);
-    free(p->piece);
+    return ok;
 }
 
-// Opens for reading; with MEDIUM past the page cache, or plainly where the file system cannot do that (EINVAL).
+// Opens for reading; with MEDIUM past the page cache, or plainly where the file system cannot do that.
 static bool open_from(rwd_io *io, const char *path, rwd_io_from from, int *out_fd, rwd_error *err) {
+    bool direct = false;
     if (from == RWD_IO_FROM_MEDIUM) {
-        int fd = io->ops->open(io, path, O_RDONLY | O_DIRECT, 0);
-        if (fd >= 0) {
-            *out_fd = fd;
-            return true;
-        }
-        if (fd != -EINVAL) return fail(err, -fd, "open", path);
+        if (!rwd_io_open_direct(io, path, O_RDONLY, 0, out_fd, &direct, err)) return false;
+    } else if (!rwd_io_open(io, path, O_RDONLY, 0, out_fd, err)) {
+        return false;
     }
-    if (!rwd_io_open(io, path, O_RDONLY, 0, out_fd, err)) return false;
-    (void)posix_fadvise(*out_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (!direct) (void)posix_fadvise(*out_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return true;
 }
 
@@ -230,9 +276,7 @@ bool rwd_io_hash_file(rwd_io *io, const char *path, rwd_io_from from, const atom
                       rwd_error *err) {
     pass p = {.io = io, .path = path, .to_fd = -1, .fd = -1, .stop = stop};
     if (!open_from(io, path, from, &p.fd, err)) return false;
-    pass_begin(&p);
-    bool ok = pass_run(&p, err);
-    pass_end(&p, out_hash, out_size);
+    bool ok = pass_all(&p, out_hash, out_size, err);
     rwd_io_close(io, p.fd);
     return ok;
 }
@@ -242,12 +286,7 @@ bool rwd_io_copy_file(rwd_io *io, const char *from, const char *to, const atomic
     pass p = {.io = io, .path = from, .to_path = to, .fd = -1, .to_fd = -1, .stop = stop};
     if (!open_from(io, from, RWD_IO_FROM_CACHE, &p.fd, err)) return false;
     bool ok = rwd_io_open(io, to, O_WRONLY | O_CREAT | O_EXCL, 0600, &p.to_fd, err);
-    if (ok) {
-        pass_begin(&p);
-        ok = pass_run(&p, err);
-        pass_end(&p, out_hash, out_size);
-        ok = ok && rwd_io_fsync(io, p.to_fd, to, err);
-    }
+    ok = ok && pass_all(&p, out_hash, out_size, err) && rwd_io_fsync(io, p.to_fd, to, err);
     rwd_io_close(io, p.to_fd);
     rwd_io_close(io, p.fd);
     return ok;

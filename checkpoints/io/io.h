@@ -1,16 +1,17 @@
 // Durable input and output behind one interface, so that every byte that must survive can be made to fail in a test.
 //
-// An operation is submitted and completes later; its completion lives in the operation, which lives in its owner: nothing is
-// allocated. Tiers: pread (system calls, here), fault (a seeded wrapper over another tier that fails, shortens and reorders); a
-// ring tier fits behind the same functions. Short transfers and EINTR are the tier's business: an operation ends with all its bytes,
-// end of file, or -errno.
+// An rwd_io does one thing at a time: names (create, rename, link, unlink, sync of a folder), which fail on full and broken disks, too, and single
+// reads, writes and syncs. Bulk transfers go through a queue made from it (checkpoints/io/queue.h): many operations in flight, completions that
+// live in their owner. How a queue moves bytes is the tier; single operations are plain system calls on every tier, which is the quickest for them.
+// The fault tier (below) wraps another one and misbehaves, in queues, too.
 //
-// Names (create, rename, link, unlink, sync of a folder) go through the same tier, because they fail on full and broken disks, too.
+// Short transfers, EINTR and EAGAIN end here, in one place for single operations and queues: an operation ends with all its bytes, at end of file, or with
+// -errno.
 //
 // A failed fsync is never retried on the same file: the kernel may have dropped the dirty pages (see "fsyncgate", LWN 752063). Callers get
 // SYNC_FAILED and treat what it covered as lost.
 //
-// Thread: an rwd_io belongs to one thread; make one per thread (cheap).
+// Thread: an rwd_io belongs to one thread; make one per thread (cheap). A process may fork while no queue is open.
 #ifndef CHECKPOINTS_IO_IO_H
 #define CHECKPOINTS_IO_IO_H
 
@@ -20,26 +21,46 @@
 #include "operator/base/error.h"
 #include "operator/base/hash.h"
 
+// How queues move bytes, best last.
+typedef enum rwd_io_tier {
+    RWD_IO_TIER_PREAD,  // pread and pwrite, in a few threads that all queues of the rwd_io and its clones share
+} rwd_io_tier;
+// "pread". Static.
+const char *rwd_io_tier_name(rwd_io_tier tier);
+
 typedef enum rwd_io_kind { RWD_IO_READ, RWD_IO_WRITE, RWD_IO_FSYNC, RWD_IO_FDATASYNC } rwd_io_kind;
 
-typedef struct rwd_io_op {
+// An operation and its completion. Zero-initialise it and fill in the first part; it is the owner's, and must stay where it is until it is finished.
+typedef struct rwd_io_op rwd_io_op;
+struct rwd_io_op {
     rwd_io_kind kind;
     int fd;
     void *data;            // borrowed until completion
     size_t size;
     uint64_t offset;
-    int64_t result;        // bytes moved (less than size: end of file), 0 for syncs, or -errno
+    void (*done)(rwd_io_op *op);  // called when it is finished, by the thread that polls, waits or closes; may submit, must not wait. NULL: nothing
     void *owner;           // the submitter's, untouched
-    struct rwd_io_op *next; // private to the tier
-} rwd_io_op;
+
+    bool finished;         // set when its completion is delivered; false from submit on
+    int64_t result;        // once finished: bytes moved (less than size: end of file), 0 for syncs, or -errno
+
+    // Private to the queue and the tier.
+    size_t moved;          // by attempts so far
+    int64_t attempt;       // what the newest attempt came to
+    unsigned again;        // attempts that ended with EAGAIN
+    uint64_t sequence;
+    void *engine;
+    rwd_io_op *next;
+};
 
 typedef struct rwd_io rwd_io;
+struct rwd_io_engine;       // how a queue's attempts are made; private to this folder
+struct rwd_io_engine_spec;
 
 // What a tier does. Metadata calls return 0 or -errno.
 typedef struct rwd_io_ops {
-    const char *name;  // "pread", "fault"
-    void (*submit)(rwd_io *io, rwd_io_op *ops[], size_t count);
-    size_t (*wait)(rwd_io *io, size_t at_least, rwd_io_op *done[], size_t capacity);
+    int64_t (*attempt)(rwd_io *io, const rwd_io_op *op);  // once, now: what is left of the operation; bytes or -errno
+    int (*engine)(rwd_io *io, const struct rwd_io_engine_spec *spec, struct rwd_io_engine **out);
     int (*open)(rwd_io *io, const char *path, int flags, unsigned mode);  // O_CLOEXEC is added; a descriptor or -errno
     int (*close)(rwd_io *io, int fd);
     int (*rename)(rwd_io *io, const char *from, const char *to);
@@ -53,16 +74,18 @@ typedef struct rwd_io_ops {
 
 struct rwd_io {
     const rwd_io_ops *ops;
-    uint64_t reads, writes, syncs, bytes_read, bytes_written;  // counters for metrics; plain, owner's thread
+    rwd_io_tier tier;               // of its queues
+    uint64_t reads, writes, syncs, bytes_read, bytes_written;  // counters for metrics, of queues, too; plain, owner's thread
 };
 
-// The system-call tier. *gives*.
+// The tier of system calls. *gives*.
 RWD_MUST bool rwd_io_pread_new(rwd_io **out, rwd_error *err);
-void rwd_io_free(rwd_io *io);
+void rwd_io_free(rwd_io *io);  // its queues must have been closed
 
 // A wrapper (*takes* `inner`) that misbehaves as its plan says; the same seed misbehaves the same way. For tests. Clones share the
-// plan and the count of operations. Every call but close is one operation. A write that is made to fail writes its first half; a sync that is made
-// to fail loses what it covered for good, as kernels do: a later sync of the same file succeeds without it (seen with `disk` only).
+// plan and the count of operations. Every call but close is one operation, and so is each attempt at a transfer that was cut short or refused.
+// A write that is made to fail writes its first half; a sync that is made to fail loses what it covered for good, as kernels do: a later sync
+// of the same file succeeds without it (seen with `disk` only).
 //
 // Power loss: give the plan a `disk` (checkpoints/io/fake_disk.h) that knows what has reached the medium, and stop the power at the n-th operation. From
 // then on every operation fails with EIO and changes nothing. The test lets the code unwind, calls rwd_fake_disk_power_loss, and opens again:
@@ -77,8 +100,10 @@ typedef struct rwd_io_fault_plan {
     uint64_t fail_at;        // the n-th operation of any kind from 1 fails with `error`; 0: none
     int error;               // EIO, ENOSPC, ...
     bool fail_forever;       // and all later ones of that kind as well
-    unsigned reorder;        // completions are handed out shuffled among up to this many
-    unsigned short_percent;  // chance that a transfer is done in two halves
+    unsigned reorder;        // a queue's operations run, and complete, shuffled among up to this many
+    unsigned short_percent;  // chance that a transfer moves the first half only
+    unsigned again_percent;  // chance that an attempt ends with EINTR (transfers) or EAGAIN, and does nothing
+    bool lazy;               // a queue's operations run when they are waited for, and a poll finds none
     const char *path_part;   // only operations on paths or descriptors opened with this in their path; NULL: all. *borrowed*
     struct rwd_fake_disk *disk;   // told of every operation; *borrowed*. NULL: none
     uint64_t power_off_at;   // the n-th operation and all later ones fail and do nothing; 0: never

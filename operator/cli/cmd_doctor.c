@@ -159,7 +159,7 @@ static void check_io(doctor *d) {
     if (!rwd_remove_tree(folder, &ignored)) rwd_error_clear(&ignored);
     if (!worked) say_error(d, "io", &err);
     else
-        say(d, GOOD, "io", "tier %s: write, fsync, read, lock, hard link and rename work (%.1f ms in all)", io->ops->name,
+        say(d, GOOD, "io", "tier %s: write, fsync, read, lock, hard link and rename work (%.1f ms in all)", rwd_io_tier_name(io->tier),
             (double)(rwd_clock_ns(d->cli->clock) - began_ns) / 1e6);
     rwd_io_free(io);
 }

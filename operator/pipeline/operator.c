@@ -64,7 +64,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     snprintf(s->job, sizeof(s->job), "%s", op->job->name);
     snprintf(s->data, sizeof(s->data), "%.1000s", op->data);
     snprintf(s->version, sizeof(s->version), "%s", rwd_version_text());
-    snprintf(s->io_tier, sizeof(s->io_tier), "%s", op->io->ops->name);
+    snprintf(s->io_tier, sizeof(s->io_tier), "%s", rwd_io_tier_name(op->io->tier));
     s->fingerprint = op->job->logic;
     s->pid = (uint64_t)getpid();
     s->started_us = rwd_clock_wall_us(op->clock);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "checkpoints/io/fake_disk.h"
-#include "checkpoints/io/io.h"
+#include "checkpoints/io/queue.h"
 #include "operator/base/fs.h"
 #include "tests/unit/test.h"
 
@@ -207,30 +207,36 @@ static void only_paths_that_match_fail(void **state) {
     assert_false(rwd_io_write_file(f->io, at(f, "victim"), rwd_slice_str("abcdef"), &err));
 }
 
+static size_t order[64], order_size;
+static void note_order(rwd_io_op *op) { order[order_size++] = (size_t)(op - (rwd_io_op *)op->owner); }
+
 static void completions_come_in_any_order_and_transfers_in_pieces(void **state) {
     folder *f = *state;
     make_faulty(f, (rwd_io_fault_plan){.seed = 7, .reorder = 8, .short_percent = 50});
     int fd = -1;
     must(rwd_io_open(f->io, at(f, "a"), O_RDWR | O_CREAT, 0600, &fd, &err));
-    rwd_io_op ops[64], *submitted[64], *done[64];
+    rwd_io_queue *queue = NULL;
+    rwd_io_queue_options options = {.depth = 16};
+    must(rwd_io_queue_open(f->io, &options, &queue, &err));
+    rwd_io_op ops[64], *submitted[64];
     uint8_t bytes[64][16];
+    order_size = 0;
     for (size_t i = 0; i < 64; i++) {
         memset(bytes[i], (int)i, sizeof(bytes[i]));
-        ops[i] = (rwd_io_op){.kind = RWD_IO_WRITE, .fd = fd, .data = bytes[i], .size = 16, .offset = i * 16, .owner = &ops[i]};
+        ops[i] = (rwd_io_op){.kind = RWD_IO_WRITE, .fd = fd, .data = bytes[i], .size = 16, .offset = i * 16, .done = note_order, .owner = ops};
         submitted[i] = &ops[i];
     }
-    f->io->ops->submit(f->io, submitted, 64);
-    assert_int_equal(f->io->ops->wait(f->io, 64, done, 64), 64);
-    bool seen[64] = {0}, moved = false;
+    rwd_io_submit(queue, submitted, 64);
+    rwd_io_drain(queue);
+    assert_int_equal(order_size, 64);
+    bool moved = false;
     for (size_t i = 0; i < 64; i++) {
-        size_t which = (size_t)(done[i] - ops);
-        assert_ptr_equal(done[i]->owner, done[i]);
-        assert_int_equal(done[i]->result, 16);
-        assert_false(seen[which]);
-        seen[which] = true;
-        moved |= which != i;
+        assert_true(ops[i].finished);
+        assert_int_equal(ops[i].result, 16);
+        moved |= order[i] != i;
     }
     assert_true(moved);
+    rwd_io_queue_close(queue);
     uint8_t back[64][16];
     size_t got = 0;
     must(rwd_io_read(f->io, fd, "a", back, sizeof(back), 0, &got, &err));
