@@ -3,9 +3,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "operator/base/log.h"
 #include "operator/kafka/kafka_private.h"
+
+#define SETTLE_NS 12000000
+#define SETTLE_MS 200
 
 // librdkafka logs every failed attempt to connect as an error. What matters reaches the log through our own errors, so its lines are for those who look closer.
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text) {
@@ -46,10 +50,21 @@ bool rwd_kafka_conf(const rwd_kafka_settings *settings, rd_kafka_conf_t **out, r
     return true;
 }
 
+// A handle's own thread often looks for a broker to connect to before there is one to find, and librdkafka (2.0.2, rd_kafka_connect_any) looks again only after
+// a second; a question that needs any broker makes it look at once, but not within 10 ms of the first time. What the answer is does not matter here.
+static void connect_now(rd_kafka_t *rk) {
+    const struct rd_kafka_metadata *metadata;
+    (void)nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
+    if (rd_kafka_metadata(rk, 0, NULL, &metadata, SETTLE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(metadata);
+}
+
 bool rwd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **out, rwd_error *err) {
     char reason[RWD_KAFKA_REASON] = "";
     *out = rd_kafka_new(type, conf, reason, sizeof reason);
-    if (*out) return true;
+    if (*out) {
+        connect_now(*out);
+        return true;
+    }
     rd_kafka_conf_destroy(conf);
     (void)rwd_fail(err, RWD_E_CONFIG, "librdkafka cannot make a client: %s", reason);
     return rwd_error_next(err, "look at the properties in the job file");
