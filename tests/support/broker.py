@@ -54,6 +54,8 @@ SERVER = {
     "num.network.threads": 2,
     "num.io.threads": 2,
     "controlled.shutdown.enable": "false",
+    "broker.heartbeat.interval.ms": 500,
+    "broker.session.timeout.ms": 2500,   # how long a broker that was killed waits for its former self to be forgotten
 }
 
 
@@ -105,6 +107,7 @@ class Broker:
         self.port, self.controller = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
+        self.clients = {}
         self.settings = {
             **SERVER,
             "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller}",
@@ -134,11 +137,10 @@ class Broker:
 
     def ready(self):
         deadline = time.monotonic() + PATIENCE
-        admin = self.admin()
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"the broker ended:\n{self.log()}"
             try:
-                if admin.list_topics(timeout=1).brokers:
+                if self.admin().list_topics(timeout=1).brokers:
                     return
             except confluent_kafka.KafkaException:
                 pass
@@ -170,12 +172,27 @@ class Broker:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     # -------------------------------------------------------------------------------------------- its clients
+    # Ending a client can take it a second, so those that are used all the time are made once and kept.
     def client(self, **more):
-        quiet = {"bootstrap.servers": self.address, "log_level": 0}
+        quiet = {"bootstrap.servers": self.address, "log_level": 0, "reconnect.backoff.max.ms": 200}
         return {**quiet, **{name.replace("_", "."): value for name, value in more.items()}}
 
+    def kept(self, make, **properties):
+        """The client that `make` makes of these properties, the same one every time."""
+        name = (make, tuple(sorted(properties.items())))
+        if name not in self.clients:
+            self.clients[name] = make(self.client(**properties))
+            time.sleep(0.015)   # one that is asked something before may connect only a second later
+            if make is not confluent_kafka.admin.AdminClient:
+                self.clients[name].list_topics(timeout=PATIENCE)
+        return self.clients[name]
+
     def admin(self):
-        return confluent_kafka.admin.AdminClient(self.client())
+        return self.kept(confluent_kafka.admin.AdminClient)
+
+    def consumer(self, isolation="read_committed"):
+        return self.kept(confluent_kafka.Consumer, group_id="test-read", isolation_level=isolation, enable_partition_eof=True, auto_offset_reset="earliest",
+                         enable_auto_commit=False, fetch_wait_max_ms=10)
 
     def topic(self, name, partitions=1, **config):
         self.topics([name], partitions, **config)
@@ -183,23 +200,23 @@ class Broker:
 
     def topics(self, names, partitions=1, **config):
         config = {key.replace("_", "."): str(value) for key, value in config.items()}
-        admin = self.admin()   # lives until the answers are there
-        made = admin.create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1, config=config) for name in names])
+        made = self.admin().create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1, config=config) for name in names])
         for done in made.values():
             done.result(PATIENCE)
 
     def delete_topic(self, name):
-        admin = self.admin()
-        admin.delete_topics([name])[name].result(PATIENCE)
+        self.admin().delete_topics([name])[name].result(PATIENCE)
+
+    def delete_group(self, name):
+        self.admin().delete_consumer_groups([name])[name].result(PATIENCE)
 
     def delete_records(self, topic, partition, before):
-        admin = self.admin()
-        for done in admin.delete_records([confluent_kafka.TopicPartition(topic, partition, before)]).values():
+        for done in self.admin().delete_records([confluent_kafka.TopicPartition(topic, partition, before)]).values():
             done.result(PATIENCE)
 
     def produce(self, topic, values, partition=0, **properties):
         """Each value is bytes or text, or a dict of what Producer.produce takes."""
-        producer = confluent_kafka.Producer(self.client(linger_ms=5, enable_idempotence=True, **properties))
+        producer = self.kept(confluent_kafka.Producer, linger_ms=1, enable_idempotence=True, **properties)
         failures = []
 
         def told(error, _):
@@ -218,10 +235,17 @@ class Broker:
         assert producer.flush(PATIENCE) == 0
         assert not failures, failures[:3]
 
-    def produce_transaction(self, topic, values, partition=0, commit=True, **properties):
-        producer = confluent_kafka.Producer(self.client(transactional_id=f"test-{uuid.uuid4()}", **properties))
-        producer.init_transactions(PATIENCE)
+    def transaction(self, **properties):
+        """A producer in a transaction that has begun: one for these properties, which has one transaction at a time."""
+        fresh = len(self.clients)
+        producer = self.kept(confluent_kafka.Producer, transactional_id="test-" + "-".join(map(str, properties.values())), **properties)
+        if len(self.clients) > fresh:
+            producer.init_transactions(PATIENCE)
         producer.begin_transaction()
+        return producer
+
+    def produce_transaction(self, topic, values, partition=0, commit=True, **properties):
+        producer = self.transaction(**properties)
         for value in values:
             given = value if isinstance(value, dict) else {"value": value}
             producer.produce(topic, partition=partition, **given)
@@ -229,22 +253,18 @@ class Broker:
         producer.commit_transaction(PATIENCE) if commit else producer.abort_transaction(PATIENCE)
 
     def bounds(self, topic, partition=0):
-        consumer = confluent_kafka.Consumer(self.client(group_id="test-bounds"))
-        try:
-            return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), timeout=PATIENCE)
-        finally:
-            consumer.close()
+        return self.consumer().get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), timeout=PATIENCE)
 
     def read(self, topic, partition=0, isolation="read_committed", offset=0):
         """All committed messages of a partition, in order, up to its end."""
-        consumer = confluent_kafka.Consumer(self.client(group_id="test-read", isolation_level=isolation, enable_partition_eof=True,
-                                                        auto_offset_reset="earliest", enable_auto_commit=False))
+        consumer = self.consumer(isolation)
         messages = []
+        consumer.list_topics(topic, PATIENCE)   # one that it does not know it would ask for after a second
         try:
             consumer.assign([confluent_kafka.TopicPartition(topic, partition, offset)])
             deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline:
-                for message in consumer.consume(1000, 0.05):
+                for message in consumer.consume(1000, 0.01):
                     if not message.error():
                         messages.append(message)
                     elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
@@ -252,7 +272,7 @@ class Broker:
                     else:
                         raise AssertionError(message.error())
         finally:
-            consumer.close()
+            consumer.unassign()
         raise AssertionError(f"no end of {topic}/{partition}")
 
     # By hand, since the client adds a byte to metadata when it writes them and reads beyond their end.
@@ -264,17 +284,33 @@ class Broker:
             answer = s.makefile("rb")
             return answer.read(struct.unpack(">i", answer.read(4))[0])[4:]
 
+    def coordinated(self, ask):
+        """Asks until the group's coordinator is there; `ask` gives (error code, answer)."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            code, answer = ask()
+            if code not in (14, 15, 16):   # loading, not available, not this one
+                return code, answer
+            self.ask(10, 0, text("any"))   # FindCoordinator: makes its topic
+            time.sleep(0.05)
+        raise AssertionError(f"the group's coordinator does not answer: error {code}")
+
     def committed(self, group, topic, partition=0):
         """(offset, metadata) of the group, or None. OffsetFetch, version 1."""
-        answer = self.ask(9, 1, text(group) + struct.pack(">i", 1) + text(topic) + struct.pack(">ii", 1, partition))
-        at = 4 + len(text(topic)) + 4   # topics, the topic, partitions
-        _, offset, size = struct.unpack_from(">iqh", answer, at)
-        metadata = answer[at + 14:at + 14 + max(size, 0)].decode()
-        assert struct.unpack_from(">h", answer, at + 14 + max(size, 0))[0] == 0, "the broker says that it does not know"
-        return None if offset < 0 else (offset, metadata)
+        def ask():
+            answer = self.ask(9, 1, text(group) + struct.pack(">i", 1) + text(topic) + struct.pack(">ii", 1, partition))
+            at = 4 + len(text(topic)) + 4   # topics, the topic, partitions
+            _, offset, size = struct.unpack_from(">iqh", answer, at)
+            metadata = answer[at + 14:at + 14 + max(size, 0)].decode()
+            return struct.unpack_from(">h", answer, at + 14 + max(size, 0))[0], None if offset < 0 else (offset, metadata)
+
+        code, found = self.coordinated(ask)
+        assert code == 0, f"the broker does not say what is committed: error {code}"
+        return found
 
     def commit(self, group, topic, offset, partition=0, metadata=""):
         """A plain commit, as any client could make. OffsetCommit, version 2."""
         where = struct.pack(">i", 1) + text(topic) + struct.pack(">iiq", 1, partition, offset) + text(metadata)
-        answer = self.ask(8, 2, text(group) + struct.pack(">i", -1) + text("") + struct.pack(">q", -1) + where)
-        assert struct.unpack(">h", answer[-2:])[0] == 0, "the broker refused the commit"
+        code, _ = self.coordinated(lambda: (struct.unpack(">h", self.ask(8, 2, text(group) + struct.pack(">i", -1) + text("") + struct.pack(">q", -1) + where)[-2:])[0],
+                                            None))
+        assert code == 0, f"the broker refused the commit: error {code}"
