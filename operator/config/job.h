@@ -120,6 +120,7 @@ typedef struct rwd_job {
         int64_t idle_every_ns;    // C3: Kafka: C is committed again after this time without output
     } delivery;
     rwd_on_stop on_stop;
+    int64_t stop_timeout_ns; // told to stop: how long the last commit is waited for
     struct { char *host; uint16_t port; bool off; } http;
 
     // L4: all that decides a step's result, normalised to text and hashed; and the same for what is published.

@@ -262,6 +262,10 @@ static const rwd_key keys[] = {
      .example = "park",
      .doc = "When the job cannot go on without a person. exit: end with an exit code. park: stay up, stop processing, say why."},
 
+    {.path = "stop_timeout", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "10s", .min = 100 * MS, .max = HOUR,
+     JOB(stop_timeout_ns), .example = "1m",
+     .doc = "Told to stop while no broker answers, the job waits this long for the last commit, and ends without it: the next start replays what was not committed."},
+
     {.path = "http", .kind = RWD_KEY_GROUP, .example = "{listen: 127.0.0.1:9464}", .doc = "Metrics, health and status over HTTP."},
     {.path = "http.listen", .kind = RWD_KEY_ADDRESS, .environment = true, .fallback = "127.0.0.1:9464", .size = sizeof(rwd_job),
      .example = "0.0.0.0:9464", .doc = "HOST:PORT, or off. Port 0 takes a free one."},

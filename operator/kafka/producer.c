@@ -7,19 +7,22 @@
 
 #include "operator/kafka/kafka_private.h"
 
-#define OFFSET_MS 30000          // of sending the offset; longer is doubt (C6)
-#define ABORT_MS 30000
+#define ABORT_MS 15000
+#define SLICE_MS 200             // a long wait comes by as often as this to see whether it should give up
 #define FULL_MS 10               // one wait for room in the queue
 #define FULL_MAX 12000           // that many waits: two minutes, above the time-out of a transaction
 
 struct rwd_kafka_producer {
     rd_kafka_t *rk;
+    rwd_clock *clock;
+    rwd_kafka_wait *wait;
     rd_kafka_consumer_group_metadata_t *group;
 };
 
 // ---- life
 
-bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_kafka_producer **out, rwd_error *err) {
+bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_clock *clock, rwd_kafka_wait *wait,
+                             rwd_kafka_producer **out, rwd_error *err) {
     rd_kafka_conf_t *conf;
     rd_kafka_t *rk;
     if (!rwd_kafka_conf(settings, &conf, err)) return false;
@@ -30,6 +33,8 @@ bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *tra
     if (!rwd_kafka_new(RD_KAFKA_PRODUCER, conf, &rk, err)) return false;
     rwd_kafka_producer *self = rwd_calloc(1, sizeof *self);
     self->rk = rk;
+    self->clock = clock;
+    self->wait = wait;
     self->group = rd_kafka_consumer_group_metadata_new(settings->group);
     *out = self;
     return true;
@@ -41,6 +46,19 @@ void rwd_kafka_producer_close(rwd_kafka_producer *self) {
     rd_kafka_consumer_group_metadata_destroy(self->group);
     rd_kafka_destroy(self->rk);
     free(self);
+}
+
+// ---- waiting
+
+static void waits(rwd_kafka_producer *self) { atomic_store(&self->wait->since_ns, rwd_clock_ns(self->clock)); }
+static void answered(rwd_kafka_producer *self) { atomic_store(&self->wait->since_ns, 0); }
+
+// Told to give up: what becomes of the transaction is not known any more.
+static bool gives_up(const rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    if (!atomic_load(&self->wait->give_up)) return false;
+    *fate = RWD_KAFKA_DOUBT;
+    (void)rwd_fail(err, RWD_E_BROKER, "stopped before the broker had answered");
+    return true;
 }
 
 // ---- results
@@ -88,21 +106,35 @@ bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *o
     assert(output->header_count <= RWD_KAFKA_HEADERS_MAX);
     rd_kafka_headers_t *headers = headers_of(output);
     rd_kafka_resp_err_t code;
-    for (unsigned waits = 0;; waits++) {
+    for (unsigned tries = 0;; tries++) {
         code = rd_kafka_producev(self->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                  RD_KAFKA_V_KEY(output->key.data, output->key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)output->value.data, output->value.size),
                                  RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;  // the headers are librdkafka's now
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || waits == FULL_MAX) break;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the headers are librdkafka's now
+            if (tries > 0) answered(self);
+            return true;
+        }
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || tries == FULL_MAX || atomic_load(&self->wait->give_up)) break;
+        if (tries == 0) waits(self);
         (void)rd_kafka_poll(self->rk, FULL_MS);
     }
     rd_kafka_headers_destroy(headers);
+    if (gives_up(self, fate, err)) return false;
     *fate = rd_kafka_fatal_error(self->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
     return rwd_kafka_fail(err, code, NULL, "cannot write to topic %s", output->topic);
 }
 
 bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
-    rd_kafka_resp_err_t code = rd_kafka_flush(self->rk, -1);
+    rd_kafka_resp_err_t code;
+    int left = rd_kafka_outq_len(self->rk);
+    waits(self);
+    while ((code = rd_kafka_flush(self->rk, SLICE_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+        if (gives_up(self, fate, err)) return false;
+        int now_left = rd_kafka_outq_len(self->rk);
+        if (now_left < left) waits(self);  // some were acknowledged
+        left = now_left;
+    }
+    answered(self);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
     *fate = RWD_KAFKA_ABORT;
     return rwd_kafka_fail(err, code, NULL, "cannot write the output");
@@ -118,20 +150,30 @@ bool rwd_kafka_producer_offset(rwd_kafka_producer *self, const char *topic, unsi
     at->metadata = rwd_malloc(metadata.size + 1);  // librdkafka frees it with free()
     memcpy(at->metadata, metadata.data, metadata.size);
     at->metadata_size = metadata.size;
-    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->rk, list, self->group, OFFSET_MS);
+    waits(self);
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->rk, list, self->group, RWD_KAFKA_OFFSET_MS);
+    answered(self);
     rd_kafka_topic_partition_list_destroy(list);
     return !error || failed(error, "cannot put the position into the transaction", fate, err);
 }
 
 bool rwd_kafka_producer_commit(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
     rd_kafka_error_t *error;
-    do error = rd_kafka_commit_transaction(self->rk, -1);
-    while (again(error));
+    waits(self);
+    // A call that timed out goes on where it was when it is repeated.
+    do {
+        if (gives_up(self, fate, err)) return false;
+        error = rd_kafka_commit_transaction(self->rk, SLICE_MS);
+    } while (again(error));
+    answered(self);
     return !error || failed(error, "cannot commit the transaction", fate, err);
 }
 
 bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
+    if (atomic_load(&self->wait->give_up)) return rwd_fail(err, RWD_E_BROKER, "stopped before the transaction was aborted");
+    waits(self);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(self->rk, ABORT_MS);
+    answered(self);
     return !error || failed(error, "cannot abort the transaction", NULL, err);
 }
 

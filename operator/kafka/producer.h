@@ -6,13 +6,25 @@
 //   ABORT   it has not happened, and the handle goes on once abort succeeded
 //   DOUBT   it may have happened, or the handle is spent: close it; what the group has committed tells (C6)
 //
-// Thread: one at a time.
+// Calls wait as long as it takes for a broker to answer, unless they are told to give up.
+//
+// Thread: one at a time; an rwd_kafka_wait: any.
 #ifndef OPERATOR_KAFKA_PRODUCER_H
 #define OPERATOR_KAFKA_PRODUCER_H
 
+#include <stdatomic.h>
+
+#include "operator/base/clock.h"
 #include "operator/kafka/client.h"
 
 #define RWD_KAFKA_HEADERS_MAX 8
+#define RWD_KAFKA_OFFSET_MS 15000  // of sending the offset, which cannot be interrupted; longer is doubt (C6)
+
+// What another thread sees of calls that wait, and how it ends them.
+typedef struct rwd_kafka_wait {
+    atomic_bool give_up;               // send, flush and commit end at once, in doubt
+    atomic_int_fast64_t since_ns;      // monotonic: since when a call waits without any answer; 0: none does
+} rwd_kafka_wait;
 
 typedef enum rwd_kafka_fate { RWD_KAFKA_ABORT, RWD_KAFKA_DOUBT } rwd_kafka_fate;
 
@@ -33,8 +45,9 @@ typedef struct rwd_kafka_output {
 
 typedef struct rwd_kafka_producer rwd_kafka_producer;
 
-// *gives*. Settings are *borrowed*.
-RWD_MUST bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_kafka_producer **out, rwd_error *err);
+// *gives*. Settings, clock and wait are *borrowed*.
+RWD_MUST bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_clock *clock, rwd_kafka_wait *wait,
+                                      rwd_kafka_producer **out, rwd_error *err);
 // What is open and not committed is given up, not aborted: its successor's init does that.
 void rwd_kafka_producer_close(rwd_kafka_producer *producer);
 // Fences every earlier producer of this transactional id, and ends its transaction. BROKER where nobody answers.

@@ -255,8 +255,19 @@ bool rwd_poll_outcomes(rwd_operator *op, rwd_error *err) {
     return poll_commit(op, err) && poll_checkpoint(op, err) && poll_keeper(op, err);
 }
 
+bool rwd_out_of_time(rwd_operator *op) {
+    if (!atomic_load(&op->stop)) return false;
+    int64_t now = rwd_clock_ns(op->clock);
+    if (op->stop_seen_ns == 0) op->stop_seen_ns = now;
+    return now - op->stop_seen_ns >= op->job->stop_timeout_ns;
+}
+
 bool rwd_drive_commit(rwd_operator *op, rwd_error *err) {
     while (op->committing >= 0) {
+        if (op->sink->ops->give_up && rwd_out_of_time(op)) {
+            rwd_fail(err, RWD_E_BROKER, "stopped before the commit of offset %" PRId64 " was answered; committed is %" PRId64, op->committing, op->frontier);
+            return rwd_error_next(err, "start it again: it goes on from what was committed");
+        }
         op->sink->ops->wait(op->sink, RWD_IDLE_NS);
         if (!poll_commit(op, err)) return false;
         rwd_publish(op, false);

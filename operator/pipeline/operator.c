@@ -27,6 +27,8 @@
 #define RWD_DRAIN_STEP_NS 100000000LL
 // While a broker is away: doubled as often as this, so that the longest is 6 seconds.
 #define RWD_WAITS_MAX 5
+// How often it is said that it is still waited for.
+#define RWD_SAY_AGAIN_NS 60000000000LL
 // How often a parked operator looks whether it is asked to stop.
 #define RWD_PARKED_NS 100000000LL
 
@@ -68,6 +70,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     s->fingerprint = op->job->logic;
     s->pid = (uint64_t)getpid();
     s->started_us = rwd_clock_wall_us(op->clock);
+    if (op->job->source.topic) snprintf(s->source, sizeof(s->source), "%.900s/%u", op->job->source.topic, op->job->source.partition);
     rwd_publish(op, true);
     return true;
 }
@@ -129,16 +132,35 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
 static bool wait_for_broker(rwd_operator *op, const rwd_error *err) {
     unsigned doubled = op->waits < RWD_WAITS_MAX ? op->waits : RWD_WAITS_MAX;
     op->waits++;
-    rwd_log_error(RWD_LOG_WARN, "operator", err);
+    int64_t now = rwd_clock_ns(op->clock);
+    if (op->waits_said_ns == 0 || now - op->waits_said_ns >= RWD_SAY_AGAIN_NS) {
+        op->waits_said_ns = now;
+        rwd_log_error(RWD_LOG_WARN, "operator", err);
+    }
+    rwd_error_format(err, op->status.reason, sizeof(op->status.reason));
+    snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
+    if (op->away_us == 0) op->away_us = rwd_clock_wall_us(op->clock);
+    rwd_set_phase(op, RWD_PHASE_STARTING);
+    rwd_publish(op, true);
     int64_t until = rwd_clock_ns(op->clock) + (RWD_BACKOFF_NS << doubled);
     while (!atomic_load(&op->stop) && rwd_clock_ns(op->clock) < until) op->clock->sleep_ns(op->clock, RWD_BACKOFF_NS);
     return !atomic_load(&op->stop);
 }
 
+static void broker_is_back(rwd_operator *op) {
+    if (op->away_us) {
+        char since[RWD_TIME_TEXT_MAX];
+        rwd_time_text_ms(op->away_us, since);
+        rwd_log(RWD_LOG_INFO, "operator", "a broker answers again; there was none since %s", since);
+    }
+    op->waits = 0;
+    op->away_us = op->waits_said_ns = 0;
+    op->status.reason[0] = op->status.next[0] = '\0';
+}
+
 static bool open_real_source(rwd_operator *op, rwd_error *err) {
     while (!rwd_open_source(op->job, op->io, op->clock, &op->budget, &op->source, err))
         if (err->decision != RWD_RETRY || !wait_for_broker(op, err)) return false;
-    op->waits = 0;
     return true;
 }
 
@@ -161,7 +183,9 @@ bool rwd_open_decoder(rwd_operator *op, rwd_error *err) {
 }
 
 bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
-    if (!open_source(op, err)) return false;
+    // A broker may have to be waited for: that is done by run, behind open doors. What --fresh moves aside must have a successor.
+    bool later = op->job->source.topic && !op->options.fresh && !op->hooks.open_source;
+    if (!later && !open_source(op, err)) return false;
     if (op->options.fresh && !start_fresh(op, err)) return false;
     char partition[RWD_PARTITION_TEXT];
     rwd_job_partition_text(op->job, partition);
@@ -183,6 +207,7 @@ static bool open_sink(rwd_operator *op, rwd_error *err) {
 }
 
 static bool open_session(rwd_operator *op, rwd_error *err) {
+    if (!op->source && !open_source(op, err)) return false;
     snprintf(op->live, sizeof(op->live), "%.3900s/%u", rwd_repo_live(op->repo), ++op->session);
     if (!rwd_io_mkdir(op->io, op->live, err)) return false;
     if (!open_sink(op, err)) return false;
@@ -195,10 +220,11 @@ static bool open_session(rwd_operator *op, rwd_error *err) {
 
 static void close_session(rwd_operator *op) {
     rwd_set_serving(op, false);
-    op->source->ops->release(op->source);
+    if (op->source) op->source->ops->release(op->source);
     op->last_record = NULL;
     rwd_keeper_free(op->keeper);
     rwd_checkpointer_free(op->checkpointer);
+    if (op->sink && op->sink->ops->give_up && atomic_load(&op->stop)) op->sink->ops->give_up(op->sink);
     if (op->sink) op->sink->ops->close(op->sink);
     if (op->tables) {
         rwd_participant *participant = rwd_tables_participant(op->tables);
@@ -225,7 +251,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     // What replay changed was published before C (C9): changes count from here.
     for (size_t s = 0; s < op->job->sink_count; s++)
         if (op->job->sinks[s].emit == RWD_EMIT_COMMIT) rwd_tables_track_changes(op->tables, op->job->sinks[s].table, true);
-    op->waits = 0;
+    broker_is_back(op);
     if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink) {
         if (rwd_job_commits_to_kafka(op->job)) rwd_kafka_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
         else rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
@@ -376,7 +402,9 @@ static void park(rwd_operator *op, const rwd_error *err) {
 
 // Asked to stop while recovering, or while somebody was away: nothing was lost, and the next start goes on. Of a restore, nothing was done.
 static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
-    return err->decision == RWD_RETRY && atomic_load(&op->stop) && !op->options.restore_to;
+    if (err->decision != RWD_RETRY || !atomic_load(&op->stop) || op->options.restore_to) return false;
+    rwd_log_error(RWD_LOG_WARN, "operator", err);
+    return true;
 }
 
 bool rwd_operator_run(rwd_operator *op, rwd_error *err) {

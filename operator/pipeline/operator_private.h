@@ -126,7 +126,9 @@ struct rwd_operator {
     size_t update_sink_count;
 
     // The session.
-    unsigned waits;           // sessions in a row that ended because somebody was away
+    unsigned waits;           // tries in a row that ended because no broker answered
+    int64_t away_us;          // wall clock of the first of them; 0: there was none
+    int64_t waits_said_ns;    // when the log last said so
     unsigned session;         // number of this session in this process
     char live[4096];
     rwd_sink *sink;
@@ -166,6 +168,7 @@ struct rwd_operator {
     atomic_bool has_requests;
     bool serving;             // requests can be answered (guarded by lock)
     atomic_bool stop;
+    int64_t stop_seen_ns;     // when a wait first saw it; 0: none did
     int64_t published_ns;
     int64_t rate_ns;          // for the rate: when and how many
     uint64_t rate_read;
@@ -210,6 +213,8 @@ RWD_MUST bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err);
 // Last commit, last checkpoint. `input_ended`: there is nothing more to come, as against being asked to stop.
 RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);
 void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out);
+// Told to stop, and stop_timeout is over. Looked at where the pipeline waits for a sink that can be given up.
+bool rwd_out_of_time(rwd_operator *op);
 
 // control.c
 void rwd_control_init(rwd_operator *op);

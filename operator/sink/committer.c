@@ -58,8 +58,8 @@ static void wait_until_idle(rwd_committer *self) {
 static void serve(rwd_committer *self) {
     rwd_pending *pending = &self->pending[1 - self->open_at];  // the pipeline does not swap while we run
     rwd_commit commit = self->commit;
+    int64_t began = self->stats.sending_ns = rwd_clock_ns(self->clock);
     pthread_mutex_unlock(&self->mutex);
-    int64_t began = rwd_clock_ns(self->clock);
     rwd_sink_stats add = {0};
     rwd_error failure;
     rwd_error_clear(&failure);
@@ -72,6 +72,7 @@ static void serve(rwd_committer *self) {
         self->stats.dead_letters += add.dead_letters;
         self->stats.bytes += add.bytes;
     }
+    self->stats.sending_ns = self->stats.committing_ns = 0;
     self->stats.last_commit_ns = rwd_clock_ns(self->clock) - began;
     self->stats.last_commit_us = rwd_clock_wall_us(self->clock);
     self->outcome = outcome;
@@ -79,6 +80,14 @@ static void serve(rwd_committer *self) {
     self->usable = outcome == RWD_COMMIT_COMMITTED;
     self->phase = PHASE_UNTOLD;
     pthread_cond_broadcast(&self->done);
+}
+
+void rwd_committer_sent(rwd_committer *self, bool sent) {
+    int64_t now = rwd_clock_ns(self->clock);
+    pthread_mutex_lock(&self->mutex);
+    self->stats.sending_ns = sent ? 0 : now;
+    self->stats.committing_ns = sent ? now : 0;
+    pthread_mutex_unlock(&self->mutex);
 }
 
 static void *commit_thread(void *argument) {

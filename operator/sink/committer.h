@@ -47,6 +47,9 @@ bool rwd_committer_spoil(rwd_committer *committer, const rwd_error *err);
 // Names the lineage that transactions carry which are ended from now on.
 void rwd_committer_set_lineage(rwd_committer *committer, rwd_hash128 lineage);
 
+// For the function: the outputs of the running commit are out; its position is next, or follows again (a second try: false). Thread: commit.
+void rwd_committer_sent(rwd_committer *committer, bool sent);
+
 void rwd_committer_begin(rwd_committer *committer);
 // The open transaction. What is put into its `dead` is accounted by grown.
 rwd_pending *rwd_committer_pending(rwd_committer *committer);

@@ -142,6 +142,7 @@ static rwd_commit_outcome commit_files(file_sink *self, const rwd_pending *h, co
         drop_appended(self);
         return RWD_COMMIT_ABORTED;
     }
+    rwd_committer_sent(self->committer, true);
     if (!write_entry(self, commit, err)) return RWD_COMMIT_UNKNOWN;
     self->sequence++;
     self->last = *commit;

@@ -20,6 +20,7 @@
 
 #define TRIES_MAX 5                        // of one transaction
 #define RETRY_NS 100000000LL               // before the second try; doubled each time
+#define AWAY_NS 3000000000LL               // a broker that has not answered for so long is away
 #define DEAD_VALUE_MARGIN (64 * 1024)      // room for key and headers beside a dead letter's value
 #define MESSAGE_MAX 1000000                // librdkafka's message.max.bytes, unless the job sets it
 
@@ -34,6 +35,7 @@ typedef struct kafka_sink {
     size_t dead_value_max;
     bool by_key[RWD_SINKS_MAX];
     rwd_committer *committer;
+    rwd_kafka_wait wait;
 
     // The thread's while a commit runs.
     rwd_kafka_producer *producer;
@@ -84,8 +86,10 @@ static bool send_outputs(kafka_sink *self, const rwd_pending *h, rwd_sink_stats 
 static bool try_commit(kafka_sink *self, const rwd_pending *h, int64_t offset, rwd_sink_stats *done, rwd_kafka_fate *fate, rwd_error *err) {
     *done = (rwd_sink_stats){.commits = 1};
     RWD_CRASH_POINT(kafka_before_begin);
+    rwd_committer_sent(self->committer, false);
     if (!rwd_kafka_producer_begin(self->producer, fate, err)) return false;
     if (!send_outputs(self, h, done, fate, err)) return false;
+    rwd_committer_sent(self->committer, true);
     if (!rwd_kafka_producer_offset(self->producer, self->topic, self->partition, offset, rwd_buf_slice(&self->metadata), fate, err))
         return false;
     RWD_CRASH_POINT(kafka_position_sent);
@@ -111,7 +115,7 @@ static rwd_commit_outcome run_commit(void *context, rwd_pending *h, const rwd_co
             rwd_log_error(RWD_LOG_WARN, "sink", &second);
             return RWD_COMMIT_UNKNOWN;
         }
-        if (tries == TRIES_MAX || !may_pass(err)) return RWD_COMMIT_ABORTED;
+        if (tries == TRIES_MAX || !may_pass(err) || atomic_load(&self->wait.give_up)) return RWD_COMMIT_ABORTED;
         self->clock->sleep_ns(self->clock, RETRY_NS << (tries - 1));
     }
 }
@@ -174,7 +178,7 @@ static bool learn_cluster(kafka_sink *self, rwd_error *err) {
 
 // C4 (3), (4): a handle of our own fences all before it; then C is what the group has, with nothing pending.
 static bool take_over(kafka_sink *self, rwd_commit *out, bool *out_found, rwd_error *err) {
-    if (!rwd_kafka_producer_open(&self->settings, self->transactional_id, &self->producer, err)) return false;
+    if (!rwd_kafka_producer_open(&self->settings, self->transactional_id, self->clock, &self->wait, &self->producer, err)) return false;
     if (!learn_cluster(self, err) || !check_topics(self, err) || !rwd_kafka_producer_init(self->producer, err)) return false;
     RWD_CRASH_POINT(kafka_taken_over);
     return read_c(self, true, &self->cluster, out, out_found, err);
@@ -226,7 +230,19 @@ static rwd_commit_outcome kafka_poll(rwd_sink *sink, rwd_commit *out, rwd_error 
 
 static void kafka_wait(rwd_sink *sink, int64_t timeout_ns) { rwd_committer_wait(self_of(sink)->committer, timeout_ns); }
 
-static void kafka_stats(rwd_sink *sink, rwd_sink_stats *out) { rwd_committer_stats(self_of(sink)->committer, out); }
+// What waits counts from the broker's last answer, not from when it began.
+static void kafka_stats(rwd_sink *sink, rwd_sink_stats *out) {
+    kafka_sink *self = self_of(sink);
+    rwd_committer_stats(self->committer, out);
+    int64_t since = atomic_load(&self->wait.since_ns);
+    if (out->sending_ns) out->sending_ns = since;
+    if (out->committing_ns) out->committing_ns = since;
+    if (!out->sending_ns && !out->committing_ns) return;
+    int64_t silent = rwd_clock_ns(self->clock) - since;
+    if (silent > AWAY_NS) out->away_us = rwd_clock_wall_us(self->clock) - silent / 1000;
+}
+
+static void kafka_give_up(rwd_sink *sink) { atomic_store(&self_of(sink)->wait.give_up, true); }
 
 // ---- life
 
@@ -255,6 +271,7 @@ static const rwd_sink_ops kafka_ops = {
     .poll = kafka_poll,
     .wait = kafka_wait,
     .stats = kafka_stats,
+    .give_up = kafka_give_up,
     .close = kafka_close,
 };
 

@@ -60,6 +60,9 @@ typedef struct rwd_sink_stats {
     uint64_t commits, rows, dead_letters, bytes;
     int64_t last_commit_ns;    // how long the newest commit took
     int64_t last_commit_us;    // wall clock when it ended
+    int64_t sending_ns;        // monotonic: since when outputs wait to be taken; 0: none do
+    int64_t committing_ns;     // likewise, of the position and the commit itself
+    int64_t away_us;           // wall clock: since when nobody answers; 0: somebody does
 } rwd_sink_stats;
 
 typedef struct rwd_sink rwd_sink;
@@ -89,6 +92,8 @@ typedef struct rwd_sink_ops {
     void (*wait)(rwd_sink *self, int64_t timeout_ns);
     // Thread: any.
     void (*stats)(rwd_sink *self, rwd_sink_stats *out);
+    // The running commit is not waited for any more: it ends soon, and what became of it is UNKNOWN. NULL: it ends by itself. Thread: any.
+    void (*give_up)(rwd_sink *self);
     // Waits for the running commit to end. What is open and not committed is gone.
     void (*close)(rwd_sink *self);
 } rwd_sink_ops;
