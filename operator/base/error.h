@@ -83,7 +83,8 @@ typedef enum rwd_exit {
     X(WRONG_TYPE, "wrong-type", RWD_SKIP, RWD_EXIT_OK, "a field does not have its declared type")                                 \
     X(OUT_OF_RANGE, "out-of-range", RWD_SKIP, RWD_EXIT_OK, "a number or time does not fit its declared type")                     \
     X(TOO_LARGE, "too-large", RWD_SKIP, RWD_EXIT_OK, "a record, key or field is above its size limit")                            \
-    X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate would overflow")                                                 \
+    X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate or the value of an expression would overflow")                   \
+    X(DIVISION, "division-by-zero", RWD_SKIP, RWD_EXIT_OK, "an expression divides by zero")                                       \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \
     X(INVARIANT, "invariant", RWD_PARK, RWD_EXIT_DIFFERENT, "an invariant of the job does not hold")                              \
     X(INTERNAL, "internal", RWD_FATAL, RWD_EXIT_INTERNAL, "a bug in Rewind")

@@ -54,20 +54,21 @@ ROOMS = {
     "state": ["operator/base", "proto"],
     "checkpoints": ["operator/base", "proto"],
     "operator/kafka": ["operator/base"],
-    "operator/config": ["operator/base", "state", "operator/kafka"],
+    "operator/expr": ["operator/base", "state"],
+    "operator/config": ["operator/base", "state", "operator/kafka", "operator/expr"],
     "operator/source": ["operator/base", "checkpoints", "operator/kafka", "operator/config"],
-    "operator/logic": ["operator/base", "state", "operator/config", "operator/source"],
-    "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config"],
-    "operator/pipeline": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config", "operator/source", "operator/logic",
+    "operator/logic": ["operator/base", "state", "operator/expr", "operator/config", "operator/source"],
+    "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/expr", "operator/config"],
+    "operator/pipeline": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/expr", "operator/config", "operator/source", "operator/logic",
                           "operator/sink"],
     "operator/admin": ["operator/base", "proto", "checkpoints", "state", "operator/config", "operator/pipeline"],
     "operator/http": ["operator/base", "operator/pipeline"],
-    "operator/cli": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/config", "operator/source", "operator/logic",
+    "operator/cli": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/expr", "operator/config", "operator/source", "operator/logic",
                      "operator/sink", "operator/pipeline", "operator/admin", "operator/http"],
 }
 
 # The step is pure (no clock, randomness, I/O or locale): what its room may not include, except for a file named here.
-PURE_ROOMS = ["operator/logic"]
+PURE_ROOMS = ["operator/logic", "operator/expr"]
 IMPURE = r"time\.h|sys/time\.h|locale\.h|unistd\.h|fcntl\.h|stdio\.h|sys/(stat|random|socket)\.h|pthread\.h|operator/base/(clock|fs|log)\.h"
 
 TOP_LEVEL = ["CMakeLists.txt", "CMakePresets.json", "README.md", "ARCHITECTURE.md", "LICENSE", "operator", "state", "proto",
