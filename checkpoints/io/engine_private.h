@@ -31,6 +31,8 @@ typedef struct rwd_io_engine_ops {
 
 struct rwd_io_engine {
     const rwd_io_engine_ops *ops;
+    rwd_io_tier tier;
+    int refused_pool;  // -errno of registering the pool, where the tier would have
 };
 
 // Bytes that an attempt at `op` covers.
@@ -49,5 +51,12 @@ rwd_io_threads *rwd_io_threads_new(void);
 void rwd_io_threads_free(rwd_io_threads *threads);  // no engine is left
 // 0 or -errno.
 int rwd_io_threads_engine(rwd_io_threads *threads, const rwd_io_engine_spec *spec, rwd_io_engine **out);
+
+// An engine of one of the uring tiers. `registered` counts the bytes that a process and its clones have registered; *borrowed* until the engine is freed. A pool
+// that cannot be registered is used without. 0 or -errno.
+int rwd_io_ring_engine(atomic_size_t *registered, rwd_io_tier tier, const rwd_io_engine_spec *spec, rwd_io_engine **out);
+
+// An rwd_io of that tier, untried. *gives*.
+rwd_io *rwd_io_of_tier(rwd_io_tier tier);
 
 #endif

@@ -177,7 +177,7 @@ static int tier_engine(rwd_io *io, const rwd_io_engine_spec *spec, rwd_io_engine
     int result = tier->inner->ops->engine(tier->inner, spec, &inner);
     if (result != 0) return result;
     fault_engine *e = rwd_calloc(1, sizeof(*e));
-    e->engine.ops = &fault_engine_ops;
+    e->engine = (rwd_io_engine){&fault_engine_ops, inner->tier, inner->refused_pool};
     e->tier = tier;
     e->inner = inner;
     *out = &e->engine;

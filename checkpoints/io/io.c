@@ -18,9 +18,18 @@
 #define AHEAD 4u                   // pieces in flight
 #define TEMPORARY_SUFFIX ".new"
 
-static const char *const tier_names[] = {[RWD_IO_TIER_PREAD] = "pread"};
+static const char *const tier_names[RWD_IO_TIER_COUNT] = {"auto", "pread", "uring", "uring-registered"};
 
 const char *rwd_io_tier_name(rwd_io_tier tier) { return tier_names[tier]; }
+
+bool rwd_io_tier_parse(const char *name, rwd_io_tier *out) {
+    for (rwd_io_tier tier = RWD_IO_TIER_AUTO; tier < RWD_IO_TIER_COUNT; tier++) {
+        if (strcmp(name, tier_names[tier]) != 0) continue;
+        *out = tier;
+        return true;
+    }
+    return false;
+}
 
 void rwd_io_free(rwd_io *io) {
     if (io) io->ops->free(io);

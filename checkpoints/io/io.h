@@ -21,12 +21,18 @@
 #include "operator/base/error.h"
 #include "operator/base/hash.h"
 
-// How queues move bytes, best last.
+// How queues move bytes, best last. checkpoints/io/probe.h finds the best that this machine allows.
 typedef enum rwd_io_tier {
-    RWD_IO_TIER_PREAD,  // pread and pwrite, in a few threads that all queues of the rwd_io and its clones share
+    RWD_IO_TIER_AUTO,              // not a tier: the best that works
+    RWD_IO_TIER_PREAD,             // pread and pwrite, in a few threads that all queues of the rwd_io and its clones share
+    RWD_IO_TIER_URING,             // io_uring
+    RWD_IO_TIER_URING_REGISTERED,  // io_uring, with the queues' buffers registered
+    RWD_IO_TIER_COUNT
 } rwd_io_tier;
-// "pread". Static.
+// "auto", "pread", "uring", "uring-registered". Static.
 const char *rwd_io_tier_name(rwd_io_tier tier);
+// The tier of that name; false where there is none.
+bool rwd_io_tier_parse(const char *name, rwd_io_tier *out);
 
 typedef enum rwd_io_kind { RWD_IO_READ, RWD_IO_WRITE, RWD_IO_FSYNC, RWD_IO_FDATASYNC } rwd_io_kind;
 
@@ -78,7 +84,7 @@ struct rwd_io {
     uint64_t reads, writes, syncs, bytes_read, bytes_written;  // counters for metrics, of queues, too; plain, owner's thread
 };
 
-// The tier of system calls. *gives*.
+// The pread tier, untried. *gives*.
 RWD_MUST bool rwd_io_pread_new(rwd_io **out, rwd_error *err);
 void rwd_io_free(rwd_io *io);  // its queues must have been closed
 

@@ -230,6 +230,11 @@ void rwd_io_cancel(rwd_io_queue *q) {
     rwd_io_drain(q);
 }
 
+rwd_io_tier rwd_io_queue_tier(const rwd_io_queue *q, int *out_refused) {
+    if (out_refused) *out_refused = -q->engine->refused_pool;
+    return q->engine->tier;
+}
+
 size_t rwd_io_unfinished(const rwd_io_queue *q) { return q->unfinished; }
 
 // ---- the pool, and the life of a queue

@@ -23,6 +23,8 @@
 #define RWD_IO_DEPTH_MAX 64u               // operations in flight, of one queue
 #define RWD_IO_ALIGN 4096u                 // what O_DIRECT asks for at most on the file systems that we know; pool buffers have it
 #define RWD_IO_POOL_MAX ((size_t)64 << 20) // bytes of one queue's pool
+// Bytes that an rwd_io and its clones register with the kernel: locked memory counts per user, over all processes, and 8 MiB are a common limit.
+#define RWD_IO_REGISTERED_MAX ((size_t)1 << 20)
 
 typedef struct rwd_io_queue rwd_io_queue;
 
@@ -36,6 +38,9 @@ typedef struct rwd_io_queue_options {
 RWD_MUST bool rwd_io_queue_open(rwd_io *io, const rwd_io_queue_options *options, rwd_io_queue **out, rwd_error *err);
 // Cancels, then frees. Every operation is finished (and its callback called) when it returns; no descriptor or thread of the queue is left. NULL is ignored.
 void rwd_io_queue_close(rwd_io_queue *queue);
+
+// The tier that this queue got: a pool may be beyond what may be registered, and works unregistered then. `out_refused` (may be NULL) says why: errno, or 0.
+rwd_io_tier rwd_io_queue_tier(const rwd_io_queue *queue, int *out_refused);
 
 // Begins the operations. Each is *borrowed*, with its data, until it is finished. Never waits.
 void rwd_io_submit(rwd_io_queue *queue, rwd_io_op *ops[], size_t count);

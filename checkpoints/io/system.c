@@ -1,6 +1,6 @@
 // The tier of system calls: single operations and names at once, queues with the engine that its tier names.
 //
-// What must stay true: an attempt is one system call. What its clones share (threads) lives until the last of them is freed.
+// What must stay true: an attempt is one system call. What its clones share (threads, the count of registered bytes) lives until the last of them is freed.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,6 +15,7 @@ typedef struct shared {
     pthread_mutex_t mutex;
     unsigned users;
     rwd_io_threads *threads;
+    atomic_size_t registered;  // bytes, of the queues of all users
 } shared;
 
 typedef struct system_io {
@@ -39,7 +40,8 @@ int64_t rwd_io_system_attempt(const rwd_io_op *op) {
 static int64_t tier_attempt(rwd_io *io, const rwd_io_op *op) { (void)io; return rwd_io_system_attempt(op); }
 
 static int tier_engine(rwd_io *io, const rwd_io_engine_spec *spec, rwd_io_engine **out) {
-    return rwd_io_threads_engine(((system_io *)io)->shared->threads, spec, out);
+    shared *s = ((system_io *)io)->shared;
+    return io->tier == RWD_IO_TIER_PREAD ? rwd_io_threads_engine(s->threads, spec, out) : rwd_io_ring_engine(&s->registered, io->tier, spec, out);
 }
 
 static int tier_open(rwd_io *io, const char *path, int flags, unsigned mode) {
@@ -100,11 +102,15 @@ static int tier_clone(const rwd_io *io, rwd_io **out) {
     return 0;
 }
 
-bool rwd_io_pread_new(rwd_io **out, rwd_error *err) {
-    (void)err;
+rwd_io *rwd_io_of_tier(rwd_io_tier tier) {
     shared *s = rwd_calloc(1, sizeof(*s));
     pthread_mutex_init(&s->mutex, NULL);
     s->threads = rwd_io_threads_new();
-    *out = new_io(s, RWD_IO_TIER_PREAD);
+    return new_io(s, tier);
+}
+
+bool rwd_io_pread_new(rwd_io **out, rwd_error *err) {
+    (void)err;
+    *out = rwd_io_of_tier(RWD_IO_TIER_PREAD);
     return true;
 }

@@ -157,6 +157,7 @@ int rwd_io_threads_engine(rwd_io_threads *t, const rwd_io_engine_spec *spec, rwd
     if (result != 0) return result;
     thread_engine *e = rwd_calloc(1, sizeof(*e));
     e->engine.ops = &thread_engine_ops;
+    e->engine.tier = RWD_IO_TIER_PREAD;
     e->threads = t;
     pthread_cond_init(&e->ended, NULL);
     *out = &e->engine;

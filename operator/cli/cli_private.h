@@ -42,6 +42,8 @@ typedef struct rwd_place {
 // Finds the data directory by JOB, --job, --data or REWIND_DATA. Loads a job file if that is what was given.
 RWD_MUST bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err);
 void rwd_place_deinit(rwd_place *place);
+// --io, or REWIND_IO, or the job's state.io. `job` may be NULL.
+rwd_io_tier rwd_cli_io_tier(const rwd_cli *cli, const rwd_job *job);
 RWD_MUST bool rwd_place_open_reader(rwd_cli *cli, rwd_place *place, rwd_error *err);
 RWD_MUST bool rwd_place_open_owner(rwd_cli *cli, rwd_place *place, rwd_error *err);
 // The checkpoint that `word` names. Says what to type where there is none.

@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "checkpoints/io/probe.h"
 #include "operator/admin/client.h"
 #include "operator/base/version.h"
 #include "operator/cli/cli_private.h"
@@ -65,7 +66,7 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     rwd_buf *out = context;
     char resolved[RWD_PATH_MAX];
-    static const char *const ours[] = {"librocksdb", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "libxxhash"};
+    static const char *const ours[] = {"librocksdb", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "liburing", "libxxhash"};
     const char *name = rwd_path_name(info->dlpi_name);
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strncmp(name, ours[i], strlen(ours[i])) != 0) continue;
@@ -142,14 +143,18 @@ static void check_io(doctor *d) {
     char folder[RWD_PATH_MAX], file[RWD_PATH_MAX], second[RWD_PATH_MAX];
     rwd_error err;
     rwd_io *io;
-    if (!rwd_io_pread_new(&io, &err)) {
+    rwd_io_probe probe;
+    if (!rwd_io_new(d->folder, rwd_cli_io_tier(d->cli, d->place.job), &io, &probe, &err)) {
         say_error(d, "io", &err);
         return;
     }
+    rwd_buf tier = {0};
+    rwd_io_probe_text(&probe, &tier);
     int64_t began_ns = rwd_clock_ns(d->cli->clock);
     if (snprintf(folder, sizeof(folder), "%.4000s/.rewind-doctor-XXXXXX", d->folder) < 0 || !mkdtemp(folder)) {
         rwd_fail_errno(&err, errno, "cannot make a folder in %s", d->folder);
         say_error(d, "io", &err);
+        rwd_buf_deinit(&tier);
         rwd_io_free(io);
         return;
     }
@@ -159,8 +164,9 @@ static void check_io(doctor *d) {
     if (!rwd_remove_tree(folder, &ignored)) rwd_error_clear(&ignored);
     if (!worked) say_error(d, "io", &err);
     else
-        say(d, GOOD, "io", "tier %s: write, fsync, read, lock, hard link and rename work (%.1f ms in all)", rwd_io_tier_name(io->tier),
-            (double)(rwd_clock_ns(d->cli->clock) - began_ns) / 1e6);
+        say(d, probe.tier < RWD_IO_TIER_COUNT - 1 && !probe.forced ? NOTE : GOOD, "io",
+            "tier %s; write, fsync, read, lock, hard link and rename work (%.1f ms in all)", rwd_buf_cstr(&tier), (double)(rwd_clock_ns(d->cli->clock) - began_ns) / 1e6);
+    rwd_buf_deinit(&tier);
     rwd_io_free(io);
 }
 

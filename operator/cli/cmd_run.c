@@ -73,6 +73,7 @@ bool rwd_run_run(rwd_cli *cli, rwd_error *err) {
     rwd_operator_options options = {
         .job = place.job,
         .clock = cli->clock,
+        .io = rwd_cli_io_tier(cli, place.job),
         .fresh = rwd_given(cli->in, RWD_FLAG_ID_FRESH),
         .reason = cli->in->values[RWD_FLAG_ID_REASON],
         .progress = isatty(STDERR_FILENO),
@@ -176,6 +177,7 @@ static bool restore(rwd_cli *cli, rwd_place *place, const restore_plan *plan, rw
     rwd_operator_options options = {
         .job = place->job,
         .clock = cli->clock,
+        .io = rwd_cli_io_tier(cli, place->job),
         .restore_to = plan->base.id,
         .reason = cli->in->values[RWD_FLAG_ID_REASON],
         .progress = isatty(STDERR_FILENO),

@@ -15,7 +15,7 @@ const rwd_flag *rwd_flag_at(rwd_flag_id id) { return &flags[id]; }
 
 #define F(id) RWD_FLAG_BIT(id)
 #define COMMON (F(HELP) | F(LOG_LEVEL) | F(LOG_FORMAT))
-#define FINDS (F(JOB) | F(DATA) | F(SET))
+#define FINDS (F(JOB) | F(DATA) | F(SET) | F(IO))
 #define ACT (F(DRY_RUN) | F(YES))
 
 uint64_t rwd_common_flags(void) { return COMMON; }
@@ -28,7 +28,7 @@ static const rwd_command commands[] = {
      "is removed at the end.",
      "rewind demo\nrewind demo --records 3000000 --keep-files",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_IO}, rwd_run_demo},
-    {"run", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT) | F(FRESH) | F(REASON),
+    {"run", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(OUTPUT) | F(FRESH) | F(REASON),
      "run a job: read, aggregate, publish, checkpoint",
      "Takes the data directory's lock, recovers what an earlier run left (newest good checkpoint, silent replay to the committed offset), goes on, and ends at "
      "the end of the input, or follows it. The end is a commit, a checkpoint, and a summary on standard output.\n\n"
@@ -44,7 +44,7 @@ static const rwd_command commands[] = {
      "Asks the running operator. Where none runs, shows the newest checkpoint and exits with 10.",
      "rewind status orders.yaml\nrewind status --data rewind-data/orders/0 -o json",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_status},
-    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(TO) | F(REASON) | F(OUTPUT) | ACT,
+    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(REASON) | F(OUTPUT) | ACT,
      "go back to a checkpoint and catch up to the committed offset",
      "For damaged state: opens the checkpoint given with --to, replays silently what came after it up to the committed offset C, makes a new checkpoint there, and ends. "
      "Output is not touched. With the same input and logic the result is the same state, rebuilt; the input digest is compared before it counts.\n\n"

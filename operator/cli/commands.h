@@ -48,6 +48,7 @@ typedef enum rwd_flag_kind {
     X(BAD, "bad", 0, COUNT, "PPM", "", "malformed records in a million; 0 unless given")                                                               \
     X(RATE, "rate", 0, COUNT, "N", "", "at most N records a second; 0, the default: as fast as it goes")                                               \
     X(KEEP_FILES, "keep-files", 0, SWITCH, "", "", "leave the folder of the demonstration where it is")                                                \
+    X(IO, "io", 0, CHOICE, "auto|pread|uring|uring-registered", "REWIND_IO", "how bulk reads and writes are made; the job file's state.io unless given")       \
     X(LOG_LEVEL, "log-level", 0, CHOICE, "debug|info|warn|error|silent", "REWIND_LOG_LEVEL", "least important log lines to show; info unless given")   \
     X(LOG_FORMAT, "log-format", 0, CHOICE, "text|json", "REWIND_LOG_FORMAT", "log lines for people or for programs")                                   \
     X(HELP, "help", 'h', SWITCH, "", "", "show the help of the command")

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "checkpoints/io/probe.h"
 #include "operator/base/words.h"
 #include "operator/cli/cli_private.h"
 
@@ -32,7 +33,16 @@ void rwd_place_deinit(rwd_place *place) {
     *place = (rwd_place){0};
 }
 
-static bool need_io(rwd_place *place, rwd_error *err) { return place->io || rwd_io_pread_new(&place->io, err); }
+rwd_io_tier rwd_cli_io_tier(const rwd_cli *cli, const rwd_job *job) {
+    rwd_io_tier tier = job ? (rwd_io_tier)job->state.io : RWD_IO_TIER_AUTO;
+    const char *word = cli->in->values[RWD_FLAG_ID_IO];
+    if (word) (void)rwd_io_tier_parse(word, &tier);  // the parser let only these words pass
+    return tier;
+}
+
+static bool need_io(const rwd_cli *cli, rwd_place *place, rwd_error *err) {
+    return place->io || rwd_io_new(place->data, rwd_cli_io_tier(cli, place->job), &place->io, NULL, err);
+}
 
 static bool need_directory(const rwd_place *place, rwd_error *err) {
     if (rwd_path_exists(place->data)) return true;
@@ -42,11 +52,11 @@ static bool need_directory(const rwd_place *place, rwd_error *err) {
 }
 
 bool rwd_place_open_reader(rwd_cli *cli, rwd_place *place, rwd_error *err) {
-    return need_directory(place, err) && need_io(place, err) && rwd_repo_open_reader(place->data, place->io, cli->clock, &place->repo, err);
+    return need_directory(place, err) && need_io(cli, place, err) && rwd_repo_open_reader(place->data, place->io, cli->clock, &place->repo, err);
 }
 
 bool rwd_place_open_owner(rwd_cli *cli, rwd_place *place, rwd_error *err) {
-    if (!need_directory(place, err) || !need_io(place, err)) return false;
+    if (!need_directory(place, err) || !need_io(cli, place, err)) return false;
     // Whose directory it is stands in it; the job file, where there is one, must say the same.
     rwd_repo *reader;
     if (!rwd_repo_open_reader(place->data, place->io, cli->clock, &reader, err)) return false;

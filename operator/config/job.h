@@ -72,6 +72,8 @@ typedef struct rwd_job_table {
     int16_t column_fields[RWD_COLUMNS_MAX];
 } rwd_job_table;
 
+// state.io, in the order of rwd_io_tier (checkpoints/io/io.h), which this room does not see.
+typedef enum rwd_io_wanted { RWD_IO_WANTED_AUTO, RWD_IO_WANTED_PREAD, RWD_IO_WANTED_URING, RWD_IO_WANTED_URING_REGISTERED } rwd_io_wanted;
 typedef enum rwd_on_stop { RWD_ON_STOP_EXIT, RWD_ON_STOP_PARK } rwd_on_stop;
 
 typedef struct rwd_job {
@@ -107,7 +109,7 @@ typedef struct rwd_job {
     size_t sink_count;
     char *dead_letter_path;  // errors.dead_letter.file.path; without it and without a topic a bad event stops the operator
     char *dead_letter_topic; // errors.dead_letter.kafka.topic
-    struct { char *path; uint64_t memory; } state;
+    struct { char *path; uint64_t memory; rwd_io_wanted io; } state;
     struct {
         int64_t every_ns;
         unsigned keep_last;

@@ -26,6 +26,8 @@ static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
 static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
+static const char *const io_words[] = {
+    [RWD_IO_WANTED_AUTO] = "auto", [RWD_IO_WANTED_PREAD] = "pread", [RWD_IO_WANTED_URING] = "uring", [RWD_IO_WANTED_URING_REGISTERED] = "uring-registered"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
 
 // ---- keys that have a meaning only beside others
@@ -218,6 +220,9 @@ static const rwd_key keys[] = {
     {.path = "state.memory", .kind = RWD_KEY_SIZE, .environment = true, .fallback = "512MiB", .min = 64 * MIB, .max = 16 * TIB,
      JOB(state.memory), .example = "2GiB",
      .doc = "Bytes for state in memory, caches and buffers. State that is larger works too; results never depend on it."},
+    {.path = "state.io", .kind = RWD_KEY_CHOICE, .fallback = "auto", WORDS(io_words), JOB(state.io), .example = "pread",
+     .doc = "How bulk reads and writes are made: io_uring with registered buffers, io_uring, or pread and pwrite in threads. auto: the best that works here. "
+            "Another one: that one, or the job does not start. `--io` and `REWIND_IO` come first."},
 
     {.path = "checkpoints", .kind = RWD_KEY_GROUP, .example = "{every: 10s, keep: {last: 30}}", .doc = "What the job can go back to."},
     {.path = "checkpoints.every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "10s", .min = 10 * MS, .max = DAY,

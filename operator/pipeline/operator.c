@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoints/io/probe.h"
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
@@ -36,6 +37,21 @@ bool rwd_operator_new(const rwd_operator_options *options, rwd_operator **out, r
     return rwd_operator_new_with(options, &(rwd_operator_hooks){0}, out, err);
 }
 
+_Static_assert(RWD_IO_WANTED_AUTO == (int)RWD_IO_TIER_AUTO && RWD_IO_WANTED_PREAD == (int)RWD_IO_TIER_PREAD &&
+                   RWD_IO_WANTED_URING == (int)RWD_IO_TIER_URING && RWD_IO_WANTED_URING_REGISTERED == (int)RWD_IO_TIER_URING_REGISTERED,
+               "the words of state.io stand for tiers");
+
+// The tier is chosen once, where the files will be.
+static bool open_io(rwd_operator *op, rwd_error *err) {
+    rwd_io_probe probe;
+    rwd_buf text = {0};
+    if (!rwd_io_new(op->data, op->options.io, &op->io, &probe, err)) return false;
+    rwd_io_probe_text(&probe, &text);
+    rwd_log(RWD_LOG_INFO, "io", "tier %s", rwd_buf_cstr(&text));
+    rwd_buf_deinit(&text);
+    return true;
+}
+
 bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err) {
     rwd_operator *op = rwd_calloc(1, sizeof(*op));
     op->options = *options;
@@ -47,7 +63,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     op->status.checkpoint_offset = -1;
     rwd_control_init(op);
     *out = op;
-    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !rwd_io_pread_new(&op->io, err) ||
+    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !open_io(op, err) ||
         !rwd_io_clone(op->io, &op->repo_io, err)) {
         rwd_operator_free(op);
         *out = NULL;

@@ -16,6 +16,7 @@ typedef struct rwd_operator rwd_operator;
 typedef struct rwd_operator_options {
     const rwd_job *job;         // borrowed
     rwd_clock *clock;           // borrowed
+    rwd_io_tier io;             // --io, or the job's state.io; AUTO: the best that works here
     bool fresh;                 // --fresh: start empty although something exists; what exists is moved aside, never deleted
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL

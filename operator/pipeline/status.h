@@ -81,7 +81,7 @@ typedef struct rwd_status {
     int64_t pause_max_ns;       // longest pause of the pipeline for a freeze or a sweep portion
     uint64_t quarantined;
     int64_t recovery_verify_ns, recovery_open_ns, recovery_replay_ns;
-    char io_tier[16];
+    char io_tier[24];
 } rwd_status;
 
 // name (prefix rewind_), OpenMetrics type, unit or "", help, member, divisor (ns to seconds: 1e9)

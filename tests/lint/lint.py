@@ -29,7 +29,7 @@ Finding = collections.namedtuple("Finding", "rule path line text")
 DOORS = [
     (r"librdkafka/.*|rdkafka\.h", ["operator/kafka/", "tests/support/mock_cluster.c"]),
     (r"rocksdb/.*", ["state/store.c"]),
-    (r"liburing\.h|liburing/.*|linux/io_uring\.h", ["checkpoints/io/"]),
+    (r"liburing\.h|liburing/.*|linux/io_uring\.h", ["checkpoints/io/ring.c"]),
     (r"simdjson\.h", ["operator/logic/json_index.cpp", "tests/bench/decode_bare.cpp"]),
     (r"microhttpd\.h", ["operator/http/http.c"]),
     (r"yaml\.h", ["operator/config/yaml.c"]),
@@ -464,7 +464,7 @@ BREAKS = [
     ("door", "state/thing.c", "#include <rdkafka.h>\n", "rdkafka"),
     ("door", "state/thing.c", "#include <librdkafka/rdkafka.h>\n", "operator/kafka/"),
     ("door", "operator/sink/file.c", "#include <rocksdb/c.h>\n", "state/store.c"),
-    ("door", "checkpoints/repository.c", "#include <liburing.h>\n", "checkpoints/io/"),
+    ("door", "checkpoints/repository.c", "#include <liburing.h>\n", "checkpoints/io/ring.c"),
     ("door", "operator/logic/decode.c", "  #  include <simdjson.h>\n", "json_index"),
     ("door", "operator/base/log.c", "#include <microhttpd.h>\n", "http"),
     ("door", "operator/config/check.c", "#include <yaml.h>\n", "yaml.c"),

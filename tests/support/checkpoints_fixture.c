@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "operator/base/log.h"
+#include "tests/support/tier.h"
 #include "tests/unit/test.h"
 
 void fixture_must(bool ok, const rwd_error *err) {
@@ -24,8 +25,7 @@ static void init_at(fixture *fx, const char *pattern) {
     assert_non_null(mkdtemp(fx->root));
     (void)snprintf(fx->data, sizeof(fx->data), "%s/data", fx->root);
     fx->clock = rwd_clock_virtual_new(1700000000000000);
-    rwd_error err;
-    fixture_must(rwd_io_pread_new(&fx->io, &err), &err);
+    fx->io = test_tier_new();
     rwd_lineage_init(&fx->lineage, (rwd_hash128){1, 2}, 0);
     rwd_lineage_add_segment(&fx->lineage, (rwd_lineage_segment){0, {3, 4}, {5, 6}});
 }

@@ -12,7 +12,7 @@ typedef struct fixture {
     char root[64];             // temporary folder
     char data[128];            // <data> below it
     rwd_clock *clock;          // virtual
-    rwd_io *io;                // pread, unless a test takes another
+    rwd_io *io;                // of the tier under test (tests/support/tier.h), unless a test takes another
     rwd_repo *repo;            // NULL unless open
     rwd_lineage lineage;
     char last[RWD_CHECKPOINT_ID];  // newest checkpoint made through fixture_checkpoint

@@ -9,6 +9,7 @@
 #include "checkpoints/io/fake_disk.h"
 #include "checkpoints/io/queue.h"
 #include "operator/base/fs.h"
+#include "tests/support/tier.h"
 #include "tests/unit/test.h"
 
 typedef struct folder {
@@ -28,7 +29,7 @@ static int setup(void **state) {
     static folder f;
     f = (folder){.root = "io-test-XXXXXX"};
     assert_non_null(mkdtemp(f.root));
-    must(rwd_io_pread_new(&f.io, &err));
+    f.io = test_tier_new();
     *state = &f;
     return 0;
 }
@@ -262,7 +263,7 @@ static void clones_share_one_count(void **state) {
 static rwd_fake_disk *disk_of(folder *f, rwd_io_fault_plan plan) {
     rwd_fake_disk *disk = NULL;
     rwd_io_free(f->io);  // it may be around the disk of an earlier round
-    must(rwd_io_pread_new(&f->io, &err));
+    f->io = test_tier_new();
     must(rwd_fake_disk_new(f->root, &disk, &err));
     plan.disk = disk;
     make_faulty(f, plan);
