@@ -15,6 +15,7 @@ typedef struct choice {
     rwd_io *io;
     const rwd_lineage *lineage;
     int64_t frontier;
+    uint64_t closings;
     unsigned skipped;
 } choice;
 
@@ -29,6 +30,7 @@ static bool serves(const choice *ch, const rwd_checkpoint *c) {
 static int compare_preference(const void *a, const void *b) {
     const rwd_checkpoint *x = a, *y = b;
     if (x->facts.next_offset != y->facts.next_offset) return x->facts.next_offset < y->facts.next_offset ? 1 : -1;
+    if (x->facts.closings != y->facts.closings) return x->facts.closings < y->facts.closings ? 1 : -1;
     if (x->independent != y->independent) return x->independent ? 1 : -1;
     if (x->term != y->term) return x->term < y->term ? 1 : -1;
     return x->sequence < y->sequence ? 1 : x->sequence > y->sequence ? -1 : 0;
@@ -78,7 +80,7 @@ static bool choose_newest(choice *ch, rwd_checkpoint_list *list, rwd_checkpoint 
     if (list->count > 1) qsort(list->items, list->count, sizeof(*list->items), compare_preference);
     for (size_t i = 0; i < list->count; i++) {
         const rwd_checkpoint *c = &list->items[i];
-        if (usable(c) && c->facts.next_offset > ch->frontier && serves(ch, c)) return moved_back(ch, c, err);
+        if (usable(c) && rwd_facts_above(&c->facts, ch->frontier, ch->closings) && serves(ch, c)) return moved_back(ch, c, err);
     }
     for (size_t i = 0; i < list->count; i++) {
         rwd_checkpoint *c = &list->items[i];
@@ -96,7 +98,7 @@ static bool choose_named(choice *ch, rwd_checkpoint *c, rwd_checkpoint *out, rwd
         (void)rwd_fail(err, RWD_E_NO_CHECKPOINT, "checkpoint %s belongs to another history: other logic, source or start made it", c->id);
         return rwd_error_next(err, "rewind checkpoint list --data %s", ch->repo->path);
     }
-    if (c->facts.next_offset > ch->frontier)
+    if (rwd_facts_above(&c->facts, ch->frontier, ch->closings))
         return rwd_fail(err, RWD_E_NO_CHECKPOINT, "checkpoint %s is at offset %lld, above the committed position %lld", c->id,
                         (long long)c->facts.next_offset, (long long)ch->frontier);
     if (!try_one(ch, c->id, err)) return false;
@@ -132,9 +134,9 @@ static bool list_readable(choice *ch, rwd_checkpoint_list *out, rwd_error *err) 
     return rwd_repo_fail(err, RWD_E_IO, ch->repo->checkpoints, "manifests can be read at one moment and not at the next");
 }
 
-bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, const char *only_id, rwd_checkpoint *out,
-                     unsigned *out_skipped, rwd_error *err) {
-    choice ch = {.repo = repo, .io = io, .lineage = lineage, .frontier = frontier};
+bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, uint64_t closings, const char *only_id,
+                     rwd_checkpoint *out, unsigned *out_skipped, rwd_error *err) {
+    choice ch = {.repo = repo, .io = io, .lineage = lineage, .frontier = frontier, .closings = closings};
     rwd_error own;
     if (!err) err = &own;
     rwd_error_clear(err);

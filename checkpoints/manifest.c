@@ -54,6 +54,7 @@ static void pack_facts(packing *p, const rwd_facts *f) {
     m->source_identity = rwd_proto_bytes(f->source_identity);
     m->source = rwd_proto_put_hash(f->source, p->hashes[3].bytes);
     m->next_offset = f->next_offset;
+    m->closings = f->closings;
     m->cursor = rwd_proto_bytes(f->cursor);
     m->frontier = f->frontier;
     m->has_stream_time = f->stream_time != RWD_TIME_NONE;
@@ -160,6 +161,7 @@ static rwd_slice own_words(ProtobufCBinaryData field) {
 
 static void take_facts(const Rewind__Manifest *m, rwd_facts *f) {
     f->next_offset = m->next_offset;
+    f->closings = m->closings;
     f->frontier = m->frontier;
     f->cursor = own_words(m->cursor);
     f->source_identity = own_words(m->source_identity);

@@ -39,6 +39,7 @@ typedef struct rwd_counts {
 // What the pipeline knows at a boundary and the manifest keeps.
 typedef struct rwd_facts {
     int64_t next_offset;          // X
+    uint64_t closings;            // C7: windows closed since the last record below X
     int64_t frontier;             // C when this was written: equals X but for genesis
     rwd_slice cursor;             // the source's own words for X, opaque here
     rwd_slice source_identity;    // the source's own words for what it is, opaque here
@@ -154,11 +155,16 @@ void rwd_repo_distrust(rwd_repo *repo);
 // Renames to <id>.bad, with the reason in history.log. Never deletes.
 RWD_MUST bool rwd_repo_quarantine(rwd_repo *repo, const char *id, const char *why, rwd_error *err);
 
-// Recovery's choice (C4 (5)): the newest good checkpoint with X <= frontier whose history hash is that of `lineage` below its X. Those found bad on the way are
+// C7: is the checkpoint's position above (C, closings)?
+static inline bool rwd_facts_above(const rwd_facts *facts, int64_t frontier, uint64_t closings) {
+    return facts->next_offset != frontier ? facts->next_offset > frontier : facts->closings > closings;
+}
+
+// Recovery's choice (C4 (5)): the newest good checkpoint at or below (frontier, closings) whose history hash is that of `lineage` below its X. Those found bad on the way are
 // quarantined and said aloud; `skipped` counts them. `only_id` restricts to one (restore --to). COMMIT_MOVED if a checkpoint of this lineage has
-// X > frontier and none is chosen by name (C4 (8)); NO_CHECKPOINT if none is good.
-RWD_MUST bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, const char *only_id, rwd_checkpoint *out,
-                              unsigned *out_skipped, rwd_error *err);
+// a position above that and none is chosen by name (C4 (8)); NO_CHECKPOINT if none is good.
+RWD_MUST bool rwd_repo_choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t frontier, uint64_t closings, const char *only_id,
+                              rwd_checkpoint *out, unsigned *out_skipped, rwd_error *err);
 
 // Readers (K6): a shared flock on MANIFEST while its files are read. *gives* a lock; release by rwd_read_lock_release.
 typedef struct rwd_read_lock { int fd; } rwd_read_lock;

@@ -64,6 +64,17 @@ static bool type_is_taken(const rwd_schema *schema, const char *name, const rwd_
     return false;
 }
 
+bool rwd_schema_add_window(rwd_schema *schema, const rwd_window *window, rwd_error *err) {
+    assert(schema->window.kind == RWD_WINDOW_NONE && window->size > 0 && window->advance > 0 && window->retain >= window->grace);
+    schema->window = *window;
+    return rwd_schema_add_part(schema, RWD_WINDOW_START, RWD_TYPE_TIME, 0, err);
+}
+
+int64_t rwd_key_window_start(rwd_slice key) {
+    assert(key.size > 8);
+    return (int64_t)(rwd_get_be64(key.data + key.size - 8) ^ (1ull << 63));
+}
+
 bool rwd_schema_add_column(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type,
                            uint8_t arg_scale, rwd_error *err) {
     assert(arg_type < RWD_TYPE_COUNT);

@@ -19,6 +19,7 @@
 
 #include "state/aggregate.h"
 #include "state/value.h"
+#include "state/window.h"
 
 #define RWD_KEY_PARTS_MAX 8
 #define RWD_COLUMNS_MAX 64
@@ -52,6 +53,7 @@ typedef struct rwd_schema {
     rwd_column columns[RWD_COLUMNS_MAX];
     size_t column_count;
     uint32_t row_size;
+    rwd_window window;       // kind NONE: the table has none; else the last key part is the window's start
 } rwd_schema;
 
 // Builds up a schema: init, add parts, add columns, deinit. Names are copied. Adding fails where a bound is reached, a name
@@ -67,6 +69,10 @@ size_t rwd_key_encode(const rwd_schema *schema, const rwd_value parts[], uint8_t
 // The way back; strings are copied into `scratch` (appended) and *borrowed* from there. Untrusted bytes: fails, never overruns.
 // `scratch` must not be used for anything else while the parts are.
 RWD_MUST bool rwd_key_decode(const rwd_schema *schema, rwd_slice key, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch);
+// Adds the last key part, the start of the key's window. Errors: as add_part.
+RWD_MUST bool rwd_schema_add_window(rwd_schema *schema, const rwd_window *window, rwd_error *err);
+// The start of the window whose row has this key. Precondition: the table has windows, and the key is one of its keys.
+int64_t rwd_key_window_start(rwd_slice key);
 uint64_t rwd_key_hash(uint16_t table, rwd_slice key);
 static inline uint16_t rwd_hash_bucket(uint64_t hash) { return (uint16_t)(hash >> 52); }
 // Writes the store key's prefix.

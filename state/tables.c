@@ -375,17 +375,38 @@ void rwd_tables_write(rwd_tables *tables, const rwd_touch *touch, const uint8_t 
     slot->row_size = size & 0x1FFFF;
 }
 
+static void remove_row(rwd_tables *tables, rwd_table *table, rwd_slot *slot) {
+    if (slot->row_spilled) resize_row(tables, table, slot, 0);
+    slot->present = 0;
+    slot->row_size = 0;
+    table->keys--;
+    ((rwd_segment *)rwd_pool_segment_of(&tables->pool, slot))->absent++;
+}
+
 void rwd_tables_delete(rwd_tables *tables, const rwd_touch *touch) {
     rwd_table *table = table_of(tables, touch);
     rwd_slot *slot = touch->slot;
     if (!slot->present) return;
     before_change(tables, table, slot);
     if (table->tracked) table->changed_bytes -= slot->row_size;
-    if (slot->row_spilled) resize_row(tables, table, slot, 0);
-    slot->present = 0;
-    slot->row_size = 0;
-    table->keys--;
-    ((rwd_segment *)rwd_pool_segment_of(&tables->pool, slot))->absent++;
+    remove_row(tables, table, slot);
+}
+
+bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch) {
+    const rwd_table *table = &tables->tables[touch->table];
+    return table->tracked && ((const rwd_slot *)touch->slot)->change == table->change_stamp;
+}
+
+void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch) {
+    rwd_table *table = table_of(tables, touch);
+    rwd_slot *slot = touch->slot;
+    if (!slot->present) return;
+    if (slot->epoch != tables->epoch) rwd_tables_first_touch(tables, table, slot);
+    if (rwd_tables_is_changed(tables, touch)) {
+        table->changed_bytes -= slot->key_size + slot->row_size;
+        slot->change = 0;  // its hash stays in the list and finds nothing
+    }
+    remove_row(tables, table, slot);
 }
 
 // ---------------------------------------------------------------------------------------------- changes

@@ -35,6 +35,7 @@ typedef struct rwd_touch {
     uint32_t key_size;
     uint32_t event;        // index into the batch's events, for the caller
     uint16_t table;
+    int64_t window;        // start of the key's window, for the caller
     void *slot;            // set by resolve; private
 } rwd_touch;
 
@@ -55,6 +56,10 @@ const uint8_t *rwd_tables_row(rwd_tables *tables, const rwd_touch *touch, uint32
 void rwd_tables_write(rwd_tables *tables, const rwd_touch *touch, const uint8_t *row, uint32_t size);
 // Removes the key.
 void rwd_tables_delete(rwd_tables *tables, const rwd_touch *touch);
+// The key changed since the last take, and its changes are listed.
+bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch);
+// Removes the key as a window that has served its time: no change of a result, so it is not listed as one, and no longer if it was.
+void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch);
 
 // Keys changed since the last take: what a commit publishes (emit: commit). Off until asked for, per table.
 void rwd_tables_track_changes(rwd_tables *tables, uint16_t table, bool on);

@@ -76,6 +76,7 @@
     X(genesis_checkpoint, "genesis-checkpoint", "the empty checkpoint is durable, C = S is not committed")                         \
     X(genesis_committing, "genesis-committing", "the commit of C = S has begun")                                                   \
     X(genesis_committed, "genesis-committed", "C = S is committed, which is not marked yet")                                       \
+    X(windows_closed, "windows-closed", "a portion of due windows is closed, and put into the open transaction")                     \
     X(commit_begin, "commit-begin", "outputs of a transaction are put, its commit has not begun")                                  \
     X(commit_known, "commit-known", "a commit is known to have succeeded, its checkpoint is not told yet")                         \
     X(freeze_begun, "freeze-begun", "the state is frozen, nothing of it is written")                                               \

@@ -85,6 +85,7 @@ typedef enum rwd_exit {
     X(TOO_LARGE, "too-large", RWD_SKIP, RWD_EXIT_OK, "a record, key or field is above its size limit")                            \
     X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate or the value of an expression would overflow")                   \
     X(DIVISION, "division-by-zero", RWD_SKIP, RWD_EXIT_OK, "an expression divides by zero")                                       \
+    X(LATE, "late", RWD_SKIP, RWD_EXIT_OK, "the windows that the event belongs to are closed")                                    \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \
     X(INVARIANT, "invariant", RWD_PARK, RWD_EXIT_DIFFERENT, "an invariant of the job does not hold")                              \
     X(INTERNAL, "internal", RWD_FATAL, RWD_EXIT_INTERNAL, "a bug in Rewind")

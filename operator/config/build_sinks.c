@@ -177,11 +177,18 @@ static bool check_sink(rwd_job_build *b, const rwd_node *node, const rwd_job_sin
     return check_output(b, place, name, sink->path, index);
 }
 
+static bool check_emit(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_sink *sink) {
+    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    if (sink->emit != RWD_EMIT_CLOSE || schema->window.kind != RWD_WINDOW_NONE) return true;
+    return rwd_build_fail(b, rwd_node_member(node, "emit")->place, "%s.emit: table %s has no windows that could close; give it a `window`, or take emit: commit", name,
+                          schema->name);
+}
+
 static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
     char name[RWD_KEY_PATH_MAX];
     (void)snprintf(name, sizeof name, "sinks[%zu]", index);
     rwd_job_sink *sink = &b->job->sinks[index];
-    return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && build_columns(b, node, name, sink) &&
+    return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && check_emit(b, node, name, sink) && build_columns(b, node, name, sink) &&
            check_sink(b, node, sink, index);
 }
 

@@ -13,6 +13,8 @@
 static const char deleted[] = "deleted";
 
 static bool check_row_name(rwd_job_build *b, rwd_place place, const char *name, const char *word) {
+    if (strcmp(word, RWD_WINDOW_START) == 0 || strcmp(word, RWD_WINDOW_END) == 0)
+        return rwd_build_fail(b, place, "%s: the name \"%s\" is taken: rows of tables with windows have it", name, word);
     if (strcmp(word, deleted) != 0) return true;
     return rwd_build_fail(b, place, "%s: the name \"%s\" is taken: it marks rows whose key vanished", name, deleted);
 }
@@ -125,8 +127,47 @@ static bool build_column(rwd_job_build *b, const rwd_node *node, const char *tab
     return true;
 }
 
+// ---- windows
+
+static bool has_time(rwd_job_build *b, const rwd_node *window, const char *name) {
+    if (b->job->event.time_field >= 0 || b->job->source.topic) return true;
+    return rwd_build_fail(b, window->place, "%s: windows need to know when an event happened; give event.time, for example time: {field: ts, format: epoch-ms}", name);
+}
+
+static bool check_window(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_window *window) {
+    if (window->advance > window->size)
+        return rwd_build_fail(b, rwd_node_member(node, "advance")->place, "%s.advance: is longer than the windows, so events between them would be in none", name);
+    if (rwd_window_overlap(window) > RWD_WINDOWS_PER_EVENT_MAX)
+        return rwd_build_fail(b, rwd_node_member(node, "advance")->place, "%s.advance: an event would be in %lld windows; at most %d are supported", name,
+                              (long long)rwd_window_overlap(window), RWD_WINDOWS_PER_EVENT_MAX);
+    if (window->retain < window->grace)
+        return rwd_build_fail(b, node->place, "%s.retain: is shorter than grace: a window would leave before it closes", name);
+    return true;
+}
+
+static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table *out) {
+    char path[RWD_KEY_PATH_MAX], name[RWD_KEY_PATH_MAX];
+    (void)snprintf(path, sizeof path, "tables.%s", table->key);
+    (void)snprintf(name, sizeof name, "tables.%s.window", table->key);
+    const rwd_node *node = rwd_node_member(table, "window");
+    if (!node) return true;
+    if (!rwd_build_fill(b, "tables.*", table, path, out) || !rwd_build_applies(b, "tables.*", table, path, out) || !has_time(b, node, name)) return false;
+    bool hops = out->window.hopping_us > 0;
+    if (hops && out->window.advance_us == 0)
+        return rwd_build_fail(b, node->place, "%s.advance is missing; for example %s: {hopping: 1h, advance: 5m}", name, name);
+    rwd_window window = {
+        .kind = hops ? RWD_WINDOW_HOPPING : RWD_WINDOW_TUMBLING, .size = hops ? out->window.hopping_us : out->window.tumbling_us,
+        .grace = out->window.grace_us, .retain = out->window.retain_us, .offset = out->window.offset_us,
+    };
+    window.advance = hops ? out->window.advance_us : window.size;
+    if (!check_window(b, node, name, &window)) return false;
+    out->key_fields[out->schema.part_count] = -1;
+    if (!rwd_schema_add_window(&out->schema, &window, b->err)) return rwd_place_error(b->err, b->file, node->place);
+    return true;
+}
+
 static bool build_table(rwd_job_build *b, const rwd_node *node, rwd_job_table *out) {
-    if (!build_key(b, node, out)) return false;
+    if (!build_key(b, node, out) || !build_window(b, node, out)) return false;
     for (const rwd_node *column = rwd_node_member(node, "aggregates")->first; column; column = column->next)
         if (!build_column(b, column, node->key, out)) return false;
     return true;

@@ -3,6 +3,7 @@
 //
 // One fact a line, texts quoted as in JSON, so that two jobs differ in a line that a person can read. What is not here (path of the
 // source, folders of outputs, memory, cadences) never changes a result.
+#include <inttypes.h>
 #include <string.h>
 
 #include "operator/base/fs.h"
@@ -37,6 +38,7 @@ static void put_source(const rwd_job *job, rwd_buf *out) {
 static void put_event(const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, "event");
     put_key(out, "event.max_size", job);
+    if (job->event.late != RWD_LATE_DEAD_LETTER) put_key(out, "event.late", job);
     if (job->event.time_field >= 0) {
         rwd_buf_append_str(out, " time=");
         quote(out, job->event.fields[job->event.time_field].name);
@@ -61,6 +63,10 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
     for (size_t i = 0; i < table->schema.part_count; i++) {
         if (i > 0) rwd_buf_append_char(out, ',');
         quote(out, table->schema.parts[i].name);
+    }
+    if (table->schema.window.kind != RWD_WINDOW_NONE) {
+        const rwd_window *w = &table->schema.window;
+        rwd_buf_appendf(out, " window=%" PRId64 "/%" PRId64 "+%" PRId64 " grace=%" PRId64 " retain=%" PRId64, w->size, w->advance, w->offset, w->grace, w->retain);
     }
     rwd_buf_append_char(out, '\n');
     for (size_t i = 0; i < table->schema.column_count; i++) {

@@ -53,7 +53,10 @@ typedef struct rwd_start {
 // What becomes of a record without a value.
 typedef enum rwd_tombstone { RWD_TOMBSTONE_IGNORE, RWD_TOMBSTONE_DEAD_LETTER } rwd_tombstone;
 
-typedef enum rwd_emit { RWD_EMIT_COMMIT, RWD_EMIT_UPDATE } rwd_emit;
+// What becomes of an event whose windows are closed.
+typedef enum rwd_late { RWD_LATE_DEAD_LETTER, RWD_LATE_DROP } rwd_late;
+
+typedef enum rwd_emit { RWD_EMIT_COMMIT, RWD_EMIT_UPDATE, RWD_EMIT_CLOSE } rwd_emit;
 
 typedef struct rwd_job_sink {
     uint16_t table;          // index into tables
@@ -65,11 +68,14 @@ typedef struct rwd_job_sink {
     size_t column_count;
 } rwd_job_sink;
 
-// What an aggregate column of a table reads: index into fields, or -1 (count()).
+// What the parts of a table's key, and its aggregate columns, read: index into fields, or -1 (count(); the start of the window).
 typedef struct rwd_job_table {
     rwd_schema schema;
     int16_t key_fields[RWD_KEY_PARTS_MAX];
     int16_t column_fields[RWD_COLUMNS_MAX];
+    struct {                 // as written; schema.window has what follows from it. 0: not given
+        int64_t tumbling_us, hopping_us, advance_us, grace_us, retain_us, offset_us;
+    } window;
 } rwd_job_table;
 
 // state.io, in the order of rwd_io_tier (checkpoints/io/io.h), which this room does not see.
@@ -98,6 +104,7 @@ typedef struct rwd_job {
     } kafka;
     struct {
         int16_t time_field;  // index into fields, or -1: no event time
+        rwd_late late;       // event.late
         int64_t ahead_us;    // event.time.ahead; 0: off (S2)
         uint64_t max_size;   // event.max_size: a larger record is a dead letter
         rwd_field *fields;   // declared ones, in the order of the file; plus one for event.time.field where that is not declared

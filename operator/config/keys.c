@@ -19,11 +19,13 @@
 #define JOB(member) MEMBER(rwd_job, member)
 #define FIELD(member) MEMBER(rwd_field, member)
 #define SINK(member) MEMBER(rwd_job_sink, member)
+#define TABLE(member) MEMBER(rwd_job_table, member)
 #define WORDS(list) .words = list, .word_count = sizeof list / sizeof *list
 
 #define FORMAT_WORD(id, name, doc) name,
 static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
-static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update"};
+static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
+static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
 static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
 static const char *const io_words[] = {
@@ -74,6 +76,22 @@ static bool fields_have_paths(const rwd_job *job, const void *base) {
 static bool field_is_time(const rwd_job *job, const void *base) {
     (void)job;
     return ((const rwd_field *)base)->type == RWD_TYPE_TIME;
+}
+
+static bool table_has_windows(const rwd_job *job, const void *base) {
+    (void)job;
+    const rwd_job_table *table = base;
+    return table->window.tumbling_us > 0 || table->window.hopping_us > 0;
+}
+
+static bool table_tumbles(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_job_table *)base)->window.tumbling_us > 0;
+}
+
+static bool table_hops(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_job_table *)base)->window.hopping_us > 0;
 }
 
 static bool time_field_is_hidden(const rwd_job *job, const void *base) {
@@ -167,6 +185,9 @@ static const rwd_key keys[] = {
      .applies = has_event_time, .example = "1h",
      .doc = "An event further than this ahead of its record's time (of a file: of the stream time) is a dead letter and does not move the stream time. "
             "0: any is accepted. Default with a Kafka source: 1h."},
+    {.path = "event.late", .kind = RWD_KEY_CHOICE, .fallback = "dead-letter", WORDS(late_words), JOB(event.late), .example = "drop",
+     .doc = "What becomes of an event that comes after all its windows of a table are closed. dead-letter: it goes there, and no table takes it. drop: it is counted, "
+            "and the tables whose windows are open take it."},
     {.path = "event.max_size", .kind = RWD_KEY_SIZE, .fallback = "1MiB", .min = 64, .max = GIB, JOB(event.max_size), .example = "64KiB",
      .doc = "A record larger than this is a dead letter."},
     {.path = "event.fields", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_FIELDS_MAX - 1,
@@ -190,6 +211,21 @@ static const rwd_key keys[] = {
     {.path = "tables.*.key", .kind = RWD_KEY_LIST, .required = true, .one = true, .min = 1, .max = RWD_KEY_PARTS_MAX,
      .example = "customer", .doc = "The field that names the row, or a list of several."},
     {.path = "tables.*.key[]", .kind = RWD_KEY_FIELD, .example = "customer", .doc = "A declared field."},
+    {.path = "tables.*.window", .kind = RWD_KEY_GROUP, .example = "{tumbling: 1h, grace: 5m, retain: 30d}",
+     .doc = "One row per key and window of event time. The key gets `window_start` as its last part."},
+    {.path = "tables.*.window.tumbling", .kind = RWD_KEY_DURATION, .required = true, .unless = "hopping", .excludes = "hopping", .min = MS, .max = 3650 * DAY,
+     .unit = US, TABLE(window.tumbling_us), .applies = table_tumbles, .example = "1h", .doc = "The length of windows that follow each other."},
+    {.path = "tables.*.window.hopping", .kind = RWD_KEY_DURATION, .required = true, .unless = "tumbling", .min = MS, .max = 3650 * DAY, .unit = US,
+     TABLE(window.hopping_us), .applies = table_hops, .example = "1h", .doc = "The length of windows that overlap."},
+    {.path = "tables.*.window.advance", .kind = RWD_KEY_DURATION, .min = MS, .max = 3650 * DAY, .unit = US, TABLE(window.advance_us), .applies = table_hops,
+     .only = "for windows that hop", .example = "5m", .doc = "Hopping: time from the start of one window to the next, at most its length."},
+    {.path = "tables.*.window.grace", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.grace_us),
+     .applies = table_has_windows, .example = "5m", .doc = "How long after its end, in stream time, a window still takes events. Then it closes."},
+    {.path = "tables.*.window.retain", .kind = RWD_KEY_DURATION, .fallback = "7d", .max = 3650 * DAY, .unit = US, TABLE(window.retain_us),
+     .applies = table_has_windows, .example = "30d",
+     .doc = "How long after its end, in stream time, a closed window stays in the state, where it can be read, exported and corrected."},
+    {.path = "tables.*.window.offset", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.offset_us),
+     .applies = table_has_windows, .example = "6h", .doc = "Windows begin this much after midnight (UTC) or after a multiple of their length since 1970."},
     {.path = "tables.*.aggregates", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_COLUMNS_MAX,
      .example = "{orders: count(), revenue: sum(amount)}", .doc = "What is kept for each key, by name."},
     {.path = "tables.*.aggregates.*", .kind = RWD_KEY_AGGREGATE, .example = "sum(amount)",
@@ -212,7 +248,7 @@ static const rwd_key keys[] = {
      .doc = "The aggregates to write, in this order, behind the key fields. Default: all."},
     {.path = "sinks[].fields[]", .kind = RWD_KEY_COLUMN, .example = "orders", .doc = "An aggregate of the table."},
     {.path = "sinks[].emit", .kind = RWD_KEY_CHOICE, .fallback = "commit", WORDS(emit_words), SINK(emit), .example = "update",
-     .doc = "commit: the newest row of each changed key, per commit. update: one row per event."},
+     .doc = "commit: the newest row of each changed key, per commit. update: one row per event. close: one row per window, when it closes."},
 
     {.path = "state", .kind = RWD_KEY_GROUP, .example = "{path: ./rewind-data, memory: 512MiB}", .doc = "What is kept between runs."},
     {.path = "state.path", .kind = RWD_KEY_PATH, .environment = true, .fallback = "./rewind-data", JOB(state.path),

@@ -59,7 +59,8 @@ static rwd_node *fields_node(rwd_arena *arena, const rwd_job *job) {
 static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_table *table) {
     const rwd_schema *schema = &table->schema;
     rwd_node *node = new_node(arena, RWD_NODE_MAP), *key = new_node(arena, RWD_NODE_LIST), *aggregates = new_node(arena, RWD_NODE_MAP);
-    for (size_t i = 0; i < schema->part_count; i++) rwd_node_append(key, new_scalar(arena, schema->parts[i].name, false));
+    bool windowed = schema->window.kind != RWD_WINDOW_NONE;
+    for (size_t i = 0; i + windowed < schema->part_count; i++) rwd_node_append(key, new_scalar(arena, schema->parts[i].name, false));
     if (key->count == 1) key = new_scalar(arena, schema->parts[0].name, false);
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
@@ -69,6 +70,7 @@ static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_
         free(call);
     }
     put(arena, node, "key", key);
+    put_members(arena, node, "tables.*", job, table);
     put(arena, node, "aggregates", aggregates);
     return node;
 }

@@ -37,6 +37,7 @@ static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
     int16_t longest = plan->key_fields[0];
     size_t size = 0;
     for (size_t i = 0; i < plan->schema->part_count; i++) {
+        if (plan->key_fields[i] < 0) continue;  // the window's start
         const rwd_value *value = &event->fields[plan->key_fields[i]];
         bool varies = plan->schema->parts[i].type == RWD_TYPE_STRING || plan->schema->parts[i].type == RWD_TYPE_BYTES;
         if (!varies || !value->present || value->s.size <= size) continue;
@@ -46,32 +47,85 @@ static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
     return longest;
 }
 
-static size_t reach(const rwd_step *self) { return ((const job_step *)self)->job->table_count; }
+static size_t reach(const rwd_step *self) {
+    const job_step *step = (const job_step *)self;
+    size_t sum = 0;
+    for (size_t t = 0; t < step->job->table_count; t++) {
+        const rwd_window *window = &step->job->tables[t].schema.window;
+        sum += window->kind == RWD_WINDOW_NONE ? 1 : (size_t)rwd_window_overlap(window);
+    }
+    return sum;
+}
+
+static bool admits(const rwd_step *self, const rwd_touch *touch, int64_t stream_time) {
+    const rwd_window *window = &((const job_step *)self)->job->tables[touch->table].schema.window;
+    return window->kind == RWD_WINDOW_NONE || !rwd_window_is_closed(window, touch->window, stream_time);
+}
+
+// One row of a table. False: the key is too long.
+static bool touch_one(const table_plan *plan, const rwd_value *parts, int64_t window, uint32_t event_index, rwd_touch *out, uint8_t *key) {
+    size_t size = rwd_key_encode(plan->schema, parts, key);
+    *out = (rwd_touch){
+        .hash = rwd_key_hash(plan->schema->number, rwd_slice_of(key, size)),
+        .key = key,
+        .key_size = (uint32_t)size,
+        .event = event_index,
+        .table = plan->schema->number,
+        .window = window,
+    };
+    return size > 0;
+}
+
+// One touch for each window that the event belongs to, the earliest first. `*out_count` and `*out_used` go on.
+static bool touch_windows(const table_plan *plan, rwd_value *parts, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count,
+                          uint8_t *keys, size_t *out_used) {
+    const rwd_window *window = &plan->schema->window;
+    int64_t last = rwd_window_last_start(window, event->time_us);
+    int64_t first = last - (window->size - 1 - (event->time_us - last)) / window->advance * window->advance;
+    rwd_value *start = &parts[plan->schema->part_count - 1];
+    start->present = true;
+    for (start->i = first; start->i <= last; start->i += window->advance) {
+        if (!touch_one(plan, parts, start->i, event_index, &touches[*out_count], keys + *out_used)) return false;
+        *out_used += touches[(*out_count)++].key_size;
+    }
+    return true;
+}
+
+// Window bounds are times, too, and times are those of the years 1 to 9999.
+static bool has_windows(const rwd_window *window, int64_t time) {
+    return time - RWD_TIME_MIN >= window->size && RWD_TIME_MAX - time >= window->size;
+}
+
+static bool windows_of_time(const job_step *step, const rwd_window *window, const rwd_event *event, rwd_fault *out_fault) {
+    if (event->time_us != RWD_TIME_NONE && has_windows(window, event->time_us)) return true;
+    bool none = event->time_us == RWD_TIME_NONE;
+    *out_fault = (rwd_fault){.code = none ? RWD_E_MISSING_FIELD : RWD_E_OUT_OF_RANGE, .field = step->job->event.time_field,
+                             .why = none ? "the record has no time" : "the window would begin or end outside the years 1 to 9999"};
+    return false;
+}
+
+static bool key_too_long(const table_plan *plan, const rwd_event *event, rwd_fault *out_fault) {
+    *out_fault = (rwd_fault){.code = RWD_E_TOO_LARGE, .field = longest_part(plan, event), .why = "the key is too long"};
+    return false;
+}
 
 static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault) {
     const job_step *step = (const job_step *)self;
-    size_t used = 0;
+    *out_count = *out_used = 0;
     for (size_t t = 0; t < step->job->table_count; t++) {
         const table_plan *plan = &step->tables[t];
+        bool windowed = plan->schema->window.kind != RWD_WINDOW_NONE;
         rwd_value parts[RWD_KEY_PARTS_MAX];
-        for (size_t i = 0; i < plan->schema->part_count; i++) parts[i] = event->fields[plan->key_fields[i]];
-        size_t size = rwd_key_encode(plan->schema, parts, keys + used);
-        if (size == 0) {
-            *out_fault = (rwd_fault){.code = RWD_E_TOO_LARGE, .field = longest_part(plan, event), .why = "the key is too long"};
-            return false;
+        for (size_t i = 0; i + windowed < plan->schema->part_count; i++) parts[i] = event->fields[plan->key_fields[i]];
+        if (windowed) {
+            if (!windows_of_time(step, &plan->schema->window, event, out_fault)) return false;
+            if (!touch_windows(plan, parts, event, event_index, touches, out_count, keys, out_used)) return key_too_long(plan, event, out_fault);
+            continue;
         }
-        touches[t] = (rwd_touch){
-            .hash = rwd_key_hash(plan->schema->number, rwd_slice_of(keys + used, size)),
-            .key = keys + used,
-            .key_size = (uint32_t)size,
-            .event = event_index,
-            .table = (uint16_t)t,
-        };
-        used += size;
+        if (!touch_one(plan, parts, RWD_TIME_NONE, event_index, &touches[*out_count], keys + *out_used)) return key_too_long(plan, event, out_fault);
+        *out_used += touches[(*out_count)++].key_size;
     }
-    *out_count = step->job->table_count;
-    *out_used = used;
     return true;
 }
 
@@ -101,7 +155,7 @@ static void step_free(rwd_step *self) {
     free(step);
 }
 
-static const rwd_step_ops job_step_ops = {.judge = judge, .reach = reach, .route = route, .apply = apply, .free = step_free};
+static const rwd_step_ops job_step_ops = {.judge = judge, .reach = reach, .route = route, .admits = admits, .apply = apply, .free = step_free};
 
 rwd_step *rwd_step_new(const rwd_job *job) {
     assert(job->table_count <= RWD_TABLES_MAX);

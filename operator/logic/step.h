@@ -5,6 +5,7 @@
 //
 //   judge    is the event acceptable at this stream time (S2)?
 //   route    which keys does it touch?
+//   admits   does a touch still count at this stream time (S4)?
 //   apply    what becomes of the row of one touch
 //
 // Implementations: the job's tables (rwd_step_new) and functions given by a test.
@@ -20,6 +21,7 @@ typedef struct rwd_step rwd_step;
 
 // What an event makes of a row.
 typedef enum rwd_change {
+    RWD_CHANGE_NONE,    // nothing
     RWD_CHANGE_WRITE,   // the new row takes the old one's place
     RWD_CHANGE_DELETE,  // the key vanishes
     RWD_CHANGE_FAULT,   // the event is at fault
@@ -31,9 +33,11 @@ typedef struct rwd_step_ops {
     // How many rows one event touches at most. Constant.
     size_t (*reach)(const rwd_step *self);
     // Writes the event's touches (room for `reach`), keys encoded into `keys` (room for `reach` times RWD_KEY_BYTES_MAX), `out_used` bytes of it.
-    // False: `out_fault` (TOO_LARGE).
+    // False: `out_fault` (TOO_LARGE; MISSING_FIELD: a table has windows, and the event has no time).
     bool (*route)(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault);
+    // False: the touch's window is closed.
+    bool (*admits)(const rwd_step *self, const rwd_touch *touch, int64_t stream_time);
     // WRITE: the new row of one touch, from the old one (NULL: the key is new), is in `new_row` (room for the schema's rwd_schema_row_max), `out_size`
     // bytes of it. FAULT: `out_fault` (OVERFLOW).
     rwd_change (*apply)(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,

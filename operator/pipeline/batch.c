@@ -21,6 +21,7 @@ void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) 
     }
     *group = (rwd_group){
         .events = rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_group_event)),
+        .most = RWD_GROUP_MAX,
         .reach = reach,
         .touches = rwd_calloc(RWD_GROUP_MAX * reach, sizeof(rwd_touch)),
         .keys = rwd_malloc(RWD_GROUP_KEYS + reach * RWD_KEY_BYTES_MAX),
@@ -45,7 +46,7 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
     rwd_group *group = &op->group;
     group->event_count = group->record_count = group->touch_count = group->keys_used = 0;
     rwd_decoder_begin(op->decoder, RWD_GROUP_MAX);
-    while (group->record_count < count && group->event_count < RWD_GROUP_MAX && group->keys_used <= RWD_GROUP_KEYS) {
+    while (group->record_count < count && group->event_count < group->most && group->keys_used <= RWD_GROUP_KEYS) {
         const rwd_record *record = &records[group->record_count++];
         uint32_t index = (uint32_t)group->event_count++;
         rwd_group_event *at = &group->events[index];
@@ -105,12 +106,34 @@ static int64_t time_of(const rwd_group_event *at) {
     return at->event.record->time_us != RWD_TIME_NONE ? at->event.record->time_us : at->event.time_us;
 }
 
+// Marks the touches of windows that are closed already. LATE: in some table all of them are, and such an event goes to the dead letters whole; or, where
+// late events are dropped, there is nothing left of it.
+static rwd_code admit(rwd_operator *op, const rwd_group_event *at) {
+    rwd_group *group = &op->group;
+    const rwd_touch *touches = group->touches + at->first_touch;
+    bool drop = op->job->event.late == RWD_LATE_DROP, any = at->touch_count == 0, late = false;
+    for (uint32_t i = 0; i < at->touch_count;) {
+        uint16_t table = touches[i].table;
+        bool open = false;
+        for (; i < at->touch_count && touches[i].table == table; i++) {
+            bool admitted = op->step->ops->admits(op->step, &touches[i], op->position.stream_time);
+            group->row[i].change = admitted ? RWD_CHANGE_WRITE : RWD_CHANGE_NONE;
+            open |= admitted;
+        }
+        any |= open;
+        late |= !open;
+        if (!open) op->late[table]++;
+    }
+    return late && (!drop || !any) ? RWD_E_LATE : RWD_E_NONE;
+}
+
 // What the event makes of each row that it touches. Nothing changes yet.
 static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
     rwd_group *group = &op->group;
     const rwd_touch *touches = group->touches + at->first_touch;
     uint32_t used = 0;
     for (uint32_t i = 0; i < at->touch_count; i++) {
+        if (group->row[i].change == RWD_CHANGE_NONE) continue;
         uint32_t old_size = 0;
         const uint8_t *old = rwd_tables_row(op->tables, &touches[i], &old_size);
         rwd_group_row *row = &group->row[i];
@@ -132,6 +155,7 @@ static void put_updates(rwd_operator *op, const rwd_group_event *at) {
         for (uint32_t i = 0; i < at->touch_count; i++) {
             if (op->job->sinks[sink].table != touches[i].table) continue;
             const rwd_group_row *row = &group->row[i];
+            if (row->change == RWD_CHANGE_NONE) continue;
             bool gone = row->change == RWD_CHANGE_DELETE;
             op->sink->ops->put_row(op->sink, sink, rwd_slice_of(touches[i].key, touches[i].key_size), gone ? NULL : group->rows + row->at,
                                    gone ? 0 : row->size, at->event.record->offset);
@@ -139,21 +163,30 @@ static void put_updates(rwd_operator *op, const rwd_group_event *at) {
     }
 }
 
+static void change_rows(rwd_operator *op, const rwd_group_event *at) {
+    const rwd_group *group = &op->group;
+    const rwd_touch *touches = group->touches + at->first_touch;
+    for (uint32_t i = 0; i < at->touch_count; i++) {
+        const rwd_group_row *row = &group->row[i];
+        uint32_t size;
+        bool windowed = op->timers && op->job->tables[touches[i].table].schema.window.kind != RWD_WINDOW_NONE;
+        if (row->change == RWD_CHANGE_NONE) continue;
+        if (windowed && row->change == RWD_CHANGE_WRITE && !rwd_tables_row(op->tables, &touches[i], &size)) rwd_window_begins(op, &touches[i]);
+        if (row->change == RWD_CHANGE_DELETE) rwd_tables_delete(op->tables, &touches[i]);
+        else rwd_tables_write(op->tables, &touches[i], group->rows + row->at, row->size);
+    }
+}
+
 // All rows of one event change, or none.
 static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
-    rwd_group *group = &op->group;
     rwd_code code = op->step->ops->judge(op->step, &at->event, op->position.stream_time);
+    if (code == RWD_E_NONE) code = admit(op, at);
     if (code != RWD_E_NONE) {
         at->fault = (rwd_fault){.code = code, .field = op->job->event.time_field};
         return false;
     }
     if (!compute_rows(op, at)) return false;
-    const rwd_touch *touches = group->touches + at->first_touch;
-    for (uint32_t i = 0; i < at->touch_count; i++) {
-        const rwd_group_row *row = &group->row[i];
-        if (row->change == RWD_CHANGE_DELETE) rwd_tables_delete(op->tables, &touches[i]);
-        else rwd_tables_write(op->tables, &touches[i], group->rows + row->at, row->size);
-    }
+    change_rows(op, at);
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
     if (live) put_updates(op, at);
     return true;
@@ -163,30 +196,68 @@ static void pass_record(rwd_operator *op, const rwd_record *record) {
     op->position.counts.read++;
     op->position.input_count++;
     op->position.input_hash = rwd_hash128_add(op->position.input_hash, record->hash);
+    op->position.closings = 0;
     op->position.next_offset = record->offset + 1;  // L6: X is the last delivered record's offset + 1
     op->last_record = record;
 }
 
-// Pass 3, in order of offsets. `out_done`: records.
-static bool apply_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *err) {
+// A dead letter, or where late events are dropped, nothing but a count.
+static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rwd_error *err) {
+    if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
+    if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
+    // C9: what lies below C was sent before and is not sent again.
+    if (live && !put_dead_letter(op, at->event.record, &at->fault, err)) return false;
+    op->position.counts.dead++;
+    return true;
+}
+
+// Pass 3, in order of offsets, from the event `*at_event` on; it ends early behind a record that makes windows due. `out_done`: records.
+static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *out_done, rwd_error *err) {
     rwd_group *group = &op->group;
-    for (size_t i = 0; i < group->event_count; i++) {
-        rwd_group_event *at = &group->events[i];
+    while (*at_event < group->event_count) {
+        rwd_group_event *at = &group->events[*at_event];
         const rwd_record *record = at->event.record;
         assert(record->offset >= op->position.next_offset && "offsets rise");
         if (at->fault.code == RWD_E_NONE && apply_event(op, at, live)) {
             op->position.counts.applied++;
             op->record_time_us = time_of(at);
-        } else {
-            // C9: what lies below C was sent before and is not sent again.
-            if (live && !put_dead_letter(op, record, &at->fault, err)) return false;
-            op->position.counts.dead++;
+        } else if (!set_aside(op, at, live, err)) {
+            return false;
         }
         op->at_boundary = false;
+        ++*at_event;
         if (!at->ends_record) continue;
         pass_record(op, record);
-        (*out_done)++;
+        ++*out_done;
+        if (rwd_windows_due(op)) return true;
     }
+    return true;
+}
+
+// Brings the rows of the events from `at_event` on into memory.
+static bool resolve_group(rwd_operator *op, size_t at_event, bool live, rwd_error *err) {
+    rwd_group *group = &op->group;
+    size_t first = group->events[at_event].first_touch;
+    for (;;) {
+        rwd_resolve resolved = rwd_tables_resolve(op->tables, group->touches + first, group->touch_count - first, err);
+        if (resolved == RWD_RESOLVED) return true;
+        if (resolved == RWD_RESOLVE_FAILED) return false;
+        if (!rwd_relieve(op, live, err)) return false;  // K2: the table is as it was; this is a record boundary
+    }
+}
+
+// All of a decoded group, with the windows that close between its records.
+static bool run_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *err) {
+    rwd_group *group = &op->group;
+    bool interrupted = false;
+    for (size_t at = 0; at < group->event_count;) {
+        if (!resolve_group(op, at, live, err) || !apply_group(op, live, &at, out_done, err)) return false;
+        if (!rwd_windows_due(op)) continue;
+        interrupted |= at < group->event_count;
+        if (!rwd_close_windows(op, live, err)) return false;
+    }
+    if (interrupted && group->most > RWD_GROUP_MIN) group->most /= 2;
+    else if (!interrupted && group->most < RWD_GROUP_MAX) group->most *= 2;
     return true;
 }
 
@@ -199,13 +270,7 @@ bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count
         while (most > 0 && records[*out_done + most - 1].offset >= until) most--;
         if (most == 0) return true;
         decode_group(op, records + *out_done, most);
-        for (;;) {
-            rwd_resolve resolved = rwd_tables_resolve(op->tables, op->group.touches, op->group.touch_count, err);
-            if (resolved == RWD_RESOLVED) break;
-            if (resolved == RWD_RESOLVE_FAILED) return false;
-            if (!rwd_relieve(op, live, err)) return false;  // K2: the table is as it was; this is a record boundary
-        }
-        if (!apply_group(op, live, out_done, err)) return false;
+        if (!run_group(op, live, out_done, err)) return false;
     }
     return true;
 }

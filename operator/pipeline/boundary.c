@@ -18,6 +18,7 @@
 void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
     *out = (rwd_commit){
         .next_offset = op->position.next_offset,
+        .closings = op->position.closings,
         .source = op->source_hash,
         .repository = rwd_repo_id(op->repo),
         .owner = op->owner,
@@ -33,7 +34,7 @@ void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
 static bool publishes(const rwd_job_sink *sink, uint16_t table) { return sink->table == table && sink->emit == RWD_EMIT_COMMIT; }
 
 // Several sinks may want one table: its changes are taken once and put into each.
-static void put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
     rwd_operator *op = context;
     for (size_t s = 0; s < op->job->sink_count; s++)
         if (publishes(&op->job->sinks[s], table)) op->sink->ops->put_row(op->sink, s, key, row, row_size, op->position.next_offset - 1);
@@ -44,19 +45,21 @@ static void put_changes(rwd_operator *op) {
     for (size_t t = 0; t < op->job->table_count; t++) {
         bool wanted = false;
         for (size_t s = 0; s < op->job->sink_count; s++) wanted |= publishes(&op->job->sinks[s], (uint16_t)t);
-        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, put_change, op);
+        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, rwd_put_change, op);
     }
 }
 
 static void committed(rwd_operator *op, const rwd_commit *commit) {
     op->frontier = commit->next_offset;
+    op->frontier_closings = commit->closings;
     op->committing = -1;
     op->commit_started = true;
     op->knows_c = true;
     op->known_c = commit->next_offset;
+    op->known_closings = commit->closings;
     op->known_owner = commit->owner;
     RWD_CRASH_POINT(commit_known);
-    if (op->freeze_waits && op->freeze_at == commit->next_offset) {
+    if (op->freeze_waits && op->freeze_at == commit->next_offset && op->freeze_closings == commit->closings) {
         op->freeze_waits = false;
         rwd_checkpointer_committed(op->checkpointer);  // K1
     }
@@ -116,6 +119,11 @@ bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
 
 // ---------------------------------------------------------------------------------------------- checkpoints
 
+// Nothing has changed since the newest checkpoint.
+static bool checkpoint_is_here(const rwd_operator *op) {
+    return op->checkpoint_at == op->position.next_offset && op->checkpoint_closings == op->position.closings;
+}
+
 static bool room_for_checkpoint(rwd_operator *op) {
     rwd_tables_stats stats;
     rwd_tables_get_stats(op->tables, &stats);
@@ -158,6 +166,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
     rwd_tables_get_stats(op->tables, &stats);
     rwd_facts facts = {
         .next_offset = op->position.next_offset,
+        .closings = op->position.closings,
         .frontier = committed_already ? op->frontier : op->position.next_offset,
         .cursor = rwd_buf_slice(&op->cursor),
         .source_identity = rwd_buf_slice(&op->source_identity),
@@ -173,6 +182,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
         .reason = reason,
     };
     op->freeze_at = facts.next_offset;
+    op->freeze_closings = facts.closings;
     op->freeze_waits = !committed_already;
     op->freeze_reason = reason;
     op->checkpoint_started_ns = rwd_clock_ns(op->clock);
@@ -198,6 +208,7 @@ static bool poll_checkpoint(rwd_operator *op, rwd_error *err) {
         RWD_CRASH_POINT(checkpoint_thawed);
         op->freeze_at = -1;
         op->checkpoint_at = result.next_offset;
+        op->checkpoint_closings = op->freeze_closings;
         memcpy(op->checkpoint_id, result.id, sizeof(op->checkpoint_id));
         op->status.checkpoints++;
         op->status.digest = result.digest;
@@ -294,7 +305,7 @@ bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
                               op->job->delivery.offset_multiple);
     }
     if (live && !rwd_end_transaction(op, true, err)) return false;
-    if (op->checkpoint_at == op->position.next_offset) {
+    if (checkpoint_is_here(op)) {
         rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys of one batch");
         return rwd_error_next(err, "raise state.memory (now %" PRIu64 " bytes)", op->job->state.memory);
     }
@@ -321,8 +332,8 @@ static bool commit_due(rwd_operator *op, int64_t now) {
 static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     if (op->freeze_at >= 0) return NULL;
     if (rwd_checkpoint_requested(op)) return "request";
-    if (op->checkpoint_at == op->position.next_offset) return NULL;
-    if (rwd_tables_pressed(op->tables)) return "memory";
+    if (checkpoint_is_here(op)) return NULL;
+    if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers))) return "memory";
     return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
 
@@ -369,7 +380,7 @@ bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err) {
         return rwd_drive_checkpoint(op, err) && rwd_drive_commit(op, err);
     }
     if (!rwd_end_transaction(op, true, err) || !rwd_drive_checkpoint(op, err) || !rwd_drive_commit(op, err)) return false;
-    if (op->checkpoint_at != op->position.next_offset) {
+    if (!checkpoint_is_here(op)) {
         if (!room_for_checkpoint(op)) {
             rwd_fail(err, RWD_E_DISK_FULL, "output is committed up to offset %" PRId64 ", but there is no room for the last checkpoint", op->frontier);
             rwd_error_at(err, "%s", op->data);

@@ -152,6 +152,8 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
     for (size_t i = 0; i < s->table_count; i++) {
         snprintf(s->tables[i].name, sizeof(s->tables[i].name), "%s", op->schemas[i].name);
         s->tables[i].keys = rwd_tables_keys(op->tables, (uint16_t)i);
+        s->tables[i].windowed = op->schemas[i].window.kind != RWD_WINDOW_NONE;
+        s->tables[i].late = op->late[i];
     }
     s->memory_total = op->budget.total;
     s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);

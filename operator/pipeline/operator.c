@@ -58,7 +58,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     op->hooks = *hooks;
     op->job = options->job;
     op->clock = options->clock;
-    op->frontier = op->committing = op->freeze_at = op->checkpoint_at = -1;
+    op->frontier = op->committing = op->freeze_at = op->checkpoint_at = op->hold_offset = -1;
     op->status.stream_time = RWD_TIME_NONE;
     op->status.checkpoint_offset = -1;
     rwd_control_init(op);
@@ -77,6 +77,11 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     if (getrandom(&op->owner, sizeof(op->owner), 0) != (ssize_t)sizeof(op->owner)) op->owner = (uint64_t)rwd_clock_wall_us(op->clock);
     op->step = rwd_step_new(op->job);
     rwd_group_init(&op->group, op->job, op->step);
+    for (size_t i = 0; i < op->job->table_count && !op->due; i++) {
+        if (op->job->tables[i].schema.window.kind == RWD_WINDOW_NONE) continue;
+        op->due = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due));
+        op->due_touches = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due_touches));
+    }
 
     rwd_status *s = &op->status;
     snprintf(s->job, sizeof(s->job), "%s", op->job->name);
@@ -100,6 +105,8 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_buf_deinit(&op->source_identity);
     rwd_buf_deinit(&op->cursor);
     rwd_group_deinit(&op->group);
+    free(op->due);
+    free(op->due_touches);
     rwd_repo_close(op->repo);
     rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
@@ -222,16 +229,34 @@ static bool open_sink(rwd_operator *op, rwd_error *err) {
     return rwd_open_sink(op->job, op->io, op->clock, &op->budget, &op->sink, err);
 }
 
+// A checkpoint is made of these. Returns how many.
+static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICIPANTS_MAX]) {
+    size_t count = 0;
+    out[count++] = rwd_tables_participant(op->tables);
+    if (op->timers) out[count++] = rwd_timers_participant(op->timers);
+    return count;
+}
+
 static bool open_session(rwd_operator *op, rwd_error *err) {
     if (!op->source && !open_source(op, err)) return false;
     snprintf(op->live, sizeof(op->live), "%.3900s/%u", rwd_repo_live(op->repo), ++op->session);
     if (!rwd_io_mkdir(op->io, op->live, err)) return false;
     if (!open_sink(op, err)) return false;
     if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
-    rwd_participant *participants[] = {rwd_tables_participant(op->tables)};
+    if (op->due) op->timers = rwd_timers_new(&op->budget);
+    rwd_participant *participants[RWD_PARTICIPANTS_MAX];
+    size_t count = participants_of(op, participants);
     rwd_io *io = NULL;
     if (!rwd_io_clone(op->io, &io, err)) return false;
-    return rwd_checkpointer_new(op->repo, participants, 1, io, op->clock, &op->checkpointer, err);
+    return rwd_checkpointer_new(op->repo, participants, count, io, op->clock, &op->checkpointer, err);
+}
+
+bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err) {
+    rwd_participant *participants[RWD_PARTICIPANTS_MAX];
+    size_t count = participants_of(op, participants);
+    for (size_t i = 0; i < count; i++)
+        if (!participants[i]->ops->open(participants[i], checkpoint_dir, op->live, err)) return false;
+    return true;
 }
 
 static void close_session(rwd_operator *op) {
@@ -247,11 +272,13 @@ static void close_session(rwd_operator *op) {
         participant->ops->discard(participant);
         rwd_tables_free(op->tables);
     }
+    rwd_timers_free(op->timers);
+    op->timers = NULL;
     op->keeper = NULL;
     op->checkpointer = NULL;
     op->tables = NULL;
     op->sink = NULL;
-    op->committing = op->freeze_at = -1;
+    op->committing = op->freeze_at = op->hold_offset = -1;
     op->freeze_waits = op->warm = op->commit_started = false;
     op->at_boundary = true;
     rwd_error ignored;
@@ -328,6 +355,7 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     *out_input_ended = false;
     while (!atomic_load_explicit(&op->stop, memory_order_relaxed)) {
         rwd_serve_requests(op);
+        if (rwd_windows_due(op) && !rwd_close_windows(op, true, err)) return false;  // a restart in the midst of it
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
         rwd_batch batch;
         bool busy = op->freeze_at >= 0 || op->committing >= 0 || !op->at_boundary || !op->warm;

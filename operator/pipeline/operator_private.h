@@ -3,6 +3,7 @@
 //   operator.c   life: new, open, run, park, free; sessions and their repetition after a rollback
 //   recovery.c   C4: from the lock to live; genesis (C2)
 //   batch.c      the per-event path: decode, route, resolve, apply
+//   windows.c    what stream time makes due: windows close and leave
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   control.c    requests from other threads, the published status
 //
@@ -23,11 +24,17 @@
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
 #include "state/tables.h"
+#include "state/timers.h"
 
 // Events that are decoded, resolved and applied together: enough to hide memory latency, few enough to stay in the L2 cache.
 #define RWD_GROUP_MAX 256
 // Encoded keys of one group; a group ends early when the room for one more event is not left.
 #define RWD_GROUP_KEYS (256u << 10)
+// A group that was interrupted by windows that closed is followed by a smaller one, down to this.
+#define RWD_GROUP_MIN 16
+// Windows that are closed between two looks at what else is due (S4: bounded portions).
+#define RWD_CLOSE_PORTION 256
+#define RWD_CLOSE_BOUNDARY 1024
 // Slots swept per batch while a freeze is open: bounds the pause (K1).
 #define RWD_SWEEP_SLOTS 4096
 // Rows put into the hot table per batch while it is warming up.
@@ -51,6 +58,7 @@ typedef struct rwd_operator_hooks {
 // Where the input stands: all that a boundary must know about the records below it.
 typedef struct rwd_position {
     int64_t next_offset;     // X
+    uint64_t closings;       // C7: windows closed since the last record below X
     int64_t stream_time;     // highest accepted event time
     rwd_counts counts;
     uint64_t input_count;    // E4
@@ -66,6 +74,8 @@ typedef struct rwd_group_event {
     bool ends_record;        // the last one of its record: the position moves behind it
 } rwd_group_event;
 
+#define RWD_PARTICIPANTS_MAX 4
+
 // What one event makes of the rows that it touches, until all of them are known to be good.
 typedef struct rwd_group_row {
     rwd_change change;
@@ -76,6 +86,7 @@ typedef struct rwd_group {
     rwd_group_event *events;  // RWD_GROUP_MAX
     size_t event_count;
     size_t record_count;     // records that they come from
+    size_t most;             // events of the next group, at most: fewer where windows often close between them
     size_t reach;            // touches of one event, at most
     rwd_touch *touches;      // RWD_GROUP_MAX * reach
     size_t touch_count;
@@ -133,17 +144,24 @@ struct rwd_operator {
     char live[4096];
     rwd_sink *sink;
     rwd_tables *tables;
+    rwd_timers *timers;       // of windows; NULL: no table has any
+    rwd_timer *due;           // RWD_CLOSE_PORTION of them
+    rwd_touch *due_touches;
     rwd_checkpointer *checkpointer;
     rwd_keeper *keeper;
     bool warm;                // the hot table holds what it can
 
     rwd_position position;    // behind the last applied record
     int64_t frontier;         // C: known to be committed
+    uint64_t frontier_closings;
+    int64_t hold_offset;      // during replay: at this position no more windows are closed than
+    uint64_t hold_closings;   // these (C7); -1: no such bound
     int64_t committing;       // X of the running commit, or -1
     bool at_boundary;         // the open transaction is empty: position is C or committing
     int64_t commit_boundary;  // with commit_at: the next multiple
     bool knows_c;             // this process has read or made a C: the two below say which (C6)
     int64_t known_c;
+    uint64_t known_closings;
     uint64_t known_owner;
     int64_t record_time_us;   // of the last applied record: its own, or where it has none, its event's (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
@@ -152,9 +170,11 @@ struct rwd_operator {
 
     // Checkpoints of this session.
     int64_t freeze_at;        // X of the running checkpoint, or -1
+    uint64_t freeze_closings;
     bool freeze_waits;        // its commit is not known yet (K1)
     const char *freeze_reason;
     int64_t checkpoint_at;    // X of the newest known one, or -1
+    uint64_t checkpoint_closings;
     char checkpoint_id[RWD_CHECKPOINT_ID];
     int64_t checkpoint_started_ns, commit_started_ns;
     int64_t disk_warned_ns;
@@ -173,6 +193,7 @@ struct rwd_operator {
     int64_t rate_ns;          // for the rate: when and how many
     uint64_t rate_read;
     uint64_t replay_base;     // counts.read when this start went live
+    uint64_t late[RWD_TABLES_MAX];  // events for which all windows of a table were closed, since this start
 };
 
 // As rwd_operator_new, with other rooms. For tests.
@@ -180,6 +201,8 @@ RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const r
 
 // operator.c. Makes the decoder from the columns that the source has.
 RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
+// All that a checkpoint is made of, from its folder (NULL: empty).
+RWD_MUST bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err);
 
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
@@ -194,7 +217,19 @@ void rwd_group_deinit(rwd_group *group);
 // record.
 RWD_MUST bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err);
 
+// windows.c
+// Windows are to be closed, or to leave, before the next record.
+static inline bool rwd_windows_due(const rwd_operator *op) {
+    return op->timers && rwd_timers_next(op->timers) <= op->position.stream_time;
+}
+// Closes what is due, in portions with boundaries between them; `live`: closed windows are published. Precondition: a record boundary.
+RWD_MUST bool rwd_close_windows(rwd_operator *op, bool live, rwd_error *err);
+// A windowed table got a new row.
+void rwd_window_begins(rwd_operator *op, const rwd_touch *touch);
+
 // boundary.c
+// A row of an emit: commit table, into the open transaction.
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size);
 // Ends the batch in hand; the cursor behind its last applied record is kept, so that a freeze may come later.
 RWD_MUST bool rwd_release_batch(rwd_operator *op, rwd_error *err);
 // Ends the open transaction here, if it has anything and the sink is ready; `must` waits for the sink. Precondition: a record boundary.

@@ -56,7 +56,7 @@ static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
 // C6: another process has moved C since this one knew it: whoever that is goes on, and is not fenced by us.
 static bool refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
     if (!op->knows_c || commit->owner == op->owner) return true;
-    if (commit->owner == op->known_owner && commit->next_offset == op->known_c) return true;
+    if (commit->owner == op->known_owner && commit->next_offset == op->known_c && commit->closings == op->known_closings) return true;
     (void)rwd_fail(err, RWD_E_FENCED, "offset %" PRId64 " was committed by another process (term %" PRIu64 ") after this one", commit->next_offset, commit->term);
     (void)rwd_error_at(err, "%s", op->data);
     return rwd_error_next(err, "let one process run for each partition");
@@ -102,7 +102,7 @@ static bool save_lineage(rwd_operator *op, rwd_error *err) {
 
 static void start_at(rwd_operator *op, const rwd_facts *facts) {
     op->position = (rwd_position){
-        .next_offset = facts->next_offset, .stream_time = facts->stream_time, .counts = facts->counts, .input_count = facts->input_count,
+        .next_offset = facts->next_offset, .closings = facts->closings, .stream_time = facts->stream_time, .counts = facts->counts, .input_count = facts->input_count,
         .input_hash = facts->input_hash,
     };
     op->last_record = NULL;
@@ -131,7 +131,7 @@ static bool genesis(rwd_operator *op, rwd_error *err) {
     if (!op->source->ops->assign(op->source, low, rwd_slice_of(NULL, 0), err)) return false;
     start_at(op, &(rwd_facts){.next_offset = low, .stream_time = RWD_TIME_NONE});
     op->frontier = low;
-    if (!rwd_tables_participant(op->tables)->ops->open(rwd_tables_participant(op->tables), NULL, op->live, err)) return false;
+    if (!rwd_open_participants(op, NULL, err)) return false;
     if (!save_lineage(op, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
     RWD_CRASH_POINT(genesis_checkpoint);
     return commit_genesis(op, err);
@@ -220,8 +220,7 @@ static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *
         if (err->code == RWD_E_NOT_FOUND) err->decision = RWD_RETRY;  // it took this one: choose again
         return false;
     }
-    rwd_participant *tables = rwd_tables_participant(op->tables);
-    bool opened = tables->ops->open(tables, dir, op->live, err);
+    bool opened = rwd_open_participants(op, dir, err);
     rwd_read_lock_release(&lock);
     if (!opened) return false;
     op->status.recovery_open_ns = rwd_clock_ns(op->clock) - began;
@@ -234,7 +233,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     rwd_checkpoint base;
     unsigned skipped = 0;
     int64_t began = rwd_clock_ns(op->clock);
-    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, op->options.restore_to, &base, &skipped, err)) return false;
+    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, commit->closings, op->options.restore_to, &base, &skipped, err)) return false;
     op->status.recovery_verify_ns = rwd_clock_ns(op->clock) - began;
     op->status.quarantined += skipped;
     rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,
@@ -245,7 +244,11 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     if (ok) {
         start_at(op, &base.facts);
         op->frontier = commit->next_offset;
+        op->frontier_closings = commit->closings;
         op->checkpoint_at = from;
+        op->checkpoint_closings = base.facts.closings;
+        op->hold_offset = commit->next_offset;
+        op->hold_closings = commit->closings;
         op->status.digest = base.digest;
         op->status.checkpoint_us = base.created_us;
         memcpy(op->checkpoint_id, base.id, sizeof(op->checkpoint_id));
@@ -254,6 +257,8 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
             ok = false;
             if (set_aside_replayed(op, &base) && !op->options.restore_to) err->decision = RWD_ROLLBACK;
         }
+        ok = ok && rwd_close_windows(op, false, err);  // C7: those that were closed behind the last record below C
+        op->hold_offset = -1;
     }
     rwd_checkpoint_deinit(&base);
     return ok;
@@ -264,7 +269,7 @@ static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error 
     if (!check_logic(op, newest->facts.lineage, err)) return false;
     // The mark precedes the first record, so checkpoints above S without it were made by a job that had no outputs: the newest one's X is the truth.
     rwd_commit pinned = {
-        .next_offset = newest->facts.next_offset, .input_count = newest->facts.input_count, .input_hash = newest->facts.input_hash,
+        .next_offset = newest->facts.next_offset, .closings = newest->facts.closings, .input_count = newest->facts.input_count, .input_hash = newest->facts.input_hash,
     };
     return recover_to(op, &pinned, true, err) && commit_genesis(op, err);
 }
@@ -282,7 +287,7 @@ static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool fo
         // C1: no outputs: the newest checkpoint's X is the truth. Its manifest is enough; its files may be bad.
         ok = check_logic(op, newest.facts.lineage, err);
         rwd_commit truth = {
-            .next_offset = newest.facts.next_offset, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
+            .next_offset = newest.facts.next_offset, .closings = newest.facts.closings, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
         };
         ok = ok && recover_to(op, &truth, true, err);
     }
@@ -304,7 +309,7 @@ static bool refuse_moved_back(rwd_operator *op, const rwd_commit *commit, rwd_er
     for (size_t i = 0; i < list.count; i++) {
         const rwd_checkpoint *c = &list.items[i];
         if (!serves(op, c)) continue;
-        const rwd_checkpoint **side = c->facts.next_offset > commit->next_offset ? &above : &below;
+        const rwd_checkpoint **side = rwd_facts_above(&c->facts, commit->next_offset, commit->closings) ? &above : &below;
         if (!*side || c->facts.next_offset > (*side)->facts.next_offset) *side = c;
     }
     if (above) {
@@ -325,7 +330,7 @@ bool rwd_set_aside_above(rwd_operator *op, rwd_error *err) {
     char *why = rwd_strf("it is above the committed offset %" PRId64 ", from which restore went on", op->frontier);
     bool ok = true;
     for (size_t i = 0; i < list.count && ok; i++)
-        if (serves(op, &list.items[i]) && list.items[i].facts.next_offset > op->frontier) ok = rwd_repo_quarantine(op->repo, list.items[i].id, why, err);
+        if (serves(op, &list.items[i]) && rwd_facts_above(&list.items[i].facts, op->frontier, op->frontier_closings)) ok = rwd_repo_quarantine(op->repo, list.items[i].id, why, err);
     free(why);
     rwd_checkpoint_list_deinit(&list);
     return ok;
@@ -373,6 +378,7 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
     if (found) {
         op->knows_c = true;
         op->known_c = commit.next_offset;
+        op->known_closings = commit.closings;
         op->known_owner = commit.owner;
     }
     bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);

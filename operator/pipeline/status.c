@@ -94,6 +94,15 @@ static void append_words(rwd_buf *out, const rwd_status *status) {
         append_label(out, status->tables[i].name);
         rwd_buf_appendf(out, "\"} %" PRIu64 "\n", status->tables[i].keys);
     }
+    bool begun = false;
+    for (size_t i = 0; i < status->table_count; i++) {
+        if (!status->tables[i].windowed) continue;
+        if (!begun) append_family(out, "table_late", "gauge", "", "Events that came after all their windows were closed, by table, since this start");
+        begun = true;
+        rwd_buf_append_str(out, "rewind_table_late{table=\"");
+        append_label(out, status->tables[i].name);
+        rwd_buf_appendf(out, "\"} %" PRIu64 "\n", status->tables[i].late);
+    }
     append_family(out, "start_time_seconds", "gauge", "seconds", "When this process started");
     rwd_buf_append_str(out, "rewind_start_time_seconds ");
     append_number(out, number_of_signed(status->started_us), 1e6);
@@ -167,6 +176,10 @@ static void put_state(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "keys", status->keys);
     rwd_json_put_object(json, "tables");
     for (size_t i = 0; i < status->table_count; i++) rwd_json_put_uint(json, status->tables[i].name, status->tables[i].keys);
+    rwd_json_object_end(json);
+    rwd_json_put_object(json, "late");
+    for (size_t i = 0; i < status->table_count; i++)
+        if (status->tables[i].windowed) rwd_json_put_uint(json, status->tables[i].name, status->tables[i].late);
     rwd_json_object_end(json);
     rwd_json_put_uint(json, "hot_slots", status->hot_slots);
     rwd_json_put_uint(json, "hot_bytes", status->hot_bytes);

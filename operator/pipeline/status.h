@@ -36,6 +36,8 @@ bool rwd_phase_ready(rwd_phase phase);
 typedef struct rwd_table_status {
     char name[64];              // cut where it is longer
     uint64_t keys;
+    bool windowed;
+    uint64_t late;              // of a windowed one: events that came after all their windows were closed, since this start
 } rwd_table_status;
 
 typedef struct rwd_status {

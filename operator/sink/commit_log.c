@@ -59,6 +59,7 @@ void rwd_commit_entry_encode(const rwd_commit_entry *entry, rwd_buf *out) {
     Rewind__CommitEntry message = REWIND__COMMIT_ENTRY__INIT;
     message.sequence = entry->sequence;
     message.next_offset = c->next_offset;
+    message.closings = c->closings;
     message.source = rwd_proto_put_hash(c->source, source);
     message.repository = rwd_proto_put_hash(c->repository, repository);
     message.owner = c->owner;
@@ -97,6 +98,7 @@ static bool take_entry(const Rewind__CommitEntry *message, rwd_commit_entry *out
     rwd_commit *c = &out->commit;
     out->sequence = message->sequence;
     c->next_offset = message->next_offset;
+    c->closings = message->closings;
     c->owner = message->owner;
     c->term = message->term;
     c->switch_number = message->switch_number;

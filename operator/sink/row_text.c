@@ -62,6 +62,13 @@ static void put_value(line *l, const char *name, rwd_type type, uint8_t scale, c
     else rwd_csv_quote(l->out, value->s);
 }
 
+// Windows have an end behind their start, the last of the key's parts.
+static void put_window_end(line *l, const rwd_value *start) {
+    const rwd_window *window = &l->how->schema->window;
+    if (window->kind == RWD_WINDOW_NONE) return;
+    put_value(l, RWD_WINDOW_END, RWD_TYPE_TIME, 0, &(rwd_value){.i = rwd_window_end(window, start->i), .present = start->present});
+}
+
 static size_t column_count(const rwd_row_text *how) { return how->columns ? how->column_count : how->schema->column_count; }
 static size_t column_at(const rwd_row_text *how, size_t i) { return how->columns ? how->columns[i] : i; }
 
@@ -101,6 +108,7 @@ void rwd_row_text_header(const rwd_row_text *how, rwd_buf *out) {
     if (how->format != RWD_FORMAT_CSV) return;
     line l = {how, out, true};
     for (size_t i = 0; i < how->schema->part_count; i++) put_name(&l, how->schema->parts[i].name);
+    if (how->schema->window.kind != RWD_WINDOW_NONE) put_name(&l, RWD_WINDOW_END);
     for (size_t i = 0; i < column_count(how); i++) put_name(&l, how->schema->columns[column_at(how, i)].name);
     if (how->with_origin) {
         put_name(&l, "_offset");
@@ -123,6 +131,7 @@ bool rwd_row_text_append(const rwd_row_text *how, rwd_slice key, const uint8_t *
     if (how->format == RWD_FORMAT_JSON) rwd_buf_append_char(out, '{');
     for (size_t i = 0; i < schema->part_count; i++)
         put_value(&l, schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, &parts[i]);
+    put_window_end(&l, &parts[schema->part_count - 1]);
     put_columns(&l, row);
     if (how->with_origin) put_origin(&l, offset);
     if (how->with_deleted) put_deleted(&l, !row);

@@ -31,6 +31,7 @@ typedef struct rwd_commit {
     uint64_t switch_number;
     uint64_t input_count;      // E4
     rwd_hash128 input_hash;    // E4
+    uint64_t closings;         // C7: windows closed since the last record below C; not all that are due need be
 } rwd_commit;
 
 typedef enum rwd_commit_outcome {

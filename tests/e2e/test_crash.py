@@ -15,6 +15,18 @@ TIMED = {"commit_every": "2ms"}
 RESTLESS = {"every": "10ms", "keep": {"last": 2}, "full": {"every": "20ms", "keep": 1}}
 
 
+# A table whose windows close and leave all the time.
+WINDOWED = {
+    "event": {"time": {"field": "ts"}, "late": "drop", "fields": driver.FIELDS},
+    "tables": {**driver.TABLES, "minutes": {"key": "country", "window": {"tumbling": "20s", "retain": "2m"}, "aggregates": {"n": "count()", "units": "sum(quantity)"}}},
+    "sinks": [
+        {"table": "customers", "file": {"path": "out/customers.jsonl"}},
+        {"table": "countries", "file": {"path": "out/countries.csv"}, "format": "csv", "emit": "update"},
+        {"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close"},
+    ],
+}
+
+
 class Truth:
     """What an uninterrupted run over the same input makes, itself compared with the oracle."""
 
@@ -30,7 +42,7 @@ class Truth:
         found = driver.outputs(job)
         for sink in self.expected.job.sinks:
             name = sink.path.split("/")[-1]
-            if sink.emit == "update" or self.expected.job.offset_multiple:
+            if sink.emit in ("update", "close") or self.expected.job.offset_multiple:
                 assert found[name] == self.outputs[name]
             assert driver.view(job, sink) == self.expected.view(sink)
         assert found["dead.jsonl"] == self.outputs["dead.jsonl"]
@@ -44,7 +56,7 @@ def small(tmp_path_factory):
     lines = list(orders(4000, keys=200, bad_every=53))
     for at in (700, 2500, 3100):
         lines[at] = "x" * 400000   # a dead letter too large to be held until its commit
-    done = Job(folder / "done", lines, delivery=FIXED, checkpoints=RESTLESS)
+    done = Job(folder / "done", lines, delivery=FIXED, checkpoints=RESTLESS, **WINDOWED)
     half = done.copy(folder / "half")
     truth = Truth(done)
     half.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT="checkpoint-synced:4")

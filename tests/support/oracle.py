@@ -90,6 +90,25 @@ class Table:
         key = given["key"]
         self.key = [fields[k] for k in (key if isinstance(key, list) else [key])]
         self.columns = [Column(n, t, fields) for n, t in given["aggregates"].items()]
+        self.window = None
+        if "window" in given:
+            self.window = {k: microseconds_of(v) for k, v in given["window"].items()}
+            self.window["size"] = self.window.get("tumbling") or self.window["hopping"]
+            self.window = {"advance": self.window["size"], "grace": 0, "retain": 7 * 86400 * 10**6, "offset": 0, **self.window}
+            self.key = self.key + [Field("window_start", "time")]
+
+    def windows(self, time):
+        """Starts of the windows that hold a moment, by trying every one that could."""
+        w = self.window
+        near = (time - w["offset"]) // w["advance"]
+        starts = [w["offset"] + k * w["advance"] for k in range(near - w["size"] // w["advance"] - 2, near + 3)]
+        return [s for s in starts if s <= time < s + w["size"]]
+
+    def closes(self, start):
+        return start + self.window["size"] + self.window["grace"]
+
+    def leaves(self, start):
+        return start + self.window["size"] + self.window["retain"]
 
 
 class Sink:
@@ -118,6 +137,7 @@ class Job:
         self.fields = {n: Field(n, g) for n, g in event["fields"].items()}
         self.max_size = bytes_of(event.get("max_size", "1MiB"))
         self.time_field, self.ahead = None, 0
+        self.late = event.get("late", "dead-letter")
         if "time" in event:
             time = event["time"] if isinstance(event["time"], dict) else {"field": event["time"]}
             if time["field"] not in self.fields:
@@ -435,6 +455,8 @@ def csv_cell(text, present=True):
 def members(table, columns, key, row):
     for field, value in zip(table.key, key):
         yield field.name, value, field.kind, field.scale
+    if table.window:
+        yield "window_end", key[-1] + table.window["size"], "time", 0
     for i in columns:
         column = table.columns[i]
         yield column.name, row[i], column.kind, column.scale
@@ -455,7 +477,7 @@ def row_csv(table, columns, key, row, offset=None, lineage=None):
 
 
 def header_csv(table, columns, output):
-    names = [f.name for f in table.key] + [table.columns[i].name for i in columns]
+    names = [f.name for f in table.key] + ["window_end"] * bool(table.window) + [table.columns[i].name for i in columns]
     return (",".join(map(csv_cell, names + (["_offset", "_lineage", "deleted"] if output else []))) + "\n").encode()
 
 
@@ -469,6 +491,12 @@ class Expected:
         self.stream_time = None
         self.input_sum = 0
         self.events = {name: [] for name in job.tables}   # for emit: update: (offset, key, row)
+        self.closed = {name: [] for name in job.tables}   # for emit: close
+        self.last = {name: {} for name in job.tables}     # also of windows that have left
+        self.late = 0
+        self.left = {}                                    # (table, key): offset behind which it left
+        self.shut = set()                                 # keys of windows that are closed and have not left
+        self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
 
     def take(self, offset, raw, header, hashed=None):
         """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more."""
@@ -482,7 +510,11 @@ class Expected:
                 raise Fault("malformed")
             self.apply(offset, self.decode(raw, header))
             self.applied += 1
+            self.advance(offset)
         except Fault as fault:
+            self.late += fault.code == "late"
+            if fault.code == "late" and self.job.late == "drop":
+                return
             self.dead.append(DeadLetter(offset, fault.code, fault.field, raw))
 
     def decode(self, raw, header):
@@ -494,18 +526,44 @@ class Expected:
         time = event[self.job.time_field.name] if self.job.time_field else None
         if time is not None and self.job.ahead and self.stream_time is not None and time > self.stream_time + self.job.ahead:
             raise Fault("future", self.job.time_field.path)
-        new = []
+        touched, late = [], False
         for table in self.job.tables.values():
-            key = tuple(event[f.name] for f in table.key)
-            if len(encode_key(table, key)) > KEY_MAX:
+            key = tuple(event[f.name] for f in table.key if not (table.window and f is table.key[-1]))
+            keys = [key + (start,) for start in table.windows(time)] if table.window else [key]
+            if any(len(encode_key(table, key)) > KEY_MAX for key in keys):
                 raise Fault("too-large")
+            taken = [k for k in keys if not table.window or self.stream_time is None or table.closes(k[-1]) > self.stream_time]
+            late |= not taken
+            touched += [(table, k) for k in taken]
+        if late and (self.job.late != "drop" or not touched):
+            raise Fault("late", self.job.time_field.path)
+        new = []
+        for table, key in touched:
             old = self.tables[table.name].get(key)
             new.append((table.name, key, [self.cell(c, old[i] if old else None, event) for i, c in enumerate(table.columns)]))
         for name, key, row in new:
-            self.tables[name][key] = row
+            self.tables[name][key] = self.last[name][key] = row
             self.events[name].append((offset, key, row))
+            if self.job.tables[name].window:
+                self.open[name].setdefault(key[-1], set()).add(key)
         if time is not None:
             self.stream_time = time if self.stream_time is None else max(self.stream_time, time)
+
+    def advance(self, offset):
+        """Windows close, in order of (when, table, key), and leave."""
+        due = []
+        for table in self.job.tables.values():
+            for start in [s for s in self.open[table.name] if table.window and table.closes(s) <= self.stream_time]:
+                keys = self.open[table.name][start]
+                due += [(table.closes(start), table.number, encode_key(table, k), table.name, k) for k in keys if k not in self.shut]
+                self.shut |= keys
+                if table.leaves(start) <= self.stream_time:
+                    for key in self.open[table.name].pop(start):
+                        del self.tables[table.name][key]
+                        self.shut.discard(key)
+                        self.left[table.name, key] = offset
+        for *_, name, key in sorted(due, key=lambda d: d[:3]):
+            self.closed[name].append((offset, key, self.last[name][key]))
 
     @staticmethod
     def cell(column, old, event):
@@ -557,7 +615,9 @@ class Expected:
         write = row_csv if sink.format == "csv" else row_json
         out = [header_csv(sink.table, sink.columns, True)] if sink.format == "csv" else []
         events = self.events[sink.table.name]
-        if sink.emit == "update":
+        if sink.emit == "close":
+            events = self.closed[sink.table.name]
+        if sink.emit in ("update", "close"):
             out += [write(sink.table, sink.columns, key, row, offset, lineage) for offset, key, row in events]
             return b"".join(out)
         boundaries = list(range(self.job.offset_multiple, self.read, self.job.offset_multiple)) + [self.read]
@@ -568,7 +628,8 @@ class Expected:
                 changed[events[at][1]] = events[at][2]
                 at += 1
             for key, row in sorted(changed.items(), key=lambda item: encode_key(sink.table, item[0])):
-                out.append(write(sink.table, sink.columns, key, row, boundary - 1, lineage))
+                at_offset = min(boundary - 1, self.left.get((sink.table.name, key), boundary))
+                out.append(write(sink.table, sink.columns, key, row, at_offset, lineage))
         return b"".join(out)
 
     def view(self, sink):
@@ -576,7 +637,7 @@ class Expected:
         return {
             tuple(value_text(v, f.kind, f.scale) for f, v in zip(sink.table.key, key)):
                 tuple(value_text(row[i], sink.table.columns[i].kind, sink.table.columns[i].scale) for i in sink.columns)
-            for key, row in self.tables[sink.table.name].items()
+            for key, row in (((k, r) for _, k, r in self.closed[sink.table.name]) if sink.emit == "close" else self.last[sink.table.name].items())
         }
 
 

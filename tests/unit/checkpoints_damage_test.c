@@ -45,7 +45,7 @@ static chain make_chain(fixture *fx) {
 
 static bool choose(fixture *fx, int64_t frontier, char id[RWD_CHECKPOINT_ID], unsigned *skipped) {
     rwd_checkpoint c;
-    if (!rwd_repo_choose(fx->repo, fx->io, &fx->lineage, frontier, NULL, &c, skipped, &err)) return false;
+    if (!rwd_repo_choose(fx->repo, fx->io, &fx->lineage, frontier, 0, NULL, &c, skipped, &err)) return false;
     memcpy(id, c.id, RWD_CHECKPOINT_ID);
     assert_int_equal(c.state, RWD_CHECKPOINT_GOOD);
     rwd_checkpoint_deinit(&c);
@@ -87,10 +87,10 @@ static void a_checkpoint_above_c_means_that_c_moved_back(void **state) {
     assert_non_null(strstr(err.cause, c.id[3]));
     // By name, a person takes an earlier one.
     rwd_checkpoint named;
-    fixture_must(rwd_repo_choose(fx->repo, fx->io, &fx->lineage, 29, c.id[2], &named, &skipped, &err), &err);
+    fixture_must(rwd_repo_choose(fx->repo, fx->io, &fx->lineage, 29, 0, c.id[2], &named, &skipped, &err), &err);
     assert_string_equal(named.id, c.id[2]);
     rwd_checkpoint_deinit(&named);
-    assert_false(rwd_repo_choose(fx->repo, fx->io, &fx->lineage, 29, c.id[3], &named, &skipped, &err));
+    assert_false(rwd_repo_choose(fx->repo, fx->io, &fx->lineage, 29, 0, c.id[3], &named, &skipped, &err));
     assert_int_equal(err.code, RWD_E_NO_CHECKPOINT);
 }
 
@@ -110,9 +110,9 @@ static void checkpoints_of_another_history_do_not_serve(void **state) {
     rwd_lineage_deinit(&other);
     rwd_lineage_init(&other, (rwd_hash128){77, 77}, 0);
     rwd_checkpoint named;
-    assert_false(rwd_repo_choose(fx->repo, fx->io, &other, 1000, NULL, &named, &skipped, &err));
+    assert_false(rwd_repo_choose(fx->repo, fx->io, &other, 1000, 0, NULL, &named, &skipped, &err));
     assert_int_equal(err.code, RWD_E_NO_CHECKPOINT);
-    assert_false(rwd_repo_choose(fx->repo, fx->io, &other, 1000, c.id[1], &named, &skipped, &err));
+    assert_false(rwd_repo_choose(fx->repo, fx->io, &other, 1000, 0, c.id[1], &named, &skipped, &err));
     assert_int_equal(err.code, RWD_E_NO_CHECKPOINT);
     rwd_lineage_deinit(&other);
 }

@@ -1,0 +1,147 @@
+"""Tables with windows: which windows events fall into, when they close and leave, and that a crash in the midst of a million closings loses no place."""
+import json
+import random
+import signal
+
+import pytest
+
+import rewind as driver
+from rewind import Job, Running, rewind
+
+FIELDS = {"key": "string", "amount": "decimal(2)", "ts": {"type": "time", "format": "epoch-ms"}}
+AGGREGATES = {"n": "count()", "sum": "sum(amount)", "last": "max(ts)"}
+HOUR = 3600 * 1000
+
+
+def events(count, seed=1, keys=20, step=2000, late=60000, jump=0):
+    """Lines whose times rise by about `step` ms each and lag by up to `late`; with `jump`, one in so many leaps by hours."""
+    pick, now = random.Random(seed), 1700000000000
+    for _ in range(count):
+        now += pick.randrange(2 * step)
+        if jump and pick.randrange(jump) == 0:
+            now += pick.randrange(1, 90) * HOUR
+        ts = now - pick.randrange(late) * (pick.randrange(3) == 0)
+        yield json.dumps({"key": f"k{pick.randrange(keys)}", "amount": 0, "ts": ts}).replace('"amount": 0', f'"amount": {pick.randrange(99999) / 100:.2f}')
+
+
+def job_of(folder, lines, tables, sinks, **more):
+    event = {"time": {"field": "ts"}, "fields": FIELDS, **more.pop("event", {})}
+    return Job(folder, lines, event=event, tables=tables, sinks=sinks, **more)
+
+
+TUMBLING = {"key": "key", "window": {"tumbling": "1m", "grace": "10s", "retain": "1h"}, "aggregates": AGGREGATES}
+HOPPING = {"key": ["key"], "window": {"hopping": "5m", "advance": "40s", "offset": "7s", "retain": "10m"}, "aggregates": AGGREGATES}
+PLAIN = {"key": "key", "aggregates": AGGREGATES}
+TABLES = {"minutes": TUMBLING, "sliding": HOPPING, "keys": PLAIN}
+SINKS = [
+    {"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close"},
+    {"table": "sliding", "file": {"path": "out/sliding.csv"}, "format": "csv", "emit": "close", "fields": ["sum", "n"]},
+    {"table": "minutes", "file": {"path": "out/changes.jsonl"}},
+    {"table": "sliding", "file": {"path": "out/updates.jsonl"}, "emit": "update"},
+    {"table": "keys", "file": {"path": "out/keys.jsonl"}},
+]
+FIXED = {"commit_at": {"offset_multiple": 70}}
+OFTEN = {"every": "10ms"}
+
+
+@pytest.mark.parametrize("late, tables, jump", [("dead-letter", 3, 0), ("dead-letter", 3, 200), ("drop", 3, 200), ("drop", 2, 0)])
+def test_windows_hold_close_and_leave_as_calculated(tmp_path, late, tables, jump):
+    """With a table that takes every event, none is dropped whole."""
+    job = job_of(tmp_path, events(6000, jump=jump, late=900000), dict(list(TABLES.items())[:tables]), SINKS[:2 + tables], delivery=FIXED, checkpoints=OFTEN, event={"late": late})
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+    assert (expected.late > 100) == (late == "dead-letter" or tables == 2) and len(expected.closed["minutes"]) > 1000
+    assert bool(expected.dead) == (late == "dead-letter")
+    assert len(expected.tables["minutes"]) < len(expected.last["minutes"])   # some have left
+
+
+def test_windows_survive_kills_anywhere(tmp_path):
+    lines = list(events(30000, jump=300, late=900000))
+    job = job_of(tmp_path, [], TABLES, SINKS, delivery={"commit_every": "1ms"}, checkpoints=OFTEN)
+    pick = random.Random(5)
+    for part in range(12):
+        job.append("".join(line + "\n" for line in lines[part * 2500:(part + 1) * 2500]))
+        point = pick.choice(["windows-closed:3", "windows-closed:20", "commit-begin", "freeze-begun", "commit-known", "checkpoint-synced"])
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=point)
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+
+
+def million(count, hot):
+    """`count` windows, and one event that closes all of them."""
+    for i in range(count):
+        yield f'{{"key":"key-{i * 7919 % count:07d}","amount":{i % 100}.50,"ts":{1700000000000 + i % 30000}}}'
+    yield f'{{"key":"hot","amount":1.00,"ts":{1700000000000 + hot}}}'
+    yield f'{{"key":"hot","amount":2.00,"ts":{1700000000000 + hot + 1}}}'
+
+
+@pytest.mark.parametrize("retain", ["1h", "30d"])
+def test_many_windows_that_close_at_one_record_keep_their_place_in_a_crash(tmp_path, request, retain):
+    count = 1000000 if request.config.getoption("--long") else 100000
+    tables = {"minutes": {"key": "key", "window": {"tumbling": "1m", "retain": retain}, "aggregates": {"n": "count()", "sum": "sum(amount)"}}}
+    sinks = [{"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close"}]
+    job = job_of(tmp_path, million(count, 2 * HOUR), tables, sinks, delivery={"commit_every": "2ms"}, checkpoints=OFTEN)
+    expected = job.expected()
+    seen = set()
+    for hit in (3, 40, 100):
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=f"windows-closed:{hit}")
+        seen.add(sum(1 for _ in open(job.folder / "out" / "minutes.jsonl", "rb")))
+    assert len(seen) > 1 and max(seen) < count   # closings were committed, and not all of them
+    job.run()
+    driver.check_against(expected, job)
+
+
+def scan(job):
+    return [json.loads(line) for line in rewind("state", "scan", "--table", "minutes", "-o", "json", "--limit", 0, "--data", job.data).out.splitlines()]
+
+
+def test_state_of_closed_windows_is_there_until_retain(tmp_path):
+    tables = {"minutes": {"key": "key", "window": {"tumbling": "1m", "grace": "5s", "retain": "2h"}, "aggregates": AGGREGATES}}
+    sinks = [{"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close"}]
+    start = 1699999980000   # of a minute
+
+    def line(key, at):
+        return f'{{"key":"{key}","amount":1.00,"ts":{start + at}}}\n'
+
+    job = job_of(tmp_path, [], tables, sinks)
+    job.input.write_text(line("a", 1000) + line("b", 120 * 60000 + 59999))   # two hours behind the window's end, less a millisecond
+    job.run()
+    rows = scan(job)
+    assert sorted((r["key"], r["window_start"], r["window_end"]) for r in rows)[0] == ("a", "2023-11-14T22:13:00Z", "2023-11-14T22:14:00Z")
+    assert "a" in rewind("export", "--table", "minutes", "--format", "csv", "--data", job.data).out
+    driver.check_against(job.expected(), job)
+    job.append(line("b", 121 * 60000))
+    job.run()
+    assert [r["key"] for r in scan(job)] == ["b", "b"]
+    driver.check_against(job.expected(), job)
+
+
+def test_closings_happen_without_another_record(tmp_path):
+    job = job_of(tmp_path, million(3000, HOUR), {"minutes": TUMBLING}, SINKS[:1], source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+    out = job.folder / "out" / "minutes.jsonl"
+    with Running(job) as running:
+        running.wait_for(lambda status: out.exists() and out.read_bytes().count(b"\n") == 3000)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"window": {"tumbling": "1h", "hopping": "2h"}}, "hopping"),
+    ({"window": {"hopping": "1h"}}, "advance is missing"),
+    ({"window": {"hopping": "1h", "advance": "2h"}}, "longer than the windows"),
+    ({"window": {"hopping": "1h", "advance": "1s"}}, "3600 windows"),
+    ({"window": {"tumbling": "1h", "advance": "1h"}}, "only for windows that hop"),
+    ({"window": {"tumbling": "1h", "grace": "8d"}}, "shorter than grace"),
+    ({"key": "window_start"}, "window_start"),
+])
+def test_windows_that_make_no_sense_are_refused(tmp_path, change, message):
+    job = job_of(tmp_path, [], {"minutes": {**TUMBLING, **change}}, [])
+    done = rewind("config", "check", job.file, expect=2, cwd=job.folder)
+    assert message in done.err and "orders.yaml:" in done.err
+
+
+def test_close_needs_windows_and_windows_need_a_time(tmp_path):
+    job = job_of(tmp_path, [], {"keys": PLAIN}, [{"table": "keys", "file": {"path": "out/k.jsonl"}, "emit": "close"}])
+    assert "no windows" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err
+    job.set(event={"fields": FIELDS}, tables={"minutes": TUMBLING}, sinks=SINKS[:1])
+    assert "event.time" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err
