@@ -48,7 +48,7 @@ static void put_constant(const rwd_expr_node *node, rwd_buf *out) {
         rwd_value_json(&node->value, node->type, node->scale, out);
     }
     // A float is told by its exponent.
-    if (node->type == RWD_TYPE_FLOAT && !memchr(out->data + before, 'e', out->size - before)) rwd_buf_append_str(out, "e0");
+    if (node->value.present && node->type == RWD_TYPE_FLOAT && !memchr(out->data + before, 'e', out->size - before)) rwd_buf_append_str(out, "e0");
 }
 
 static void put_list(const rwd_expr_node *node, uint32_t first, rwd_buf *out) {

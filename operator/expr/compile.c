@@ -84,7 +84,6 @@ static void note_reads(rwd_expr *expr, const rwd_expr_node *node) {
 static void describe(rwd_expr *expr, const rwd_expr_node *root) {
     expr->type = root->type;
     expr->scale = root->scale;
-    expr->nullable = root->nullable;
     expr->plain_slot = root->kind == RWD_NODE_NAME ? (int64_t)root->slot : -1;
     expr->is_constant = root->kind == RWD_NODE_CONSTANT;
     expr->constant = root->value;
@@ -103,6 +102,7 @@ static bool compile(rwd_compile *c, const char *text, rwd_expr *expr) {
     rwd_expr_canonical(root, &normal);
     expr->text = rwd_strndup((const char *)normal.data, normal.size);
     rwd_buf_deinit(&normal);
+    expr->nullable = root->nullable;  // by the rules of types, whatever constants turn out to be
     if (!rwd_expr_fold(c, &root) || !rwd_expr_emit(c, root, &expr->program)) return false;
     describe(expr, root);
     return true;

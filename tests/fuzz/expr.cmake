@@ -1,0 +1,1 @@
+rwd_fuzz(expr_fuzz SOURCES expr_fuzz.c LIBS rwd_expr)
