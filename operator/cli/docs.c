@@ -6,6 +6,8 @@
 #include "operator/cli/commands.h"
 #include "operator/cli/help.h"
 #include "operator/config/job.h"
+#include "operator/expr/expr.h"
+#include "operator/expr/language.h"
 #include "operator/kafka/error.h"
 #include "operator/kafka/properties.h"
 #include "operator/pipeline/status.h"
@@ -152,6 +154,48 @@ static void formats_page(rwd_buf *out) {
                   "`+hh:mm` or `+hhmm`. Without `%z` a time is UTC. No locale and no TZ is read.", out);
 }
 
+// ---- expressions
+
+static void operator_row(rwd_buf *out, const rwd_expr_operator_row *row) {
+    rwd_buf_appendf(out, "| `%s` | %d | `%s` | %s |\n", row->text, row->rank, row->takes, row->doc);
+}
+
+static void expressions_page(rwd_buf *out) {
+    rwd_buf_append_str(out, "# Expressions\n\n");
+    say(out, "The language of expressions, from the tables that the program reads it by. [Expressions](../expressions.md) tells how it is used.");
+    rwd_buf_append_str(out, "## Operators\n\n");
+    say(out, "A higher rank binds tighter. Operators of one rank group from left to right; comparisons do not chain.");
+    rwd_buf_append_str(out, "| operator | rank | takes and gives | |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < RWD_EXPR_OPERATOR_COUNT; i++) operator_row(out, &rwd_expr_operators[i]);
+    rwd_buf_append_str(out, "\n## Functions\n\n| function | gives | |\n|---|---|---|\n");
+    for (size_t i = 0; i < RWD_EXPR_FUNCTION_COUNT; i++)
+        rwd_buf_appendf(out, "| `%s` | %s | %s |\n", rwd_expr_functions[i].call, rwd_expr_functions[i].gives, rwd_expr_functions[i].doc);
+    rwd_buf_append_str(out, "\n## Literals\n\n| literal | type | |\n|---|---|---|\n");
+#define LITERAL_ROW(text, type, doc) rwd_buf_append_str(out, "| `" text "` | " type " | " doc " |\n");
+    RWD_EXPR_LITERAL_TABLE(LITERAL_ROW)
+#undef LITERAL_ROW
+    rwd_buf_append_str(out, "\n## Metadata\n\n| name | type | |\n|---|---|---|\n");
+#define META_ROW(id, name, type, doc) rwd_buf_appendf(out, "| `" name "` | %s | " doc " |\n", rwd_type_name(RWD_TYPE_##type));
+    RWD_EXPR_META_TABLE(META_ROW)
+#undef META_ROW
+    rwd_buf_append_str(out, "\n## Words\n\nAs names these stand in backticks:");
+#define WORD_ROW(word) rwd_buf_append_str(out, " `" word "`");
+    RWD_EXPR_WORD_TABLE(WORD_ROW)
+#undef WORD_ROW
+    rwd_buf_append_str(out, ".\n\n## Grammar\n\n");
+    say(out, "`{ }` is any number of times, `[ ]` at most once. Infix and prefix operators are those above; their ranks tell how they group.");
+    rwd_buf_append_str(out, "```\n");
+#define GRAMMAR_ROW(rule, text) rwd_buf_append_str(out, rule " = " text "\n");
+    RWD_EXPR_GRAMMAR_TABLE(GRAMMAR_ROW)
+#undef GRAMMAR_ROW
+    rwd_buf_append_str(out, "```\n");
+    rwd_buf_append_str(out, "\n## Bounds\n\n| | |\n|---|---|\n");
+    rwd_buf_appendf(out, "| bytes of an expression | %u |\n| nesting, and operators in a row | %u |\n| items of a list | %u |\n| intermediate values at once | %u |\n",
+                    RWD_EXPR_TEXT_MAX, RWD_EXPR_DEPTH_MAX, RWD_EXPR_ITEMS_MAX, RWD_EXPR_REGISTERS);
+    rwd_buf_appendf(out, "| bytes of a string that an expression makes | %u |\n| digits of a decimal | 38 |\n| of these behind the point | %d |\n", RWD_EXPR_STRING_MAX,
+                    RWD_DECIMAL_SCALE_MAX);
+}
+
 // ---- crash points
 
 static void crash_points_page(rwd_buf *out) {
@@ -175,6 +219,7 @@ static const struct {
     {{"errors", "exit codes and errors"}, errors_page},
     {{"kafka", "errors of brokers, and properties that a job cannot set"}, kafka_page},
     {{"aggregates", "every aggregate"}, aggregates_page},
+    {{"expressions", "the language of expressions"}, expressions_page},
     {{"formats", "formats of input and output, types, times"}, formats_page},
     {{"crash-points", "where tests can kill the process"}, crash_points_page},
 };

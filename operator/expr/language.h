@@ -55,15 +55,14 @@
     X("true, false", "bool", "")                                                                                                      \
     X("null", "as needed", "no value")
 
-// The grammar, one rule a row; the ranks of infix operators are in their table.
-#define RWD_EXPR_GRAMMAR_TABLE(X)                                                                                     \
-    X("expression", "prefix { infix prefix } | any of the two, then `is` [`not`] `null` or [`not`] `in` list")        \
-    X("prefix", "(`not` | `-`) prefix | primary")                                                                     \
-    X("list", "`(` expression { `,` expression } `)`")                                                                \
-    X("primary", "literal | name | call | metadata | `(` expression `)`")                                             \
-    X("call", "function list")                                                                                        \
-    X("metadata", "`event_time` | `record` `.` (`key` | `offset` | `timestamp` | `header` `(` string `)`)")           \
-    X("name", "a letter or `_`, then letters, digits and `_`; or anything in backticks")
+// The grammar, one rule a row; which words and signs are infix and prefix operators, and how they group, is in their table.
+#define RWD_EXPR_GRAMMAR_TABLE(X)                                                                                            \
+    X("expression", "prefix { infix prefix | 'is' [ 'not' ] 'null' | [ 'not' ] 'in' list }")                                  \
+    X("prefix    ", "( 'not' | '-' ) prefix | primary")                                                                      \
+    X("primary   ", "literal | name | function list | metadata | '(' expression ')'")                                        \
+    X("list      ", "'(' expression { ',' expression } ')'")                                                                 \
+    X("metadata  ", "'event_time' | 'record' '.' ( 'key' | 'offset' | 'timestamp' | 'header' '(' string ')' )")              \
+    X("name      ", "a letter or '_', then letters, digits and '_'; or anything between backticks")
 
 typedef enum rwd_expr_form { RWD_EXPR_INFIX, RWD_EXPR_PREFIX, RWD_EXPR_POSTFIX, RWD_EXPR_LIST } rwd_expr_form;
 

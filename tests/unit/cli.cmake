@@ -7,7 +7,7 @@ rwd_test(cli_key_test SOURCES cli_key_test.c LIBS rwd_cli)
 
 # The reference manual is what the program prints. After a change of a table: cmake --build <folder> --target reference
 set(rwd_reference ${CMAKE_SOURCE_DIR}/deploy/docs/reference)
-foreach(page commands config metrics errors kafka aggregates formats crash-points)
+foreach(page commands config metrics errors kafka aggregates expressions formats crash-points)
   add_test(NAME reference_${page}_is_what_the_program_prints
     COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:rewind> -D PAGE=${page} -D FILE=${rwd_reference}/${page}.md
       -P ${CMAKE_CURRENT_SOURCE_DIR}/support/compare_page.cmake)
