@@ -27,10 +27,9 @@ typedef struct listing {
     size_t count;
 } listing;
 
-// Bytes of a file that were dirty when a sync failed: the cache has them, the medium never will.
-typedef struct hole {
+typedef struct range {
     size_t from, to;
-} hole;
+} range;
 
 typedef struct node {
     ino_t inode;
@@ -38,8 +37,11 @@ typedef struct node {
     bool folder;
     rwd_buf durable;        // of a file
     rwd_buf current;        // of a file, when the power went
-    hole *holes;
+    range *holes;           // bytes that were dirty when a sync failed: the cache has them, the medium never will
     size_t hole_count;
+    range *pieces;          // written by queues since the last sync, in the order of writing
+    size_t piece_count;
+    rwd_buf mixed;          // durable bytes with some of the pieces
     listing *moments;       // of a folder: [0] is durable, later ones are what it held after each change since
     size_t moment_count;
     char *built;            // path where power loss has made this file again: further names are links to it
@@ -121,12 +123,13 @@ static void forget_moments(node *n, size_t keep) {
 
 // The sync of a file whose earlier sync failed brings all but what was lost then.
 static void sync_file(node *n, bool ok) {
+    n->piece_count = 0;
     if (!ok) {
         rwd_buf now = {0};
         read_all(n->fd, &now);
         if (now.size > n->durable.size) {
-            n->holes = rwd_realloc(n->holes, (n->hole_count + 1) * sizeof(hole));
-            n->holes[n->hole_count++] = (hole){n->durable.size, now.size};
+            n->holes = rwd_realloc(n->holes, (n->hole_count + 1) * sizeof(range));
+            n->holes[n->hole_count++] = (range){n->durable.size, now.size};
         }
         rwd_buf_deinit(&now);
         return;
@@ -166,6 +169,19 @@ void rwd_fake_disk_synced(rwd_fake_disk *disk, int fd, bool ok) {
     pthread_mutex_unlock(&disk->mutex);
 }
 
+void rwd_fake_disk_wrote(rwd_fake_disk *disk, int fd, uint64_t offset, uint64_t size) {
+    struct stat info;
+    pthread_mutex_lock(&disk->mutex);
+    bool ours = !disk->off && below_root(disk, fd) && fstat(fd, &info) == 0;
+    size_t index = ours ? find(disk, info.st_ino) : SIZE_MAX;
+    if (index != SIZE_MAX) {
+        node *n = &disk->nodes[index];
+        n->pieces = rwd_realloc(n->pieces, (n->piece_count + 1) * sizeof(range));
+        n->pieces[n->piece_count++] = (range){(size_t)offset, (size_t)(offset + size)};
+    }
+    pthread_mutex_unlock(&disk->mutex);
+}
+
 void rwd_fake_disk_named(rwd_fake_disk *disk, const char *path) {
     char dir[RWD_PATH_MAX];
     rwd_path_dir(dir, path);
@@ -188,7 +204,7 @@ void rwd_fake_disk_truncated(rwd_fake_disk *disk, int fd, uint64_t size) {
     node *n = index == SIZE_MAX ? NULL : &disk->nodes[index];
     size_t kept = 0;
     for (size_t i = 0; n && i < n->hole_count; i++) {
-        hole h = n->holes[i];
+        range h = n->holes[i];
         if (h.to > size) h.to = (size_t)size;
         if (h.from < h.to) n->holes[kept++] = h;
     }
@@ -222,10 +238,31 @@ static uint64_t next_random(uint64_t *seed) {  // xorshift64 (Marsaglia, "Xorshi
     return *seed = x;
 }
 
-// What a file has after the loss: durable bytes; or all that was written; or the durable ones and a part of what was appended.
-static rwd_slice surviving(const node *n, uint64_t *seed) {
+// Some of what queues wrote, each piece whole, cut short, or not at all.
+static rwd_slice some_pieces(node *n, uint64_t *seed) {
+    rwd_buf_clear(&n->mixed);
+    rwd_buf_append_slice(&n->mixed, rwd_buf_slice(&n->durable));
+    for (size_t i = 0; i < n->piece_count; i++) {
+        range piece = n->pieces[i];
+        uint64_t choice = next_random(seed) % 4;
+        if (piece.to > n->current.size) piece.to = n->current.size;
+        if (choice == 0 || piece.from >= piece.to) continue;
+        if (choice == 1) piece.to = piece.from + (size_t)(next_random(seed) % (piece.to - piece.from)) + 1;
+        if (n->mixed.size < piece.to) {
+            rwd_buf_reserve(&n->mixed, piece.to - n->mixed.size);
+            memset(n->mixed.data + n->mixed.size, 0, piece.to - n->mixed.size);
+            n->mixed.size = piece.to;
+        }
+        memcpy(n->mixed.data + piece.from, n->current.data + piece.from, piece.to - piece.from);
+    }
+    return rwd_buf_slice(&n->mixed);
+}
+
+// What a file has after the loss: durable bytes; or all that was written; or the durable ones and a part of what was written since.
+static rwd_slice surviving(node *n, uint64_t *seed) {
     rwd_slice durable = rwd_buf_slice(&n->durable), all = rwd_buf_slice(&n->current);
     if (*seed == 0) return durable;
+    if (n->piece_count > 0 && n->hole_count == 0) return some_pieces(n, seed);
     switch (next_random(seed) % 3) {
     case 0: return durable;
     case 1: return n->hole_count == 0 ? all : durable;
@@ -274,7 +311,9 @@ static void forget(rwd_fake_disk *disk) {
         close(n->fd);
         rwd_buf_deinit(&n->durable);
         rwd_buf_deinit(&n->current);
+        rwd_buf_deinit(&n->mixed);
         free(n->holes);
+        free(n->pieces);
         forget_moments(n, 0);
         free(n->moments);
         free(n->built);

@@ -99,12 +99,19 @@ static int64_t run_half(fault_tier *tier, rwd_io_engine *engine, const rwd_io_op
 
 static bool chance(fault_tier *tier, unsigned percent) { return percent > 0 && next_random(tier) % 100 < percent; }
 
+// Where a queue's write went, for the disk: system calls alone are taken to reach it in order.
+static int64_t run_written(fault_tier *tier, rwd_io_engine *engine, const rwd_io_op *op, int64_t result) {
+    const rwd_io_fault_plan *plan = &tier->shared->plan;
+    if (engine && plan->disk && op->kind == RWD_IO_WRITE && result > 0) rwd_fake_disk_wrote(plan->disk, op->fd, op->offset + op->moved, (uint64_t)result);
+    return result;
+}
+
 static int64_t run_good(fault_tier *tier, rwd_io_engine *engine, rwd_io_op *op) {
     const rwd_io_fault_plan *plan = &tier->shared->plan;
     if (is_transfer(op)) {
         if (chance(tier, plan->again_percent)) return next_random(tier) % 2 ? -EINTR : -EAGAIN;
-        if (half_of(op) > 0 && chance(tier, plan->short_percent)) return run_half(tier, engine, op);
-        return run_inner(tier, engine, op);
+        if (half_of(op) > 0 && chance(tier, plan->short_percent)) return run_written(tier, engine, op, run_half(tier, engine, op));
+        return run_written(tier, engine, op, run_inner(tier, engine, op));
     }
     int64_t result = run_inner(tier, engine, op);
     if (plan->disk) rwd_fake_disk_synced(plan->disk, op->fd, result == 0);
@@ -113,7 +120,7 @@ static int64_t run_good(fault_tier *tier, rwd_io_engine *engine, rwd_io_op *op) 
 
 static int64_t run_bad(fault_tier *tier, rwd_io_engine *engine, const rwd_io_op *op) {
     const rwd_io_fault_plan *plan = &tier->shared->plan;
-    if (op->kind == RWD_IO_WRITE && half_of(op) > 0) (void)run_half(tier, engine, op);
+    if (op->kind == RWD_IO_WRITE && half_of(op) > 0) (void)run_written(tier, engine, op, run_half(tier, engine, op));
     if (!is_transfer(op) && plan->disk) rwd_fake_disk_synced(plan->disk, op->fd, false);
     return -plan->error;
 }
