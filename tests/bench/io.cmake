@@ -1,0 +1,1 @@
+rwd_bench(bench_io SOURCES io_bench.c LIBS rwd_checkpoints)
