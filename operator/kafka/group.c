@@ -3,10 +3,13 @@
 // What must stay true: an answer that could not be had is an error, never "nothing is committed" (C4 (4)).
 #include "operator/kafka/group.h"
 
+#include <stdlib.h>
+
 #include "operator/kafka/kafka_private.h"
 
 void rwd_kafka_committed_deinit(rwd_kafka_committed *committed) {
     rwd_buf_deinit(&committed->metadata);
+    free(committed->cluster);
     *committed = (rwd_kafka_committed){0};
 }
 
@@ -22,8 +25,17 @@ static bool open_client(const rwd_kafka_settings *settings, bool stable, rd_kafk
 
 static void close_client(rd_kafka_t *rk) { rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
 
+static bool keep_cluster(rd_kafka_t *rk, char **out, rwd_error *err) {
+    char *id = rd_kafka_clusterid(rk, RWD_KAFKA_ANSWER_MS);
+    if (!id) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
+    *out = rwd_strdup(id);
+    rd_kafka_mem_free(rk, id);
+    return true;
+}
+
 static void keep(const rd_kafka_topic_partition_t *at, rwd_kafka_committed *out) {
-    *out = (rwd_kafka_committed){.found = at->offset >= 0, .offset = at->offset};
+    out->found = at->offset >= 0;
+    out->offset = at->offset;
     if (out->found && at->metadata_size) rwd_buf_append(&out->metadata, at->metadata, at->metadata_size);
 }
 
@@ -36,9 +48,9 @@ bool rwd_kafka_read_committed(const rwd_kafka_settings *settings, const char *to
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
     rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, RWD_KAFKA_ANSWER_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
-    bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && keep_cluster(rk, &out->cluster, err);
     if (ok) keep(at, out);
-    else (void)rwd_kafka_fail(err, code, NULL, "cannot read what group %s has committed for %s/%u", settings->group, topic, partition);
+    else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) (void)rwd_kafka_fail(err, code, NULL, "cannot read what group %s has committed for %s/%u", settings->group, topic, partition);
     rd_kafka_topic_partition_list_destroy(list);
     close_client(rk);
     return ok;

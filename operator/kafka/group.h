@@ -10,6 +10,7 @@ typedef struct rwd_kafka_committed {
     bool found;          // false: the group never committed for this partition, or the broker has forgotten it
     int64_t offset;
     rwd_buf metadata;    // owned
+    char *cluster;       // id of the cluster that answered; owned
 } rwd_kafka_committed;
 
 void rwd_kafka_committed_deinit(rwd_kafka_committed *committed);

@@ -179,14 +179,6 @@ bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
 
 // ---- questions
 
-bool rwd_kafka_producer_cluster(rwd_kafka_producer *self, char **out, rwd_error *err) {
-    char *id = rd_kafka_clusterid(self->rk, RWD_KAFKA_ANSWER_MS);
-    if (!id) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
-    *out = rwd_strdup(id);
-    rd_kafka_mem_free(self->rk, id);
-    return true;
-}
-
 bool rwd_kafka_producer_topic(rwd_kafka_producer *self, const char *name, rwd_error *err) {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, name, NULL);
     if (!topic) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot look at topic %s", name);

@@ -63,8 +63,6 @@ RWD_MUST bool rwd_kafka_producer_commit(rwd_kafka_producer *producer, rwd_kafka_
 // False: in doubt.
 RWD_MUST bool rwd_kafka_producer_abort(rwd_kafka_producer *producer, rwd_error *err);
 
-// The cluster's id. *gives* a string. BROKER where nobody answers.
-RWD_MUST bool rwd_kafka_producer_cluster(rwd_kafka_producer *producer, char **out, rwd_error *err);
 // TOPIC where a topic does not exist.
 RWD_MUST bool rwd_kafka_producer_topic(rwd_kafka_producer *producer, const char *topic, rwd_error *err);
 

@@ -127,11 +127,11 @@ static bool at_group(const kafka_sink *self, rwd_error *err) {
 }
 
 // C3: a C without our metadata, or from another cluster, is foreign.
-static bool judge(const kafka_sink *self, const rwd_kafka_committed *found, const rwd_hash128 *cluster, rwd_commit *out, rwd_error *err) {
+static bool judge(const kafka_sink *self, const rwd_kafka_committed *found, rwd_commit *out, rwd_error *err) {
     rwd_hash128 theirs;
     rwd_slice metadata = rwd_buf_slice(&found->metadata);
     if (rwd_kafka_metadata_decode(metadata, found->offset, out, &theirs)) {
-        if (!cluster || rwd_hash128_equal(theirs, *cluster)) return true;
+        if (rwd_hash128_equal(theirs, self->cluster)) return true;
         (void)rwd_fail(err, RWD_E_FOREIGN, "offset %" PRId64 " was committed in another cluster and copied here", found->offset);
     } else if (rwd_kafka_metadata_is_newer(metadata)) {
         (void)rwd_fail(err, RWD_E_NEWER_FORMAT, "offset %" PRId64 " was committed by a newer version of the program", found->offset);
@@ -140,17 +140,21 @@ static bool judge(const kafka_sink *self, const rwd_kafka_committed *found, cons
         (void)rwd_fail(err, RWD_E_FOREIGN, "offset %" PRId64 " was committed by another program (its metadata is \"%.*s\")", found->offset,
                        (int)(metadata.size < 60 ? metadata.size : 60), metadata.size ? (const char *)metadata.data : "");
     }
-    (void)rwd_error_next(err, "give the job a group of its own (`group: NAME`), or put back the commit that was there");
+    (void)rwd_error_next(err, "put back the commit that was there; or start over with another `group` and other output topics: rewind run %s --fresh",
+                         self->job->file);
     return at_group(self, err);
 }
 
-static bool read_c(kafka_sink *self, bool stable, const rwd_hash128 *cluster, rwd_commit *out, bool *out_found, rwd_error *err) {
+static bool read_c(kafka_sink *self, bool stable, rwd_commit *out, bool *out_found, rwd_error *err) {
     rwd_kafka_committed found;
     *out = (rwd_commit){0};
     *out_found = false;
-    if (!rwd_kafka_read_committed(&self->settings, self->topic, self->partition, stable, &found, err)) return false;
-    bool ok = !found.found || judge(self, &found, cluster, out, err);
-    *out_found = ok && found.found;
+    bool ok = rwd_kafka_read_committed(&self->settings, self->topic, self->partition, stable, &found, err);
+    if (ok) {
+        self->cluster = rwd_hash128_of(found.cluster, strlen(found.cluster), 0);
+        ok = !found.found || judge(self, &found, out, err);
+        *out_found = ok && found.found;
+    }
     rwd_kafka_committed_deinit(&found);
     return ok;
 }
@@ -159,7 +163,7 @@ static bool read_c(kafka_sink *self, bool stable, const rwd_hash128 *cluster, rw
 static bool kafka_peek(rwd_sink *sink, rwd_commit *out, bool *out_found, rwd_error *err) {
     kafka_sink *self = self_of(sink);
     rwd_committer_settle(self->committer);
-    return rwd_kafka_group_is_free(&self->settings, err) && read_c(self, false, NULL, out, out_found, err);
+    return rwd_kafka_group_is_free(&self->settings, err) && read_c(self, false, out, out_found, err);
 }
 
 static bool check_topics(kafka_sink *self, rwd_error *err) {
@@ -168,20 +172,12 @@ static bool check_topics(kafka_sink *self, rwd_error *err) {
     return !self->job->dead_letter_topic || rwd_kafka_producer_topic(self->producer, self->job->dead_letter_topic, err);
 }
 
-static bool learn_cluster(kafka_sink *self, rwd_error *err) {
-    char *id;
-    if (!rwd_kafka_producer_cluster(self->producer, &id, err)) return false;
-    self->cluster = rwd_hash128_of(id, strlen(id), 0);
-    free(id);
-    return true;
-}
-
 // C4 (3), (4): a handle of our own fences all before it; then C is what the group has, with nothing pending.
 static bool take_over(kafka_sink *self, rwd_commit *out, bool *out_found, rwd_error *err) {
     if (!rwd_kafka_producer_open(&self->settings, self->transactional_id, self->clock, &self->wait, &self->producer, err)) return false;
-    if (!learn_cluster(self, err) || !check_topics(self, err) || !rwd_kafka_producer_init(self->producer, err)) return false;
+    if (!check_topics(self, err) || !rwd_kafka_producer_init(self->producer, err)) return false;
     RWD_CRASH_POINT(kafka_taken_over);
-    return read_c(self, true, &self->cluster, out, out_found, err);
+    return read_c(self, true, out, out_found, err);
 }
 
 static bool kafka_recover(rwd_sink *sink, rwd_commit *out, bool *out_found, rwd_error *err) {
