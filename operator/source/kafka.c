@@ -1,14 +1,27 @@
 // A Kafka partition as a source (kafka.h).
 //
 // What must stay true: the same records have the same hashes, whoever reads them and whenever (E4); a tombstone and an empty value differ.
+//
+// The cursor is the next offset and, once a record was read, time and hash of the last one: it is read again and compared wherever reading begins (C5).
 #include "operator/source/kafka.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define CURSOR_SIZE 8
+#define CURSOR_SIZE 8           // the next offset
+#define CURSOR_LAST_SIZE 32     // and behind it time and hash of the record before it: the last one that was read
 #define US_PER_MS 1000
+#define NS_PER_MS 1000000LL
+#define LOOK_NS 20000000
+
+// What is remembered of the record below the cursor.
+typedef struct last_record {
+    bool known;
+    int64_t time_us;
+    rwd_hash128 hash;
+} last_record;
 
 typedef struct kafka_source {
     rwd_source base;  // first
@@ -19,6 +32,8 @@ typedef struct kafka_source {
     rwd_record *records;
     size_t held;             // records of the batch in hand
     int64_t behind;          // offset behind the last batch that was released, or the assigned one
+    last_record last;        // the record before it
+    rwd_clock *clock;
 } kafka_source;
 
 static kafka_source *self_of(const rwd_source *source) { return (kafka_source *)(uintptr_t)source; }
@@ -77,22 +92,96 @@ static bool kafka_start(rwd_source *source, int64_t *out, rwd_error *err) {
     return check_start(self, *out, low, high, err);
 }
 
-static bool kafka_assign(rwd_source *source, int64_t offset, rwd_slice cursor, rwd_error *err) {
-    kafka_source *self = self_of(source);
-    assert(self->held == 0 && "release the last batch first");
-    if (cursor.size > 0 && (cursor.size != CURSOR_SIZE || (int64_t)rwd_get_le64(cursor.data) != offset)) {
+// ---- the cursor, and whether the topic is still the one that was read (C5)
+
+static void put_cursor(int64_t next, const last_record *last, rwd_buf *out) {
+    uint8_t bytes[CURSOR_LAST_SIZE];
+    rwd_put_le64(bytes, (uint64_t)next);
+    rwd_put_le64(bytes + 8, (uint64_t)last->time_us);
+    rwd_hash128_put(last->hash, bytes + 16);
+    rwd_buf_append(out, bytes, last->known ? CURSOR_LAST_SIZE : CURSOR_SIZE);
+}
+
+static bool take_cursor(const kafka_source *self, rwd_slice cursor, int64_t offset, last_record *out, rwd_error *err) {
+    *out = (last_record){0};
+    if (cursor.size == 0) return true;
+    bool sized = cursor.size == CURSOR_SIZE || cursor.size == CURSOR_LAST_SIZE;
+    if (!sized || (int64_t)rwd_get_le64(cursor.data) != offset) {
         (void)rwd_fail(err, RWD_E_POSITION, "the cursor does not stand at offset %" PRId64, offset);
         return rwd_error_at(err, "%s", self->label);
     }
+    if (cursor.size == CURSOR_LAST_SIZE)
+        *out = (last_record){true, (int64_t)rwd_get_le64(cursor.data + 8), rwd_hash128_get(cursor.data + 16)};
+    return true;
+}
+
+static bool start_over_hint(const kafka_source *self, rwd_error *err) {
+    (void)rwd_error_next(err, "put back the topic that was there; or start over with another `group` and other output topics: rewind run %s --fresh",
+                         self->job->file);
+    return rwd_error_at(err, "%s", self->label);
+}
+
+static void time_words(int64_t time_us, char out[RWD_TIME_TEXT_MAX]) {
+    size_t size = time_us == RWD_TIME_NONE ? 0 : rwd_time_text(time_us, out);
+    if (size == 0) (void)snprintf(out, RWD_TIME_TEXT_MAX, "no time");
+    else out[size] = '\0';
+}
+
+// C5: librdkafka 2.0.2 tells no topic's id. What tells a topic that was made anew from the one that was read is the last record that was read.
+static bool compare_last(const kafka_source *self, const rwd_kafka_record *now, const last_record *then, rwd_error *err) {
+    int64_t time_us = now->time_ms < 0 ? RWD_TIME_NONE : now->time_ms * US_PER_MS;
+    if (time_us == then->time_us && rwd_hash128_equal(rwd_hash128_of(now->raw.data, now->raw.size, (uint64_t)now->offset), then->hash)) return true;
+    char was[RWD_TIME_TEXT_MAX], is[RWD_TIME_TEXT_MAX];
+    time_words(then->time_us, was);
+    time_words(time_us, is);
+    (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "the record at offset %" PRId64 " (%s) is not the one that was read there (%s): the topic was made anew, or lost records",
+                   now->offset, is, was);
+    return start_over_hint(self, err);
+}
+
+// Reads the record before `offset` again. Where the topic does not hold it any more, nothing can be told. Afterwards reading goes on at `offset`.
+static bool read_last_again(kafka_source *self, int64_t offset, const last_record *then, rwd_error *err) {
+    int64_t until = rwd_clock_ns(self->clock) + RWD_KAFKA_ANSWER_MS * NS_PER_MS;
+    rwd_kafka_batch batch = {0};
+    if (!rwd_kafka_consumer_assign(self->consumer, offset - 1, err)) return false;
+    while (batch.count == 0 && !batch.end) {
+        if (!rwd_kafka_consumer_batch(self->consumer, 1, LOOK_NS, &batch, err)) return false;
+        if (batch.count > 0 || batch.end || rwd_clock_ns(self->clock) < until) continue;
+        (void)rwd_fail(err, RWD_E_BROKER, "the record at offset %" PRId64 ", the last one that was read, does not come", offset - 1);
+        return rwd_error_at(err, "%s", self->label);
+    }
+    if (batch.count == 0 || batch.records[0].offset != offset - 1) return rwd_kafka_consumer_assign(self->consumer, offset, err);
+    return compare_last(self, &batch.records[0], then, err);
+}
+
+// C5: the partition must still hold, or be able to go on at, `offset`.
+static bool check_held(const kafka_source *self, int64_t offset, int64_t low, int64_t high, rwd_error *err) {
+    if (offset >= low && offset <= high) return true;
+    (void)rwd_fail(err, RWD_E_POSITION, "offset %" PRId64 " is not in the partition, which holds [%" PRId64 ", %" PRId64 "): records were %s", offset, low, high,
+                   offset < low ? "removed before they were read" : "taken away from its end");
+    return start_over_hint(self, err);
+}
+
+static bool kafka_assign(rwd_source *source, int64_t offset, rwd_slice cursor, rwd_error *err) {
+    kafka_source *self = self_of(source);
+    int64_t low, high;
+    last_record last;
+    assert(self->held == 0 && "release the last batch first");
+    if (!take_cursor(self, cursor, offset, &last, err)) return false;
+    if (!rwd_kafka_consumer_bounds(self->consumer, &low, &high, err) || !check_held(self, offset, low, high, err)) return false;
     self->behind = offset;
+    self->last = last;
+    if (last.known && offset > low) return read_last_again(self, offset, &last, err);
     return rwd_kafka_consumer_assign(self->consumer, offset, err);
 }
 
+static last_record last_of(const rwd_record *record) { return (last_record){true, record->time_us, record->hash}; }
+
 static bool kafka_cursor(rwd_source *source, const rwd_record *last, rwd_buf *out, rwd_error *err) {
     (void)err;
-    uint8_t bytes[CURSOR_SIZE];
-    rwd_put_le64(bytes, (uint64_t)(last ? last->offset + 1 : self_of(source)->behind));
-    rwd_buf_append(out, bytes, sizeof bytes);
+    const kafka_source *self = self_of(source);
+    last_record before = last ? last_of(last) : self->last;
+    put_cursor(last ? last->offset + 1 : self->behind, &before, out);
     return true;
 }
 
@@ -117,7 +206,8 @@ static bool kafka_batch(rwd_source *source, size_t max, int64_t timeout_ns, rwd_
     kafka_source *self = self_of(source);
     rwd_kafka_batch batch;
     assert(self->held == 0 && "release the last batch first");
-    if (!rwd_kafka_consumer_batch(self->consumer, max < RWD_KAFKA_BATCH_MAX ? max : RWD_KAFKA_BATCH_MAX, timeout_ns, &batch, err)) return false;
+    if (!rwd_kafka_consumer_batch(self->consumer, max < RWD_KAFKA_BATCH_MAX ? max : RWD_KAFKA_BATCH_MAX, timeout_ns, &batch, err))
+        return err->code == RWD_E_POSITION ? start_over_hint(self, err) : false;
     for (size_t i = 0; i < batch.count; i++) take_record(self, &batch.records[i], &self->records[i]);
     self->held = batch.count;
     *out = (rwd_batch){self->records, batch.count, batch.end};
@@ -126,7 +216,11 @@ static bool kafka_batch(rwd_source *source, size_t max, int64_t timeout_ns, rwd_
 
 static void kafka_release(rwd_source *source) {
     kafka_source *self = self_of(source);
-    if (self->held > 0) self->behind = self->records[self->held - 1].offset + 1;
+    if (self->held > 0) {
+        const rwd_record *last = &self->records[self->held - 1];
+        self->behind = last->offset + 1;
+        self->last = last_of(last);
+    }
     self->held = 0;
 }
 
@@ -188,6 +282,7 @@ bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *setting
     kafka_source *self = rwd_calloc(1, sizeof *self);
     self->base.ops = &kafka_source_ops;
     self->job = job;
+    self->clock = clock;
     self->label = rwd_strf("%s/%u", job->source.topic, job->source.partition);
     self->records = rwd_calloc(RWD_BATCH_MAX, sizeof *self->records);
     if (!rwd_kafka_consumer_open(settings, job->source.topic, job->source.partition, clock, &self->consumer, err) || !learn_identity(self, err)) {
