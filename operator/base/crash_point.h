@@ -69,6 +69,7 @@
     X(kafka_outputs_acknowledged, "kafka-outputs-acknowledged", "the broker has all outputs of a transaction, not the position")    \
     X(kafka_position_sent, "kafka-position-sent", "the position is in the transaction, which is not committed")                     \
     X(kafka_committed, "kafka-committed", "a transaction is committed, nobody was told")                                            \
+    X(kafka_claim, "kafka-claim", "a C of an earlier owner is being committed again as our own")                                     \
     /* pipeline */                                                                                                                 \
     X(recovery_peeked, "recovery-peeked", "C was looked at, nothing is taken over yet")                                            \
     X(recovery_taken_over, "recovery-taken-over", "outputs are cut and C is read, no checkpoint is chosen yet")                    \

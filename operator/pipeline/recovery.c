@@ -122,6 +122,19 @@ static bool commit_genesis(rwd_operator *op, rwd_error *err) {
     return !op->sink->ops->holds_c(op->sink) || rwd_repo_mark_genesis_committed(op->repo, err);
 }
 
+// C6: whoever took over says so in C's metadata before it reads on. So one that slept meanwhile finds another owner there, and is fenced for good; else the two
+// would fence each other until one of them had something to commit.
+static bool claim(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+    if (!rwd_job_commits_to_kafka(op->job) || op->options.restore_to || commit->owner == op->owner) return true;
+    op->sink->ops->begin(op->sink);
+    rwd_commit ours;
+    rwd_commit_metadata(op, &ours);
+    op->sink->ops->commit_async(op->sink, &ours);
+    op->committing = ours.next_offset;
+    RWD_CRASH_POINT(kafka_claim);
+    return rwd_drive_commit(op, err);
+}
+
 // C2: a durable empty checkpoint at S, then C = S, then the mark; only then is anything read.
 static bool genesis(rwd_operator *op, rwd_error *err) {
     int64_t low = 0, high = 0;
@@ -135,6 +148,15 @@ static bool genesis(rwd_operator *op, rwd_error *err) {
     if (!save_lineage(op, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
     RWD_CRASH_POINT(genesis_checkpoint);
     return commit_genesis(op, err);
+}
+
+// E4: records between a checkpoint and C are not what they were. Only a checkpoint at C itself would not need them, and older ones need more.
+static bool advise_on_range(const rwd_operator *op, rwd_error *err) {
+    rwd_error_at(err, "%s", op->source->ops->label(op->source));
+    if (rwd_job_commits_to_kafka(op->job))
+        return rwd_error_next(err, "compaction, retention or a new topic took them; start over with another `group` and other output topics: rewind run %s --fresh",
+                              op->job->file);
+    return rwd_error_next(err, "put back the input as it was; or start over, with all that is there moved aside: rewind run %s --fresh", op->job->file);
 }
 
 // (6) Silent replay up to C.
@@ -155,9 +177,9 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
         // C8: caught up by a delivered offset at or above the target, never by a count.
         bool past = ok && done < batch.count;
         if (ok && past && op->position.next_offset < to) {
-            ok = rwd_fail(err, RWD_E_POSITION, "the input has no record at offset %" PRId64 " any more, which is below the committed offset %" PRId64,
-                          op->position.next_offset, to);
-            rwd_error_at(err, "%s", op->source->ops->label(op->source));
+            ok = rwd_fail(err, RWD_E_SOURCE_CHANGED, "of the committed records [%" PRId64 ", %" PRId64 ") the input has none from offset %" PRId64 " on any more",
+                          from, to, op->position.next_offset);
+            advise_on_range(op, err);
         }
         if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
         if (ok && !op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
@@ -183,9 +205,7 @@ static bool check_input(rwd_operator *op, const rwd_commit *commit, int64_t from
     rwd_fail(err, RWD_E_SOURCE_CHANGED, "the records of [%" PRId64 ", %" PRId64 ") are not those that were committed: %" PRIu64 " records below it then, %" PRIu64
              " now%s", from, commit->next_offset, commit->input_count, op->position.input_count,
              op->position.input_count == commit->input_count ? ", with other bytes" : "");
-    rwd_error_at(err, "%s", op->source->ops->label(op->source));
-    return rwd_error_next(err, "put back the input as it was, or choose an older checkpoint that does not need the range: rewind checkpoint list --data %s",
-                          op->data);
+    return advise_on_range(op, err);
 }
 
 // Below C a checkpoint is made only by silent replay, when memory is short.
@@ -277,7 +297,7 @@ static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error 
 static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool found, rwd_error *err) {
     // C2: killed between C = S and the mark. Without it a C that is lost later would look like one that never was.
     if (found && !rwd_repo_genesis_committed(op->repo) && !rwd_repo_mark_genesis_committed(op->repo, err)) return false;
-    if (found) return recover_to(op, commit, true, err);
+    if (found) return recover_to(op, commit, true, err) && claim(op, commit, err);
     rwd_checkpoint newest;
     if (!rwd_repo_find(op->repo, "latest", &newest, err)) return false;
     bool ok;
@@ -313,11 +333,13 @@ static bool refuse_moved_back(rwd_operator *op, const rwd_commit *commit, rwd_er
         if (!*side || c->facts.next_offset > (*side)->facts.next_offset) *side = c;
     }
     if (above) {
-        rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %" PRId64 ", but the commit log says that only offsets below %" PRId64
-                 " are committed: it has moved back", above->id, above->facts.next_offset, commit->next_offset);
+        bool kafka = rwd_job_commits_to_kafka(op->job);
+        rwd_fail(err, RWD_E_COMMIT_MOVED, "checkpoint %s is at offset %" PRId64 ", but the %s says that only offsets below %" PRId64
+                 " are committed: it has moved back", above->id, above->facts.next_offset, kafka ? "group" : "commit log", commit->next_offset);
         rwd_error_at(err, "%s", op->data);
-        rwd_error_next(err, "put back the newest commit log with its outputs; or, to go on from these: rewind restore %s --to %s", op->job->file,
-                       below ? below->id : "ID");
+        rwd_error_next(err, "%s: rewind restore %s --to %s",
+                       kafka ? "put back the group's newest offset with its metadata; or, to publish again from this one on"
+                             : "put back the newest commit log with its outputs; or, to go on from these", op->job->file, below ? below->id : "ID");
     }
     bool ok = !above;
     rwd_checkpoint_list_deinit(&list);
@@ -367,10 +389,22 @@ static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found,
     return early || op->options.restore_to || refuse_moved_back(op, commit, err);
 }
 
+// C5: another cluster, topic or partition than the state was made from. Judged before anything there is asked or fenced.
+static bool refuse_other_source(rwd_operator *op, rwd_error *err) {
+    rwd_checkpoint newest;
+    rwd_error why;
+    if (!op->job->source.topic || rwd_repo_is_new(op->repo)) return true;
+    if (!rwd_repo_find(op->repo, "latest", &newest, &why)) return true;  // refuse_lost_checkpoints and the choice of a base say more
+    bool ok = op->source->ops->check_identity(op->source, newest.facts.source_identity, err);
+    rwd_checkpoint_deinit(&newest);
+    return ok;
+}
+
 bool rwd_recover(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_STARTING);
     rwd_commit commit = {0};
     bool found = false;
+    if (!refuse_other_source(op, err)) return false;
     if (!op->sink->ops->peek(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, false, err)) return false;    // (2)
     RWD_CRASH_POINT(recovery_peeked);
     if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, true, err)) return false;  // (3), (4)
