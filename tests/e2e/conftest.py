@@ -1,4 +1,5 @@
 """Set-up of the end-to-end tests: the program that was built, --long, and where helpers are found."""
+import itertools
 import os
 import pathlib
 import sys
@@ -37,6 +38,9 @@ def make_job(tmp_path):
     return make
 
 
+numbers = itertools.count()   # of jobs whose topics are on one broker
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory):
     """One real broker for all tests of a worker; topics and groups are named after the test."""
@@ -56,7 +60,7 @@ def make_kafka_job(tmp_path, broker, request):
 
     def make(name=None, **sections):
         test = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
-        made.append(kafka_job.KafkaJob(tmp_path / f"job{len(made)}", broker, name or f"{test}-{len(made)}", **sections))
+        made.append(kafka_job.KafkaJob(tmp_path / f"job{len(made)}", broker, name or f"{test}-{next(numbers)}", **sections))
         return made[-1]
 
     return make

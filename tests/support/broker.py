@@ -4,6 +4,7 @@
     broker.topic("orders", partitions=2, **config)
     broker.kill(); broker.start()   kill -9, and the same data again
     broker.freeze(); broker.thaw()  SIGSTOP and SIGCONT
+    broker.proxy()                  before the address broker.proxied: loses requests and answers (proxy.py)
     broker.close()
 
 The jars come from Maven (tests/support/kafka/pom.xml) into build/kafka, once. All that a machine needs is a JDK and Maven. Tests look at topics through
@@ -24,6 +25,8 @@ import uuid
 import confluent_kafka
 import confluent_kafka.admin
 
+import proxy
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POM = ROOT / "tests" / "support" / "kafka" / "pom.xml"
 JARS = pathlib.Path(os.environ.get("REWIND_TEST_KAFKA", ROOT / "build" / "kafka"))
@@ -36,7 +39,7 @@ SERVER = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 1,
@@ -104,14 +107,15 @@ class Broker:
     def __init__(self, folder, **settings):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self.controller = free_port(), free_port()
+        self.port, self.controller, self.behind, self.front = free_port(), free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
+        self.proxied = f"127.0.0.1:{self.front}"   # the same broker, for those who come through proxy()
         self.process = None
-        self.clients = {}
+        self.clients, self.retired = {}, []
         self.settings = {
             **SERVER,
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "listeners": f"PLAINTEXT://{self.address},PROXIED://127.0.0.1:{self.behind},CONTROLLER://127.0.0.1:{self.controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address},PROXIED://{self.proxied}",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller}",
             "log.dirs": str(self.folder / "data"),
             **{name.replace("_", "."): value for name, value in settings.items()},
@@ -165,6 +169,10 @@ class Broker:
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def proxy(self):
+        """What stands before `proxied`, and can lose what passes."""
+        return proxy.Proxy(self.front, self.behind)
+
     def close(self):
         if self.process:
             self.thaw()
@@ -203,9 +211,20 @@ class Broker:
         made = self.admin().create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1, config=config) for name in names])
         for done in made.values():
             done.result(PATIENCE)
+        self.see(lambda there: set(names) <= there)
 
     def delete_topic(self, name):
         self.admin().delete_topics([name])[name].result(PATIENCE)
+        self.see(lambda there: name not in there)
+        self.retired.append(self.clients)   # they remember the topic; to end them takes time
+        self.clients = {}
+
+    def see(self, condition):
+        """Until what the controller has done is known to the broker."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(set(self.admin().list_topics(timeout=PATIENCE).topics)):
+            assert time.monotonic() < deadline, "the broker does not learn what its controller did"
+            time.sleep(0.01)
 
     def delete_group(self, name):
         self.admin().delete_consumer_groups([name])[name].result(PATIENCE)

@@ -4,6 +4,8 @@
     job.produce(orders(1000))
     job.run_to_end()        in the background until all that is there is committed, then SIGTERM
     job.check()             state, input digest, outputs and dead letters are what the oracle says
+
+`topics` are made unless it is false; a dict of it is the configuration of the source's.
 """
 import oracle
 import rewind as driver
@@ -25,7 +27,9 @@ class KafkaJob(driver.Job):
         }
         super().__init__(folder, None, name, **{**given, **sections})
         if topics:
-            broker.topics([self.source_topic, *self.output_topics], retention_ms=-1)   # whatever times the records have
+            if self.output_topics:
+                broker.topics(self.output_topics, retention_ms=-1)   # whatever times the records have
+            broker.topics([self.source_topic], **{"retention_ms": -1, **(topics if isinstance(topics, dict) else {})})
 
     @property
     def output_topics(self):
@@ -61,28 +65,28 @@ class KafkaJob(driver.Job):
 
     # -------------------------------------------------------------------------------------------- what stands in the topics
     def rows(self, topic):
-        """(key, value, offset of the record that it includes) of each, in order."""
-        return [(m.key(), m.value(), int(dict(m.headers())["rewind-offset"])) for m in self.broker.read(topic)]
+        """(key, value, offset of the record that it includes, time) of each, in order."""
+        return [(m.key(), m.value(), int(dict(m.headers())["rewind-offset"]), m.timestamp()[1]) for m in self.broker.read(topic)]
 
     def check_outputs(self, expected):
+        """E1 and E2. With `emit: commit` each transaction has, in key order, all keys that were touched since the one before, as they are then."""
+        inputs = {m.offset(): m.timestamp()[1] for m in self.broker.read(self.source_topic)} if "kafka" in self.given["source"] else None
         for sink in expected.job.sinks:
-            rows = self.rows(sink.topic)
-            if sink.emit == "update":
-                assert rows == [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in expected.events[sink.table.name]]
-                continue
-            last = {}
-            for key, _, offset in rows:
-                assert offset > last.get(key, -1), f"{key}: published at offset {last[key]} and again at {offset}"
-                last[key] = offset
-            view = {key: value for key, value, _ in rows}
-            assert view == {key_of(sink, key): value_of(sink, key, row) for key, row in expected.tables[sink.table.name].items()}
+            found = self.rows(sink.topic)
+            wanted = [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in rows_of(expected, sink, [row[2] for row in found])]
+            assert [row[:3] for row in found] == wanted, sink.topic
+            if inputs:
+                assert [row[3] for row in found] == [inputs[row[2]] for row in found], sink.topic
 
     def check_dead(self, expected, topic):
+        inputs = {m.offset(): m for m in self.broker.read(self.source_topic)}
         found = []
         for m in self.broker.read(topic):
             headers = {name: value.decode() for name, value in m.headers()}
             assert headers["rewind-source"] == f"{self.source_topic}/0"
             found.append((int(headers["rewind-offset"]), headers["rewind-reason"], headers.get("rewind-field"), m.value()))
+            cause = inputs[found[-1][0]]
+            assert (m.key(), m.timestamp()[1]) == (cause.key(), cause.timestamp()[1])
         assert found == driver.expected_dead(expected)
 
     def check(self):
@@ -95,6 +99,22 @@ class KafkaJob(driver.Job):
         self.check_outputs(expected)
         self.check_dead(expected, self.given["errors"]["dead_letter"]["kafka"]["topic"])
         return expected
+
+
+def rows_of(expected, sink, offsets):
+    """(offset, key, row) of each output row; with `emit: commit` of transactions that ended behind these offsets."""
+    events = expected.events[sink.table.name]
+    if sink.emit == "update":
+        return events
+    rows, at = [], 0
+    for end in sorted(set(offsets)):
+        touched = {}
+        while at < len(events) and events[at][0] <= end:
+            touched[events[at][1]] = events[at][2]
+            at += 1
+        rows += [(end, key, row) for key, row in sorted(touched.items(), key=lambda item: oracle.encode_key(sink.table, item[0]))]
+    assert at == len(events), f"nothing published behind offset {max(offsets, default=-1)}"
+    return rows
 
 
 def key_of(sink, key):
