@@ -127,21 +127,34 @@ rwd_segment *rwd_tables_room(rwd_tables *tables, rwd_table *table, uint64_t hash
     }
 }
 
+// One look at every segment: of the next one, everything that may go.
+static uint32_t evict_next(rwd_tables *tables) {
+    rwd_table *table = &tables->tables[tables->evict_table];
+    rwd_segment *segment = rwd_directory_find(table, tables->evict_hash);
+    if (!rwd_segment_end(segment, &tables->evict_hash)) {
+        tables->evict_hash = 0;
+        tables->evict_table = (tables->evict_table + 1) % tables->count;
+    }
+    return evict(tables, table, segment, table->geometry.slot_count);
+}
+
+static size_t all_segments(const rwd_tables *tables) {
+    size_t count = 0;
+    for (size_t i = 0; i < tables->count; i++) count += tables->tables[i].segments;
+    return count;
+}
+
+bool rwd_tables_shrink(rwd_tables *tables) {
+    for (size_t probes = all_segments(tables); probes > 0 && rwd_pool_over(&tables->pool); probes--) (void)evict_next(tables);
+    return !rwd_pool_over(&tables->pool);
+}
+
 // A whole segment is the quickest way to a free block: it becomes a slab for many of them. Where no segment is clean as a whole, single slots
 // may still free a block of the right class.
 void *rwd_tables_spill(rwd_tables *tables, size_t size) {
     void *block = rwd_spill_take(&tables->pool, size, false);
     if (!block && reclaim(tables, NULL)) block = rwd_spill_take(&tables->pool, size, false);
-    size_t probes = 0;
-    for (size_t i = 0; i < tables->count; i++) probes += tables->tables[i].segments;
-    for (; !block && probes > 0; probes--) {
-        rwd_table *table = &tables->tables[tables->evict_table];
-        rwd_segment *segment = rwd_directory_find(table, tables->evict_hash);
-        if (!rwd_segment_end(segment, &tables->evict_hash)) {
-            tables->evict_hash = 0;
-            tables->evict_table = (tables->evict_table + 1) % tables->count;
-        }
-        if (evict(tables, table, segment, table->geometry.slot_count)) block = rwd_spill_take(&tables->pool, size, false);
-    }
+    for (size_t probes = all_segments(tables); !block && probes > 0; probes--)
+        if (evict_next(tables)) block = rwd_spill_take(&tables->pool, size, false);
     return block;
 }

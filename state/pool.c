@@ -174,6 +174,7 @@ void *rwd_spill_take(rwd_pool *pool, size_t size, bool must) {
         slab->class_index = class_index;
         slab->fresh = SLAB_HEADER;
         list_slab(pool, slab);
+        pool->slab_free_bytes += pool->segment_size;
     }
     void **block = slab->free_blocks;
     if (block) {
@@ -183,6 +184,7 @@ void *rwd_spill_take(rwd_pool *pool, size_t size, bool must) {
         slab->fresh += (uint32_t)class_size(class_index);
     }
     slab->live++;
+    pool->slab_free_bytes -= class_size(class_index);
     if (slab_is_full(pool, slab)) unlist_slab(pool, slab);
     return block;
 }
@@ -197,11 +199,18 @@ void rwd_spill_give(rwd_pool *pool, void *block, size_t size) {
     *(void **)block = slab->free_blocks;
     slab->free_blocks = block;
     slab->live--;
+    pool->slab_free_bytes += class_size(slab->class_index);
     if (!slab->listed) list_slab(pool, slab);
     if (slab->live == 0) {
         unlist_slab(pool, slab);
+        pool->slab_free_bytes -= pool->segment_size;
         rwd_pool_give(pool, slab);
     }
+}
+
+bool rwd_pool_over(const rwd_pool *pool) {
+    uint64_t used = atomic_load_explicit(&pool->budget->used[RWD_SHARE_HOT], memory_order_relaxed);
+    return used > pool->budget->limit[RWD_SHARE_HOT] + pool->free_count * pool->segment_size + pool->slab_free_bytes;
 }
 
 bool rwd_pool_fits(const rwd_pool *pool, size_t size) {

@@ -32,6 +32,7 @@ typedef struct rwd_pool {
     size_t free_count;
     size_t taken_count;     // segments handed out
     uint64_t mapped_bytes;  // chunks and big blocks
+    uint64_t slab_free_bytes;  // in slabs, but in no block handed out
     rwd_slab *partial[RWD_SPILL_CLASSES];  // slabs with a free block
     struct rwd_big_block *big;             // blocks of a mapping of their own
 } rwd_pool;
@@ -47,6 +48,8 @@ void rwd_pool_give(rwd_pool *pool, void *segment);
 // A block of at least `size` bytes. NULL and `must` as above. The same `size` is needed to give it back.
 void *rwd_spill_take(rwd_pool *pool, size_t size, bool must);
 void rwd_spill_give(rwd_pool *pool, void *block, size_t size);
+// True if what is handed out, beside other users' memory of the HOT share, is more than the share: blocks that had to be had went over it.
+bool rwd_pool_over(const rwd_pool *pool);
 // True if two spill blocks of `size` bytes together can be had for sure.
 bool rwd_pool_fits(const rwd_pool *pool, size_t size);
 // True if a block of size `a` has room for `b` bytes and is not much too large for it.

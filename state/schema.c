@@ -13,6 +13,7 @@
 #define PART_PRESENT 0x01
 #define STRING_END 0x01     // behind 0x00
 #define STRING_ZERO 0xFF    // behind 0x00
+#define TAIL_SIZE_BYTES 4
 
 void rwd_schema_init(rwd_schema *schema, uint16_t number, const char *name) {
     assert(number < RWD_TABLES_MAX);
@@ -75,26 +76,63 @@ int64_t rwd_key_window_start(rwd_slice key) {
     return (int64_t)(rwd_get_be64(key.data + key.size - 8) ^ (1ull << 63));
 }
 
-bool rwd_schema_add_column(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type,
-                           uint8_t arg_scale, rwd_error *err) {
+static void set_parameters(const rwd_aggregate *aggregate, const int64_t *given, rwd_cell_type *how) {
+    for (size_t i = 0; i < rwd_aggregate_parameter_count(aggregate); i++) {
+        const rwd_parameter *p = &aggregate->parameters[i];
+        how->parameters[i] = given && given[i] != RWD_PARAMETER_NONE ? given[i] : p->fallback;
+        assert(!p->required || (given && given[i] != RWD_PARAMETER_NONE));
+        assert(how->parameters[i] == RWD_PARAMETER_NONE || (how->parameters[i] >= p->least && how->parameters[i] <= p->greatest));
+    }
+}
+
+bool rwd_schema_add_column_with(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type, uint8_t arg_scale,
+                                const int64_t *parameters, rwd_error *err) {
     assert(arg_type < RWD_TYPE_COUNT);
     if (schema->column_count == RWD_COLUMNS_MAX)
         return rwd_fail(err, RWD_E_CONFIG, "table %s: a table has at most %d aggregates", schema->name, RWD_COLUMNS_MAX);
     if (!name_is_free(schema, name, err) || !type_is_taken(schema, name, aggregate, arg_type, err)) return false;
-    uint32_t size = aggregate->size(arg_type);
+    rwd_cell_type how = {.arg = arg_type, .arg_scale = arg_type == RWD_TYPE_DECIMAL ? arg_scale : 0};
+    set_parameters(aggregate, parameters, &how);
+    how.limit = aggregate->limit ? aggregate->limit(&how) : RWD_I128_MAX;
+    uint32_t size = aggregate->size(&how);
+    bool variable = size == 0;
+    if (variable) size = TAIL_SIZE_BYTES;
     if (size > RWD_ROW_BYTES_MAX - schema->row_size)
         return rwd_fail(err, RWD_E_CONFIG, "table %s: %s: a row has at most %d bytes", schema->name, name, RWD_ROW_BYTES_MAX);
     schema->columns[schema->column_count++] = (rwd_column){
         .name = rwd_strdup(name),
         .aggregate = aggregate,
-        .arg_type = arg_type,
-        .arg_scale = arg_scale,
+        .how = how,
         .offset = schema->row_size,
         .size = size,
-        .update = aggregate->update(arg_type),
+        .update = variable ? NULL : aggregate->update(&how),
+        .grow = variable ? aggregate->grow(&how) : NULL,
     };
     schema->row_size += size;
+    schema->variable |= variable;
     return true;
+}
+
+bool rwd_schema_add_column(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type, uint8_t arg_scale, rwd_error *err) {
+    return rwd_schema_add_column_with(schema, name, aggregate, arg_type, arg_scale, NULL, err);
+}
+
+rwd_type rwd_column_type(const rwd_column *column) { return column->aggregate->result(&column->how); }
+
+uint8_t rwd_column_scale(const rwd_column *column) {
+    if (rwd_column_type(column) != RWD_TYPE_DECIMAL) return 0;
+    return column->aggregate->scale ? column->aggregate->scale(&column->how) : column->how.arg_scale;
+}
+
+void rwd_column_arguments(const rwd_column *column, const char *field, rwd_buf *out) {
+    size_t count = rwd_aggregate_parameter_count(column->aggregate);
+    while (count > 0 && column->how.parameters[count - 1] == column->aggregate->parameters[count - 1].fallback) count--;
+    if (field) rwd_buf_append_str(out, field);
+    for (size_t i = 0; i < count; i++) {
+        char text[RWD_DECIMAL_TEXT_MAX];
+        rwd_buf_append_str(out, ", ");
+        rwd_buf_append(out, text, rwd_decimal_text(column->how.parameters[i], column->aggregate->parameters[i].scale, text));
+    }
 }
 
 // ---------------------------------------------------------------------------------------------- keys: encoding
@@ -247,23 +285,3 @@ bool rwd_key_decode(const rwd_schema *schema, rwd_slice key, rwd_value parts[RWD
 }
 
 uint64_t rwd_key_hash(uint16_t table, rwd_slice key) { return rwd_hash64(key.data, key.size, table); }
-
-// ---------------------------------------------------------------------------------------------- rows
-void rwd_row_init(const rwd_schema *schema, uint8_t *row) {
-    for (size_t i = 0; i < schema->column_count; i++) {
-        const rwd_column *column = &schema->columns[i];
-        column->aggregate->init(column->arg_type, row + column->offset);
-    }
-}
-
-void rwd_row_read(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_value *out) {
-    assert(column < schema->column_count);
-    const rwd_column *c = &schema->columns[column];
-    c->aggregate->read(c->arg_type, row + c->offset, out);
-}
-
-rwd_type rwd_column_type(const rwd_column *column) { return column->aggregate->result(column->arg_type); }
-
-uint8_t rwd_column_scale(const rwd_column *column) {
-    return rwd_column_type(column) == RWD_TYPE_DECIMAL ? column->arg_scale : 0;
-}

@@ -10,8 +10,7 @@
 // Store key: [table number, 2 bytes big-endian][bucket, 2 bytes big-endian][key]. bucket = top 12 bits of
 // XXH3-64(key, seed = table number). Keys of one bucket lie together, so that two states can be compared bucket by bucket.
 //
-// Row encoding: the cells of all columns, one behind the other, little-endian, fixed width where the aggregate has one. The bytes in memory, in
-// RocksDB and under the digest are the same.
+// Row encoding: state/row.h.
 //
 // Thread: a schema is immutable once made; any.
 #ifndef STATE_SCHEMA_H
@@ -38,11 +37,11 @@ typedef struct rwd_key_part {
 typedef struct rwd_column {
     char *name;
     const rwd_aggregate *aggregate;
-    rwd_type arg_type;       // of the argument; unused for count
-    uint8_t arg_scale;
-    uint32_t offset;         // of its cell in the row
-    uint32_t size;
-    rwd_cell_update update;  // chosen for the argument's type
+    rwd_cell_type how;       // type of the argument, parameters
+    uint32_t offset;         // in the fixed part of the row
+    uint32_t size;           // there; of a variable cell the 4 bytes of its tail's size
+    rwd_cell_update update;  // of a fixed cell, chosen for the argument's type; else NULL
+    rwd_tail_update grow;    // of a variable cell; else NULL
 } rwd_column;
 
 typedef struct rwd_schema {
@@ -52,17 +51,21 @@ typedef struct rwd_schema {
     size_t part_count;
     rwd_column columns[RWD_COLUMNS_MAX];
     size_t column_count;
-    uint32_t row_size;
+    uint32_t row_size;       // of the fixed part
+    bool variable;           // some cell is: rows have tails
     rwd_window window;       // kind NONE: the table has none; else the last key part is the window's start
 } rwd_schema;
 
 // Builds up a schema: init, add parts, add columns, deinit. Names are copied. Adding fails where a bound is reached, a name
-// comes twice, or the aggregate does not take that type (the message lists the types that it takes).
+// comes twice, or the aggregate does not take that type (the message lists the types that it takes). `parameters`: one for each that the aggregate has, in
+// units of its scale, RWD_PARAMETER_NONE where it is not given; within their bounds. NULL: none is given, which only optional ones allow.
 void rwd_schema_init(rwd_schema *schema, uint16_t number, const char *name);
 void rwd_schema_deinit(rwd_schema *schema);
 RWD_MUST bool rwd_schema_add_part(rwd_schema *schema, const char *name, rwd_type type, uint8_t scale, rwd_error *err);
 RWD_MUST bool rwd_schema_add_column(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type,
                                     uint8_t arg_scale, rwd_error *err);
+RWD_MUST bool rwd_schema_add_column_with(rwd_schema *schema, const char *name, const rwd_aggregate *aggregate, rwd_type arg_type,
+                                         uint8_t arg_scale, const int64_t *parameters, rwd_error *err);
 
 // Encodes a key at `out` (room for RWD_KEY_BYTES_MAX). Returns its size, or 0 if it would be longer.
 size_t rwd_key_encode(const rwd_schema *schema, const rwd_value parts[], uint8_t *out);
@@ -82,13 +85,14 @@ static inline void rwd_store_key_prefix(uint8_t out[RWD_STORE_KEY_PREFIX], uint1
 }
 
 // The most bytes that a row of the table can have.
-static inline uint32_t rwd_schema_row_max(const rwd_schema *schema) { return schema->row_size; }
+static inline uint32_t rwd_schema_row_max(const rwd_schema *schema) { return schema->variable ? RWD_ROW_BYTES_MAX : schema->row_size; }
 
-// A row of zero events (all cells at their beginning), schema->row_size bytes.
-void rwd_row_init(const rwd_schema *schema, uint8_t *row);
-// The answer of column `column`; strings *borrow* from the row. Type and scale of the answer: rwd_column_type / _scale.
-void rwd_row_read(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_value *out);
+// Type and scale of a column's answer. A list has no rwd_value: it is its JSON text (rwd_row_append_json, rwd_row_append_text), and its type is STRING.
 rwd_type rwd_column_type(const rwd_column *column);
 uint8_t rwd_column_scale(const rwd_column *column);
+// What stands between the brackets of the column's function: `field` (NULL: none) and the parameters, up to the last one that is not as if it had not
+// been given. Appends.
+void rwd_column_arguments(const rwd_column *column, const char *field, rwd_buf *out);
+static inline bool rwd_column_is_list(const rwd_column *column) { return column->aggregate->list; }
 
 #endif

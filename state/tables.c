@@ -42,7 +42,7 @@ static bool init_table(rwd_table *table, const rwd_schema *schema, uint32_t segm
     table->schema = schema;
     table->change_stamp = STAMP_FIRST;
     uint32_t row_max = segment_size / 16 < RWD_ROW_INLINE_MAX ? segment_size / 16 : RWD_ROW_INLINE_MAX;
-    uint32_t row = schema->row_size <= row_max ? schema->row_size : 8;  // larger rows are spilled
+    uint32_t row = schema->row_size <= row_max && !schema->variable ? schema->row_size : 8;  // larger rows, and those that grow, are spilled
     if (rwd_geometry_init(&table->geometry, segment_size, key_capacity(schema), row)) return true;
     return rwd_fail(err, RWD_E_CONFIG, "table %s: a row of %u bytes is too large", schema->name, schema->row_size);
 }
@@ -299,6 +299,7 @@ rwd_resolve rwd_tables_resolve(rwd_tables *tables, rwd_touch *touches, size_t co
     resolving r = {.tables = tables, .touches = touches, .count = count};
     uint64_t moves = tables->moves, misses = tables->stats.misses;
     tables->batch = (tables->batch + 1) & RWD_BATCH_MASK;
+    if (rwd_pool_over(&tables->pool) && !rwd_tables_shrink(tables) && (tables->dirty > 0 || tables->freeze_open)) return full(tables);
     reserve_misses(tables, count);
     for (size_t begin = 0; begin < count; begin += BLOCK) {
         if (!settle_block(&r, begin, count - begin < BLOCK ? count - begin : BLOCK)) return full(tables);
@@ -342,11 +343,13 @@ static void before_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) 
 }
 
 // A block of the right size for a row that is or was spilled. Memory that the budget does not have is taken all the same: a write cannot
-// fail. Resolve finds the share exceeded and evicts.
+// fail. The next resolve finds the share exceeded, and evicts or answers FULL.
 static uint8_t *resize_row(rwd_tables *tables, rwd_table *table, rwd_slot *slot, uint32_t size) {
     const rwd_geometry *g = &table->geometry;
     uint8_t *area = rwd_slot_row_area(g, slot);
     bool spill = size > g->row_capacity;
+    // The slot is dirty, so its memory is in dirty_bytes.
+    tables->dirty_bytes += (spill ? size : 0) - (slot->row_spilled ? (uint64_t)slot->row_size : 0);
     if (slot->row_spilled && spill && rwd_spill_same_class(&tables->pool, slot->row_size, size)) return rwd_slot_pointer(area);
     if (slot->row_spilled) rwd_spill_give(&tables->pool, rwd_slot_pointer(area), slot->row_size);
     slot->row_spilled = spill;

@@ -139,6 +139,8 @@ bool rwd_segment_end(const rwd_segment *segment, uint64_t *out_hash);
 rwd_segment *rwd_tables_room(rwd_tables *tables, rwd_table *table, uint64_t hash);
 // A spill block, evicting if need be; NULL if no clean slot is left.
 void *rwd_tables_spill(rwd_tables *tables, size_t size);
+// Evicts until the hot table is within its share, after rows that grew went over it. False if no clean slot is left before that.
+bool rwd_tables_shrink(rwd_tables *tables);
 
 // ------------------------------------------------------------------ freeze.c
 extern const rwd_participant_ops rwd_tables_ops;

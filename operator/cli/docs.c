@@ -109,28 +109,51 @@ static void type_names(rwd_buf *out, unsigned types) {
     }
 }
 
+static void result_names(const rwd_aggregate *a, rwd_buf *out) {
+    unsigned results = 0;
+    for (int t = 0; t < RWD_TYPE_COUNT; t++) {
+        rwd_cell_type how = {.arg = (rwd_type)t};
+        if (!a->takes_field || (a->types >> t & 1)) results |= 1u << a->result(&how);
+    }
+    if (a->list) rwd_buf_append_str(out, "a list");
+    else type_names(out, results);
+}
+
+static void aggregate_row(const rwd_aggregate *a, rwd_buf *out) {
+    rwd_buf_appendf(out, "| `%s(", a->name);
+    rwd_aggregate_arguments(a, out);
+    rwd_buf_append_str(out, ")` | ");
+    if (a->takes_field) type_names(out, a->types);
+    rwd_buf_append_str(out, " | ");
+    result_names(a, out);
+    rwd_buf_append_str(out, a->order_free ? " | no" : " | yes");
+    if (a->rounded) rwd_buf_append_str(out, "; of ");
+    type_names(out, a->rounded);
+    rwd_buf_appendf(out, "%s | %s |\n", a->rounded ? " yes" : "", a->doc);
+}
+
+static void aggregate_notes(const rwd_aggregate *a, rwd_buf *out) {
+    size_t count = rwd_aggregate_parameter_count(a);
+    if (count == 0 && !a->error) return;
+    rwd_buf_appendf(out, "\n## %s\n\n", a->name);
+    for (size_t i = 0; i < count; i++) {
+        const rwd_parameter *p = &a->parameters[i];
+        char least[RWD_DECIMAL_TEXT_MAX], greatest[RWD_DECIMAL_TEXT_MAX];
+        (void)rwd_decimal_text(p->least, p->scale, least);
+        (void)rwd_decimal_text(p->greatest, p->scale, greatest);
+        rwd_buf_appendf(out, "- `%s`%s, %s to %s: %s.\n", p->name, p->required ? "" : " (optional)", least, greatest, p->doc);
+    }
+    if (a->error) rwd_buf_appendf(out, "%sError: %s.\n", count ? "\n" : "", a->error);
+}
+
 static void aggregates_page(rwd_buf *out) {
     rwd_buf_append_str(out, "# Aggregates\n\n");
-    say(out, "An aggregate of a table takes one field, or none. A null changes nothing. Sums are exact, except of floats, which are rounded after each event; an event that would overflow one "
-             "goes to the dead letters and changes no table.");
+    say(out, "An aggregate of a table takes one field, or none, and literals behind it. A null changes nothing. Numbers are exact unless an error is stated below; those of floats are "
+             "rounded after each event. An event that would overflow an aggregate goes to the dead letters and changes no table. A list is a JSON array (in CSV: its text).");
     rwd_buf_append_str(out, "| aggregate | takes | answers | depends on order | |\n|---|---|---|---|---|\n");
     const rwd_aggregate *a;
-    for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) {
-        rwd_buf_appendf(out, "| `%s(%s)` | ", a->name, a->takes_field ? "field" : "");
-        if (a->takes_field) type_names(out, a->types);
-        rwd_buf_append_str(out, " | ");
-        if (!a->takes_field) rwd_buf_append_str(out, rwd_type_name(a->result(RWD_TYPE_INT)));
-        else {
-            unsigned results = 0;
-            for (int t = 0; t < RWD_TYPE_COUNT; t++)
-                if (a->types >> t & 1) results |= 1u << a->result((rwd_type)t);
-            type_names(out, results);
-        }
-        rwd_buf_append_str(out, a->order_free ? " | no" : " | yes");
-        if (a->rounded) rwd_buf_append_str(out, "; of ");
-        type_names(out, a->rounded);
-        rwd_buf_appendf(out, "%s | %s |\n", a->rounded ? " yes" : "", a->doc);
-    }
+    for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) aggregate_row(a, out);
+    for (size_t i = 0; (a = rwd_aggregate_at(i)); i++) aggregate_notes(a, out);
 }
 
 static void formats_page(rwd_buf *out) {

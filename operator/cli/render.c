@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "operator/sink/row_text.h"
+#include "state/row.h"
 
 #define LABEL_WIDTH 15
 
@@ -260,7 +261,7 @@ static bool broken_row(const rwd_schema *schema, rwd_error *err) {
 
 static bool decode(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch, rwd_error *err) {
     rwd_buf_clear(scratch);
-    if (row.size < schema->row_size || !rwd_key_decode(schema, key, parts, scratch)) return broken_row(schema, err);
+    if (!rwd_row_check(schema, row) || !rwd_key_decode(schema, key, parts, scratch)) return broken_row(schema, err);
     return true;
 }
 
@@ -288,7 +289,7 @@ bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int6
     if (json) return row_json(schema, key, row, offset, out, err);
     rwd_grid grid;
     rwd_buf scratch = {0}, text = {0};
-    rwd_value parts[RWD_KEY_PARTS_MAX], value;
+    rwd_value parts[RWD_KEY_PARTS_MAX];
     bool worked = decode(schema, key, row, parts, &scratch, err);
     rwd_grid_init(&grid);
     rwd_buf_appendf(&text, "%s at offset %" PRId64, schema->name, offset);
@@ -301,11 +302,9 @@ bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int6
         rwd_buf_appendf(&text, "  %s", is_key ? schema->parts[i].name : column->name);
         rwd_grid_cell(&grid, rwd_buf_slice(&text));
         rwd_buf_clear(&text);
-        if (is_key) value = parts[i];
-        else rwd_row_read(schema, i - schema->part_count, row.data, &value);
-        if (value.present)
-            rwd_value_text(&value, is_key ? schema->parts[i].type : rwd_column_type(column), is_key ? schema->parts[i].scale : rwd_column_scale(column), &text);
-        else rwd_buf_append_str(&text, "null");
+        if (is_key) rwd_value_text(&parts[i], schema->parts[i].type, schema->parts[i].scale, &text);
+        bool present = is_key ? parts[i].present : rwd_row_append_text(schema, i - schema->part_count, row.data, &text);
+        if (!present) rwd_buf_append_str(&text, "null");
         rwd_grid_cell(&grid, rwd_buf_slice(&text));
     }
     if (worked) rwd_grid_flush(&grid, out);
@@ -323,7 +322,7 @@ void rwd_render_row_columns(const rwd_schema *schema, rwd_grid *grid) {
 }
 
 bool rwd_render_row_cells(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_buf *scratch, rwd_grid *grid, rwd_error *err) {
-    rwd_value parts[RWD_KEY_PARTS_MAX], value;
+    rwd_value parts[RWD_KEY_PARTS_MAX];
     if (!decode(schema, key, row, parts, scratch, err)) return false;
     rwd_buf text = {0};
     for (size_t i = 0; i < schema->part_count; i++) {
@@ -334,9 +333,7 @@ bool rwd_render_row_cells(const rwd_schema *schema, rwd_slice key, rwd_slice row
     }
     for (size_t i = 0; i < schema->column_count; i++) {
         rwd_buf_clear(&text);
-        rwd_row_read(schema, i, row.data, &value);
-        if (value.present) rwd_value_text(&value, rwd_column_type(&schema->columns[i]), rwd_column_scale(&schema->columns[i]), &text);
-        else rwd_buf_append_str(&text, "null");
+        if (!rwd_row_append_text(schema, i, row.data, &text)) rwd_buf_append_str(&text, "null");
         rwd_grid_cell(grid, rwd_buf_slice(&text));
     }
     rwd_buf_deinit(&text);

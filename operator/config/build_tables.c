@@ -50,7 +50,7 @@ static bool copy_trimmed(const char *from, const char *end, char *out, size_t ca
     while (end > from && (end[-1] == ' ' || end[-1] == '\t')) end--;
     size_t size = (size_t)(end - from);
     if (size >= capacity) return false;
-    memcpy(out, from, size);
+    memmove(out, from, size);
     out[size] = '\0';
     return true;
 }
@@ -66,9 +66,13 @@ static bool not_a_call(rwd_job_build *b, const rwd_node *node, const char *name)
     char word[RWD_EXCERPT_MAX];
     const rwd_aggregate *aggregate = rwd_aggregate_find(node->text);
     rwd_excerpt(node->text, word);
-    if (aggregate)
-        return rwd_build_fail(b, node->place, "%s: \"%s\" needs brackets: %s(%s)", name, word, aggregate->name,
-                              aggregate->takes_field ? "FIELD" : "");
+    if (aggregate) {
+        rwd_buf arguments = {0};
+        rwd_aggregate_arguments(aggregate, &arguments);
+        rwd_build_fail(b, node->place, "%s: \"%s\" needs brackets: %s(%s)", name, word, aggregate->name, rwd_buf_cstr(&arguments));
+        rwd_buf_deinit(&arguments);
+        return false;
+    }
     return rwd_build_fail(b, node->place, "%s: expected a function of a field, for example count() or sum(amount), found \"%s\"",
                           name, word);
 }
@@ -109,20 +113,69 @@ static bool find_argument(rwd_job_build *b, const rwd_node *node, const char *na
     return *out >= 0 || rwd_build_unknown_field(b, node->place, name, argument);
 }
 
+// ---- literals behind the field
+
+static bool wrong_count(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_aggregate *aggregate) {
+    rwd_buf arguments = {0};
+    rwd_aggregate_arguments(aggregate, &arguments);
+    rwd_build_fail(b, node->place, "%s: %s() is written %s(%s)", name, aggregate->name, aggregate->name, rwd_buf_cstr(&arguments));
+    rwd_buf_deinit(&arguments);
+    return false;
+}
+
+static bool read_literal(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_aggregate *aggregate, const rwd_parameter *parameter,
+                         const char *text, int64_t *out) {
+    rwd_i128 units;
+    char word[RWD_EXCERPT_MAX], least[RWD_DECIMAL_TEXT_MAX], greatest[RWD_DECIMAL_TEXT_MAX];
+    if (rwd_decimal_parse(rwd_slice_str(text), parameter->scale, &units) == RWD_PARSE_OK && units >= parameter->least && units <= parameter->greatest) {
+        *out = (int64_t)units;
+        return true;
+    }
+    rwd_excerpt(text, word);
+    (void)rwd_decimal_text(parameter->least, parameter->scale, least);
+    (void)rwd_decimal_text(parameter->greatest, parameter->scale, greatest);
+    return rwd_build_fail(b, node->place, "%s: %s of %s() is a number from %s to %s, found \"%s\"", name, parameter->name, aggregate->name, least, greatest,
+                          word);
+}
+
+// Cuts the literals off `argument`, which is left with the field.
+static bool take_literals(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_aggregate *aggregate, char *argument,
+                          int64_t out[RWD_PARAMETERS_MAX]) {
+    size_t count = rwd_aggregate_parameter_count(aggregate), given = 0;
+    char literal[RWD_KEY_PATH_MAX];
+    char *comma = strchr(argument, ',');
+    if (comma && !aggregate->takes_field) return true;  // which find_argument refuses
+    for (char *at = comma; at; given++) {
+        char *end = strchr(at + 1, ',');
+        if (given == count) return wrong_count(b, node, name, aggregate);
+        if (!copy_trimmed(at + 1, end ? end : at + strlen(at), literal, sizeof literal)) return wrong_count(b, node, name, aggregate);
+        if (!read_literal(b, node, name, aggregate, &aggregate->parameters[given], literal, &out[given])) return false;
+        at = end;
+    }
+    for (size_t i = given; i < count; i++) {
+        if (aggregate->parameters[i].required) return wrong_count(b, node, name, aggregate);
+        out[i] = RWD_PARAMETER_NONE;
+    }
+    if (comma) return copy_trimmed(argument, comma, argument, RWD_KEY_PATH_MAX);
+    return true;
+}
+
 static bool build_column(rwd_job_build *b, const rwd_node *node, const char *table, rwd_job_table *out) {
     char name[RWD_KEY_PATH_MAX];
     call parts;
     int index;
+    int64_t parameters[RWD_PARAMETERS_MAX] = {0};
     (void)snprintf(name, sizeof name, "tables.%s.aggregates.%s", table, node->key);
     if (!check_row_name(b, node->key_place, name, node->key)) return false;
     if (!split_call(node->text, &parts)) return not_a_call(b, node, name);
     const rwd_aggregate *aggregate = rwd_aggregate_find(parts.function);
     if (!aggregate) return unknown_aggregate(b, node, name, parts.function);
+    if (!take_literals(b, node, name, aggregate, parts.argument, parameters)) return false;
     if (!find_argument(b, node, name, aggregate, parts.argument, &index)) return false;
     const rwd_field *field = index >= 0 ? &b->job->event.fields[index] : NULL;
     out->column_fields[out->schema.column_count] = (int16_t)index;
     rwd_type type = field ? field->type : RWD_TYPE_INT;
-    if (!rwd_schema_add_column(&out->schema, node->key, aggregate, type, field ? field->scale : 0, b->err))
+    if (!rwd_schema_add_column_with(&out->schema, node->key, aggregate, type, field ? field->scale : 0, parameters, b->err))
         return rwd_place_error(b->err, b->file, node->place);
     return true;
 }

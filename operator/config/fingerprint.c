@@ -74,6 +74,7 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
         quote(out, table->schema.columns[i].name);
         rwd_buf_appendf(out, " %s(", table->schema.columns[i].aggregate->name);
         if (table->column_fields[i] >= 0) quote(out, job->event.fields[table->column_fields[i]].name);
+        rwd_column_arguments(&table->schema.columns[i], NULL, out);
         rwd_buf_append_str(out, ")\n");
     }
 }

@@ -501,12 +501,19 @@ static void schema_time_format(const rwd_key *key, rwd_json_out *json) {
     schema_pattern(json, "^(epoch-s|epoch-ms|epoch-us|epoch-ns|rfc3339)$|%|\\$\\{");
 }
 
+static void append_call_pattern(const rwd_aggregate *aggregate, rwd_buf *out) {
+    rwd_buf_appendf(out, "^ *%s *\\( *%s *", aggregate->name, aggregate->takes_field ? "[A-Za-z_][A-Za-z0-9_]*" : "");
+    for (size_t i = 0; i < rwd_aggregate_parameter_count(aggregate); i++)
+        rwd_buf_appendf(out, "(, *[0-9.]+ *)%s", aggregate->parameters[i].required ? "" : "?");
+    rwd_buf_append_str(out, "\\) *$|");
+}
+
 static void schema_aggregate(const rwd_key *key, rwd_json_out *json) {
     (void)key;
     rwd_buf pattern = {0};
     const rwd_aggregate *aggregate;
     for (size_t i = 0; (aggregate = rwd_aggregate_at(i)); i++)
-        rwd_buf_appendf(&pattern, "^ *%s *\\( *%s *\\) *$|", aggregate->name, aggregate->takes_field ? "[A-Za-z_][A-Za-z0-9_]*" : "");
+        append_call_pattern(aggregate, &pattern);
     rwd_buf_append_str(&pattern, "\\$\\{");
     schema_pattern(json, rwd_buf_cstr(&pattern));
     rwd_buf_deinit(&pattern);

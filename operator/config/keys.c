@@ -229,7 +229,7 @@ static const rwd_key keys[] = {
     {.path = "tables.*.aggregates", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_COLUMNS_MAX,
      .example = "{orders: count(), revenue: sum(amount)}", .doc = "What is kept for each key, by name."},
     {.path = "tables.*.aggregates.*", .kind = RWD_KEY_AGGREGATE, .example = "sum(amount)",
-     .doc = "count(), or sum, min or max of a declared field."},
+     .doc = "count(), or a function of a declared field and of the literals that it takes: sum(amount), quantile(latency, 0.99). The list is below."},
 
     {.path = "sinks", .kind = RWD_KEY_LIST, .max = RWD_SINKS_MAX, .example = "[{table: customers, file: {path: out/customers.jsonl}}]",
      .doc = "Where results go. Without sinks the state is only kept, queried and exported."},

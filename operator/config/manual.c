@@ -110,7 +110,9 @@ static void put_aggregates(rwd_buf *out) {
     rwd_buf_append_str(out, "\n## Aggregates\n\n| aggregate | is | takes |\n|---|---|---|\n");
     const rwd_aggregate *aggregate;
     for (size_t i = 0; (aggregate = rwd_aggregate_at(i)); i++) {
-        rwd_buf_appendf(out, "| `%s(%s)` | %s | ", aggregate->name, aggregate->takes_field ? "FIELD" : "", aggregate->doc);
+        rwd_buf_appendf(out, "| `%s(", aggregate->name);
+        rwd_aggregate_arguments(aggregate, out);
+        rwd_buf_appendf(out, ")` | %s | ", aggregate->doc);
         const char *comma = "";
         for (unsigned t = 0; t < RWD_TYPE_COUNT; t++) {
             if (!aggregate->takes_field || !(aggregate->types & (1u << t))) continue;

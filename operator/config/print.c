@@ -64,10 +64,12 @@ static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_
     if (key->count == 1) key = new_scalar(arena, schema->parts[0].name, false);
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
-        const char *field = table->column_fields[i] < 0 ? "" : job->event.fields[table->column_fields[i]].name;
-        char *call = rwd_strf("%s(%s)", column->aggregate->name, field);
-        rwd_node_put(arena, aggregates, column->name, nowhere, new_scalar(arena, call, false));
-        free(call);
+        rwd_buf call = {0};
+        rwd_buf_appendf(&call, "%s(", column->aggregate->name);
+        rwd_column_arguments(column, table->column_fields[i] < 0 ? NULL : job->event.fields[table->column_fields[i]].name, &call);
+        rwd_buf_append_char(&call, ')');
+        rwd_node_put(arena, aggregates, column->name, nowhere, new_scalar(arena, rwd_buf_cstr(&call), false));
+        rwd_buf_deinit(&call);
     }
     put(arena, node, "key", key);
     put_members(arena, node, "tables.*", job, table);

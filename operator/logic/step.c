@@ -4,22 +4,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
-typedef struct cell_plan {
-    rwd_cell_update update;
-    uint32_t offset;
-    int16_t field;           // or -1: the aggregate takes no value
-} cell_plan;
+#include "state/row.h"
 
 typedef struct table_plan {
     const rwd_schema *schema;
     const int16_t *key_fields;
-    cell_plan *cells;
+    const int16_t *column_fields;  // or -1: the aggregate takes no value
 } table_plan;
 
 typedef struct job_step {
     rwd_step base;
     const rwd_job *job;
     table_plan *tables;
+    rwd_value args[RWD_COLUMNS_MAX];  // of the row being made
 } job_step;
 
 // S2: `ahead` is measured on the record's time. A file's records have none, so there it is measured on stream time, and is off unless the job sets it; the
@@ -131,26 +128,22 @@ static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, 
 
 static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
                   uint32_t *out_size, rwd_fault *out_fault) {
-    static const rwd_value no_value = {.present = false};
-    const job_step *step = (const job_step *)self;
+    job_step *step = (job_step *)self;
     const table_plan *plan = &step->tables[touch->table];
-    assert(!old_row || old_size == plan->schema->row_size);
-    if (old_row) memcpy(new_row, old_row, old_size);
-    else rwd_row_init(plan->schema, new_row);
-    for (size_t i = 0; i < plan->schema->column_count; i++) {
-        const cell_plan *cell = &plan->cells[i];
-        rwd_code code = cell->update(new_row + cell->offset, cell->field >= 0 ? &event->fields[cell->field] : &no_value);
-        if (code == RWD_E_NONE) continue;
-        *out_fault = (rwd_fault){.code = code, .field = cell->field, .why = "the total would overflow"};
-        return RWD_CHANGE_FAULT;
-    }
-    *out_size = plan->schema->row_size;
-    return RWD_CHANGE_WRITE;
+    const rwd_schema *schema = plan->schema;
+    const rwd_moment when = {.time_us = event->time_us, .offset = event->record->offset};
+    size_t column = 0;
+    for (size_t i = 0; i < schema->column_count; i++)
+        if (plan->column_fields[i] >= 0) step->args[i] = event->fields[plan->column_fields[i]];
+    rwd_code code = rwd_row_apply(schema, old_row, old_size, step->args, NULL, &when, new_row, rwd_schema_row_max(schema), out_size, &column);
+    if (code == RWD_E_NONE) return RWD_CHANGE_WRITE;
+    const char *why = code == RWD_E_OVERFLOW ? "the total would overflow" : code == RWD_E_TOO_LARGE ? "the row would be too large" : NULL;
+    *out_fault = (rwd_fault){.code = code, .field = plan->column_fields[column], .why = why};
+    return RWD_CHANGE_FAULT;
 }
 
 static void step_free(rwd_step *self) {
     job_step *step = (job_step *)self;
-    for (size_t t = 0; t < step->job->table_count; t++) free(step->tables[t].cells);
     free(step->tables);
     free(step);
 }
@@ -165,11 +158,7 @@ rwd_step *rwd_step_new(const rwd_job *job) {
     step->tables = rwd_calloc(job->table_count + 1, sizeof *step->tables);
     for (size_t t = 0; t < job->table_count; t++) {
         const rwd_job_table *table = &job->tables[t];
-        const rwd_schema *schema = &table->schema;
-        cell_plan *cells = rwd_calloc(schema->column_count + 1, sizeof *cells);
-        for (size_t i = 0; i < schema->column_count; i++)
-            cells[i] = (cell_plan){schema->columns[i].update, schema->columns[i].offset, table->column_fields[i]};
-        step->tables[t] = (table_plan){.schema = schema, .key_fields = table->key_fields, .cells = cells};
+        step->tables[t] = (table_plan){.schema = &table->schema, .key_fields = table->key_fields, .column_fields = table->column_fields};
     }
     return &step->base;
 }

@@ -6,6 +6,7 @@
 #include "operator/sink/row_text.h"
 
 #include "operator/base/json_out.h"
+#include "state/row.h"
 
 // ---- CSV
 
@@ -72,6 +73,20 @@ static void put_window_end(line *l, const rwd_value *start) {
 static size_t column_count(const rwd_row_text *how) { return how->columns ? how->column_count : how->schema->column_count; }
 static size_t column_at(const rwd_row_text *how, size_t i) { return how->columns ? how->columns[i] : i; }
 
+// CSV has a list as its JSON text.
+static void put_list(line *l, size_t column, const uint8_t *row) {
+    const rwd_schema *schema = l->how->schema;
+    begin_member(l, schema->columns[column].name);
+    if (l->how->format == RWD_FORMAT_JSON) {
+        rwd_row_append_json(schema, column, row, l->out);
+        return;
+    }
+    rwd_buf text = {0};
+    rwd_row_append_json(schema, column, row, &text);
+    rwd_csv_quote(l->out, rwd_buf_slice(&text));
+    rwd_buf_deinit(&text);
+}
+
 // Of a key that vanished only CSV has columns, all empty.
 static void put_columns(line *l, const uint8_t *row) {
     const rwd_schema *schema = l->how->schema;
@@ -80,6 +95,10 @@ static void put_columns(line *l, const uint8_t *row) {
         size_t index = column_at(l->how, i);
         const rwd_column *column = &schema->columns[index];
         rwd_value value = {0};
+        if (row && rwd_column_is_list(column)) {
+            put_list(l, index, row);
+            continue;
+        }
         if (row) rwd_row_read(schema, index, row, &value);
         put_value(l, column->name, rwd_column_type(column), rwd_column_scale(column), &value);
     }
@@ -125,8 +144,8 @@ bool rwd_row_text_append(const rwd_row_text *how, rwd_slice key, const uint8_t *
     rwd_buf_clear(scratch);
     if (!rwd_key_decode(schema, key, parts, scratch))
         return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
-    if (row && row_size < schema->row_size)
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a row has %u bytes instead of %u", schema->name, row_size, schema->row_size);
+    if (row && !rwd_row_check(schema, rwd_slice_of(row, row_size)))
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row_size);
     line l = {how, out, true};
     if (how->format == RWD_FORMAT_JSON) rwd_buf_append_char(out, '{');
     for (size_t i = 0; i < schema->part_count; i++)

@@ -20,6 +20,7 @@
 
 #include "operator/base/fs.h"
 #include "state/reader.h"
+#include "state/row.h"
 #include "state/store_private.h"
 #include "state/tables.h"
 
@@ -97,7 +98,7 @@ static void make_schema(bench *b) {
 static void apply(const bench *b, uint8_t *row, int64_t amount) {
     rwd_value value = {.d = amount, .present = true};
     for (size_t i = 0; i < b->schema.column_count; i++)
-        (void)b->schema.columns[i].update(row + b->schema.columns[i].offset, &value);
+        (void)b->schema.columns[i].update(&b->schema.columns[i].how, row + b->schema.columns[i].offset, &value, &(rwd_moment){0});
 }
 
 typedef struct keyed {

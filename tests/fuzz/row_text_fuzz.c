@@ -41,6 +41,27 @@ static void run(rwd_row_text *how, rwd_slice key, rwd_slice row) {
     rwd_buf_deinit(&out);
 }
 
+// A row whose tails are equal parts of the input, in every table of one variable column.
+static void run_sketches(const uint8_t *data, size_t size) {
+    static const char *const names[] = {"min", "first", "distinct", "quantile", "topk"};
+    static const rwd_type types[] = {RWD_TYPE_STRING, RWD_TYPE_BYTES, RWD_TYPE_FLOAT, RWD_TYPE_DECIMAL, RWD_TYPE_INT};
+    const rwd_aggregate *a = rwd_aggregate_find(names[data[0] % 5]);
+    rwd_type type = types[data[0] / 5 % 5];
+    rwd_error err;
+    rwd_schema schema;
+    rwd_schema_init(&schema, 0, "fuzz");
+    FUZZ_CHECK(rwd_schema_add_part(&schema, "key", RWD_TYPE_BOOL, 0, &err));
+    int64_t parameters[] = {10, RWD_PARAMETER_NONE};
+    if ((a->types >> type & 1) && size <= 4096 && rwd_schema_add_column_with(&schema, "c", a, type, 2, parameters, &err) && schema.variable) {
+        uint8_t row[4 + 4096];
+        rwd_put_le32(row, (uint32_t)size - 1);
+        memcpy(row + 4, data + 1, size - 1);
+        rwd_row_text how = {.schema = &schema};
+        run(&how, rwd_slice_of("\1\1", 2), rwd_slice_of(row, 4 + size - 1));
+    }
+    rwd_schema_deinit(&schema);
+}
+
 // The first byte says where the key ends; the rest is the row. And once more with a key that is made of the input's bytes, so that rows are reached.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rwd_schema schema;
@@ -60,5 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (key_size) run(&how, rwd_slice_of(key, key_size), rwd_slice_of(row, schema.row_size));
     free(row);
     rwd_schema_deinit(&schema);
+    run_sketches(data, size);
     return 0;
 }

@@ -19,6 +19,7 @@
 #include "operator/sink/memory.h"
 #include "operator/source/memory.h"
 #include "state/reader.h"
+#include "state/row.h"
 
 #define KEYS 40
 #define EVENTS_MAX 3000

@@ -10,6 +10,7 @@
 #include "operator/base/float.h"
 #include "operator/sink/dead_letter_text.h"
 #include "operator/sink/row_text.h"
+#include "state/row.h"
 #include "tests/support/random.h"
 
 #define TABLES 60
@@ -92,7 +93,7 @@ static void print_plain(const rwd_value *v, rwd_type type) {
 }
 
 static void make_table(test_random *r, rwd_schema *schema) {
-    static const char *const aggregates[] = {"count", "sum", "min", "max"};
+    static const char *const aggregates[] = {"count", "sum", "min", "max", "first", "last"};
     rwd_error err;
     char name[64];
     rwd_schema_init(schema, 0, "t");
@@ -101,7 +102,7 @@ static void make_table(test_random *r, rwd_schema *schema) {
         if (!rwd_schema_add_part(schema, name, (rwd_type)test_random_below(r, RWD_TYPE_COUNT), (uint8_t)test_random_below(r, 19), &err)) abort();
     }
     for (uint64_t i = 0, n = 1 + test_random_below(r, 6); i < n;) {
-        const rwd_aggregate *aggregate = rwd_aggregate_find(aggregates[test_random_below(r, 4)]);
+        const rwd_aggregate *aggregate = rwd_aggregate_find(aggregates[test_random_below(r, sizeof(aggregates) / sizeof(aggregates[0]))]);
         (void)snprintf(name, sizeof(name), "c%d", (int)i);
         i += rwd_schema_add_column(schema, name, aggregate, (rwd_type)test_random_below(r, RWD_TYPE_COUNT), (uint8_t)test_random_below(r, 19), &err);
     }
@@ -120,11 +121,11 @@ static void print_schema(const rwd_schema *schema) {
     printf("\n");
 }
 
-static void print_line(rwd_row_text *how, rwd_format format, rwd_slice key, const uint8_t *row) {
+static void print_line(rwd_row_text *how, rwd_format format, rwd_slice key, rwd_slice row) {
     rwd_buf scratch = {0}, out = {0};
     rwd_error err;
     how->format = format;
-    if (!rwd_row_text_append(how, key, row, how->schema->row_size, 77, &scratch, &out, &err)) abort();
+    if (!rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 77, &scratch, &out, &err)) abort();
     print_hex(rwd_format_name(format), rwd_buf_slice(&out));
     printf("\n");
     rwd_buf_deinit(&scratch);
@@ -136,24 +137,25 @@ static void print_row(test_random *r, rwd_row_text *how) {
     rwd_value parts[RWD_KEY_PARTS_MAX];
     char texts[RWD_KEY_PARTS_MAX][128];
     uint8_t key[RWD_KEY_BYTES_MAX], row[2048];
-    char unused[128];
-    printf("want");
+        printf("want");
     for (size_t i = 0; i < schema->part_count; i++) {
         parts[i] = random_value(r, schema->parts[i].type, texts[i]);
         print_plain(&parts[i], schema->parts[i].type);
     }
     size_t size = rwd_key_encode(schema, parts, key);
-    rwd_row_init(schema, row);
+    rwd_value args[RWD_COLUMNS_MAX], value;
+    char arg_texts[6][128];
+    uint32_t row_size;
+    size_t column;
+    for (size_t i = 0; i < schema->column_count; i++) args[i] = random_value(r, schema->columns[i].how.arg, arg_texts[i]);
+    if (rwd_row_apply(schema, NULL, 0, args, NULL, &(rwd_moment){0}, row, sizeof(row), &row_size, &column) != RWD_E_NONE) abort();
     for (size_t i = 0; i < schema->column_count; i++) {
-        const rwd_column *c = &schema->columns[i];
-        rwd_value arg = random_value(r, c->arg_type, unused), value;
-        (void)c->update(row + c->offset, &arg);
         rwd_row_read(schema, i, row, &value);
-        print_plain(&value, rwd_column_type(c));
+        print_plain(&value, rwd_column_type(&schema->columns[i]));
     }
     printf("\n");
-    print_line(how, RWD_FORMAT_JSON, rwd_slice_of(key, size), row);
-    print_line(how, RWD_FORMAT_CSV, rwd_slice_of(key, size), row);
+    print_line(how, RWD_FORMAT_JSON, rwd_slice_of(key, size), rwd_slice_of(row, row_size));
+    print_line(how, RWD_FORMAT_CSV, rwd_slice_of(key, size), rwd_slice_of(row, row_size));
 }
 
 static void print_table(test_random *r) {

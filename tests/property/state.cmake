@@ -1,2 +1,6 @@
 rwd_test(state_model_test SOURCES state_model_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_timers_test SOURCES state_timers_test.c LIBS rwd_state LABELS threads)
+
+# Rows of random events, which tests/e2e/test_aggregates.py calculates a second time.
+add_executable(aggregate_rows ${CMAKE_CURRENT_LIST_DIR}/aggregate_rows.c)
+target_link_libraries(aggregate_rows PRIVATE rwd_flags rwd_state)

@@ -22,6 +22,8 @@ import struct
 import xxhash
 import yaml
 
+import aggregates
+
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 WIDE_MIN, WIDE_MAX = -(2**127), 2**127 - 1
 UNITS_MAX = 10**38 - 1
@@ -78,10 +80,35 @@ class Field:
 class Column:
     def __init__(self, name, text, fields):
         self.name = name
-        self.aggregate, argument = re.fullmatch(r"\s*(\w+)\(\s*(\w*)\s*\)\s*", text).groups()
+        self.aggregate, inside = re.fullmatch(r"\s*(\w+)\((.*)\)\s*", text).groups()
+        argument, *literals = [part.strip() for part in inside.split(",")]
         self.argument = fields[argument] if argument else None
-        self.kind = "int" if self.aggregate == "count" else self.argument.kind
-        self.scale = self.argument.scale if self.argument else 0
+        self.made = aggregates.make(self.aggregate, self.argument.kind if self.argument else "int", self.argument.scale if self.argument else 0, literals)
+        self.kind, self.scale = self.made.kind, self.made.scale
+
+
+class Row:
+    """The answers of a row, made when someone asks; and the states that they come from."""
+
+    def __init__(self, table, states):
+        self.table, self.states, self.answers = table, states, None
+
+    def __getitem__(self, index):
+        if self.answers is None:
+            self.answers = [c.made.answer(s) for c, s in zip(self.table.columns, self.states)]
+        return self.answers[index]
+
+    def __len__(self):
+        return len(self.states)
+
+    def __iter__(self):
+        return iter(self[:])
+
+    def __eq__(self, other):
+        return self[:] == list(other)
+
+    def __repr__(self):
+        return repr(self[:])
 
 
 class Table:
@@ -376,17 +403,7 @@ def encode_key(table, key):
 
 
 def encode_row(table, row):
-    out = bytearray()
-    for column, value in zip(table.columns, row):
-        if column.kind == "float":
-            out += (bytes([value is not None]) if column.aggregate in ("min", "max") else b"") + struct.pack("<d", value or 0.0)
-            continue
-        size = 16 if column.kind == "decimal" else 8
-        number = 0 if value is None else units(value, column.scale) if column.kind == "decimal" else value
-        if column.aggregate in ("min", "max"):
-            out += bytes([value is not None])
-        out += number.to_bytes(size, "little", signed=True)
-    return bytes(out)
+    return aggregates.row_bytes([(c.made, state) for c, state in zip(table.columns, row.states)])
 
 
 def store_key(table, key):
@@ -426,6 +443,8 @@ def float_text(value):
 def value_text(value, kind, scale):
     if value is None:
         return ""
+    if kind == "list":
+        return value
     if kind == "decimal":
         return number_text(value, scale)
     if kind == "time":
@@ -444,6 +463,9 @@ def value_json(value, kind, scale):
         return json.dumps(value, ensure_ascii=False)
     text = value_text(value, kind, scale)
     return f'"{text}"' if kind in ("time", "bytes") else text
+
+
+aggregates.TopK.write = staticmethod(value_json)
 
 
 def csv_cell(text, present=True):
@@ -540,7 +562,13 @@ class Expected:
         new = []
         for table, key in touched:
             old = self.tables[table.name].get(key)
-            new.append((table.name, key, [self.cell(c, old[i] if old else None, event) for i, c in enumerate(table.columns)]))
+            row = Row(table, [self.cell(c, old.states[i] if old else c.made.empty, event, offset) for i, c in enumerate(table.columns)])
+            if any(c.made.variable for c in table.columns):
+                try:
+                    encode_row(table, row)
+                except aggregates.Fault as fault:
+                    raise Fault(str(fault)) from None
+            new.append((table.name, key, row))
         for name, key, row in new:
             self.tables[name][key] = self.last[name][key] = row
             self.events[name].append((offset, key, row))
@@ -565,23 +593,15 @@ class Expected:
         for *_, name, key in sorted(due, key=lambda d: d[:3]):
             self.closed[name].append((offset, key, self.last[name][key]))
 
-    @staticmethod
-    def cell(column, old, event):
-        if column.aggregate == "count":
-            return (old or 0) + 1
-        value = event[column.argument.name]
-        if column.aggregate == "sum":
-            value = (old or 0) + value
-            if column.kind == "float":
-                if math.isinf(value):
-                    raise Fault("overflow", column.argument.path)
-                return value + 0.0
-            wide = column.kind == "decimal"
-            number = units(value, column.scale) if wide else value
-            if not (WIDE_MIN if wide else INT_MIN) <= number <= (WIDE_MAX if wide else INT_MAX):
-                raise Fault("overflow", column.argument.path)
-            return value
-        return value if old is None else {"min": min, "max": max}[column.aggregate](old, value)
+    def cell(self, column, state, event, offset):
+        try:
+            return column.made.update(state, event[column.argument.name] if column.argument else None, (self.time_of(event), offset, 0))
+        except aggregates.Fault as fault:
+            raise Fault(str(fault), column.argument.path if column.argument else None) from None
+
+    def time_of(self, event):
+        time = event[self.job.time_field.name] if self.job.time_field else None
+        return aggregates.NO_TIME if time is None else time
 
     # -------------------------------------------------------------------------------------------- what can be compared
     @property

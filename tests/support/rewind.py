@@ -220,7 +220,17 @@ def view(job, sink):
 
 
 def text_of(value):
+    if isinstance(value, list):
+        return json.dumps(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def without_layout(view):
+    """A view whose lists, which are JSON in every format, have one layout."""
+    def one(text):
+        return json.dumps(json.loads(text, parse_float=str, parse_int=str)) if text.startswith('[{"value":') else text
+
+    return {key: tuple(map(one, row)) for key, row in view.items()}
 
 
 def outputs(job):
@@ -237,7 +247,7 @@ def check_against(expected, job):
     for sink in expected.job.sinks:
         if sink.emit in ("update", "close") or expected.job.offset_multiple:
             assert (job.folder / sink.path).read_bytes() == expected.output(sink, lineage)
-        assert view(job, sink) == expected.view(sink)
+        assert without_layout(view(job, sink)) == without_layout(expected.view(sink))
 
 
 def flip(path, at):

@@ -15,6 +15,7 @@
 #include "operator/config/job.h"
 #include "operator/sink/file.h"
 #include "state/budget.h"
+#include "state/row.h"
 #include "tests/unit/test.h"
 
 #define OK(call)                                                                                                                  \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "operator/base/fs.h"
+#include "state/row.h"
 #include "state/tables_private.h"
 #include "tests/unit/test.h"
 
@@ -105,7 +106,7 @@ static inline rwd_resolve rig_try(rig *r, size_t number, int64_t amount) {
     else rwd_row_init(&r->schema, row);
     rwd_value value = {.i = amount, .present = true};
     for (size_t i = 0; i < 2; i++)
-        assert_int_equal(r->schema.columns[i].update(row + r->schema.columns[i].offset, &value), RWD_E_NONE);
+        assert_int_equal(r->schema.columns[i].update(&r->schema.columns[i].how, row + r->schema.columns[i].offset, &value, &(rwd_moment){0}), RWD_E_NONE);
     rwd_tables_write(r->tables, &touch, row, r->schema.row_size);
     return result;
 }

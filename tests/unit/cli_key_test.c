@@ -5,6 +5,7 @@
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
 
+#include "state/row.h"
 #include "tests/unit/test.h"
 
 static rwd_schema make_schema(void) {

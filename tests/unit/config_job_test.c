@@ -94,7 +94,7 @@ static void tables_and_sinks_hold_what_was_written_in_its_order(void **state) {
     assert_int_equal(shops->schema.column_count, 4);
     assert_string_equal(shops->schema.columns[1].name, "most");
     assert_string_equal(shops->schema.columns[1].aggregate->name, "max");
-    assert_int_equal(shops->schema.columns[1].arg_scale, 3);
+    assert_int_equal(shops->schema.columns[1].how.arg_scale, 3);
     assert_int_equal(shops->column_fields[0], -1);
     assert_int_equal(shops->column_fields[1], 1);
     assert_int_equal(shops->column_fields[3], 4);

@@ -1,5 +1,6 @@
 // The step that a job's tables define, against totals kept by hand.
 #include "tests/support/random.h"
+#include "state/row.h"
 #include "tests/unit/logic_support.h"
 
 #define EVENT                                                                                                                     \

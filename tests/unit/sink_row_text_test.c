@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "state/row.h"
 #include "tests/unit/test.h"
 
 typedef struct table {
@@ -16,7 +17,7 @@ typedef struct table {
 static void set(table *t, const char *column, rwd_value value) {
     for (size_t i = 0; i < t->schema.column_count; i++) {
         const rwd_column *c = &t->schema.columns[i];
-        if (strcmp(c->name, column) == 0) assert_int_equal(c->update(t->row + c->offset, &value), RWD_E_NONE);
+        if (strcmp(c->name, column) == 0) assert_int_equal(c->update(&c->how, t->row + c->offset, &value, &(rwd_moment){0}), RWD_E_NONE);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "state/row.h"
 #include "state/sort_private.h"
 #include "tests/support/random.h"
 #include "tests/support/state_rig.h"
