@@ -8,7 +8,6 @@
 #include "operator/expr/expr_private.h"
 
 #define NO_CHAIN 0xFFFFu         // end of a chain of jumps whose target is not known yet
-#define CODE_MAX 0xFFF0u
 
 typedef struct emitter {
     rwd_compile *c;
@@ -51,7 +50,7 @@ static rwd_operand add_constant(emitter *e, rwd_value value) {
 
 static rwd_instruction *add(emitter *e, rwd_op op, const rwd_expr_node *node, rwd_operand a, rwd_operand b, rwd_operand to) {
     rwd_program *p = e->program;
-    if (p->code_count >= CODE_MAX) {
+    if (p->code_count >= RWD_EXPR_CODE_MAX) {
         if (!e->failed) RWD_EXPR_FAIL(e->c, node->column, "the expression is too long");
         e->failed = true;
         p->code_count = 0;
@@ -352,12 +351,9 @@ static void emit_meta(emitter *e, const rwd_expr_node *node, rwd_operand to) {
         RWD_EXPR_META_TABLE(ROW)
 #undef ROW
     };
-    rwd_program *p = e->program;
-    rwd_instruction *made = add_unary(e, ops[node->id], node, to, to);
-    if (node->id != RWD_EXPR_META_HEADER) return;
-    p->headers = rwd_realloc(p->headers, (p->header_count + 1) * sizeof(*p->headers));
-    made->target = (uint16_t)p->header_count;
-    p->headers[p->header_count++] = node->name;
+    // The name of a header is an operand.
+    rwd_operand name = node->id == RWD_EXPR_META_HEADER ? add_constant(e, (rwd_value){.s = node->name, .present = true}) : to;
+    add_unary(e, ops[node->id], node, name, to);
 }
 
 // `last`: this is the program's answer, and the program ends here.
@@ -382,14 +378,13 @@ bool rwd_expr_emit(rwd_compile *c, const rwd_expr_node *root, rwd_program *out) 
     *out = (rwd_program){0};
     emitter e = {.c = c, .program = out};
     emit_into(&e, root, out_operand, true);
-    if (!e.failed) return true;
-    rwd_program_deinit(out);
-    return false;
+    if (e.failed) rwd_program_deinit(out);
+    else rwd_program_link(out);
+    return !e.failed;
 }
 
 void rwd_program_deinit(rwd_program *program) {
     free(program->code);
     free(program->constants);
-    free(program->headers);
     *program = (rwd_program){0};
 }

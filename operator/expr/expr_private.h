@@ -122,12 +122,18 @@ typedef struct rwd_operand {
     uint8_t base;
 } rwd_operand;
 
+struct rwd_instruction;
+typedef rwd_code rwd_handler(const struct rwd_instruction *ip, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out);
+
+#define RWD_EXPR_CODE_MAX 4096u  // instructions of a program
+
 typedef struct rwd_instruction {
+    rwd_handler *run;
     uint8_t op;
     uint8_t a_base, b_base, to_base;
     int8_t n;
     uint8_t extra;
-    uint16_t target;    // of a jump; index of a header's name
+    uint16_t target;    // of a jump: so many instructions further
     uint32_t a, b, to;  // offsets
     uint32_t column;
 } rwd_instruction;
@@ -137,8 +143,6 @@ typedef struct rwd_program {
     uint32_t code_count, code_capacity;
     rwd_value *constants;
     uint32_t constant_count, constant_capacity;
-    rwd_slice *headers;  // by instruction target
-    uint32_t header_count;
 } rwd_program;
 
 struct rwd_expr {
@@ -160,6 +164,8 @@ struct rwd_expr {
 
 // The program of a typed tree. CONFIG if it would need too many registers.
 RWD_MUST bool rwd_expr_emit(rwd_compile *c, const rwd_expr_node *root, rwd_program *out);
+// Ends the making of a program: instructions get their functions, jumps their distances.
+void rwd_program_link(rwd_program *program);
 void rwd_program_deinit(rwd_program *program);
 RWD_MUST rwd_code rwd_program_run(const rwd_program *program, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out);
 
