@@ -32,6 +32,7 @@ static void metrics_page(rwd_buf *out) {
     rwd_buf_append_str(out, "| metric | type | unit | what it says |\n|---|---|---|---|\n"
                             "| `rewind_operator_info` | info | | labels `name` (job), `version`, `source`, `io_tier` |\n"
                             "| `rewind_phase` | stateset | | label `rewind_phase`: 1 for what the operator is doing, 0 for the others |\n"
+                            "| `rewind_stuck_seconds` | gauge | seconds | for how long nothing has moved in a stage, label `stage`; 0: it moves |\n"
                             "| `rewind_table_keys` | gauge | | keys present, label `table` |\n"
                             "| `rewind_start_time_seconds` | gauge | seconds | when this process started |\n");
 #define RWD_METRIC_ROW(name, type, unit, help, member, divisor) metric_row(out, name, type, unit, help);
@@ -41,11 +42,15 @@ static void metrics_page(rwd_buf *out) {
 #define RWD_PHASE_ROW(id, name, ready, doc) rwd_buf_appendf(out, "| %s | %s | %s |\n", name, (ready) ? "200" : "503", doc);
     RWD_PHASE_TABLE(RWD_PHASE_ROW)
 #undef RWD_PHASE_ROW
+    rwd_buf_append_str(out, "\n## Stages\n\nWhat the watchdog looks at.\n\n| stage | stuck after | what that means |\n|---|---|---|\n");
+#define RWD_STAGE_ROW(id, name, seconds, doc) rwd_buf_appendf(out, "| %s | %d s | %s |\n", name, seconds, doc);
+    RWD_STAGE_TABLE(RWD_STAGE_ROW)
+#undef RWD_STAGE_ROW
     rwd_buf_append_str(out, "\n## Pages\n\n| page | what it says |\n|---|---|\n"
                             "| `/metrics` | the metrics above |\n"
                             "| `/livez` | 200 unless a pipeline that reads has not moved for a minute |\n"
-                            "| `/readyz` | 200 while records are read, or may be; else 503 with the phase, the reason and the command to type |\n"
-                            "| `/startupz` | 200 once recovery is over |\n"
+                            "| `/readyz` | 200 while records are read, or may be, and no stage is stuck; else 503 with the phase, what is stuck since when, the reason and the command to type |\n"
+                            "| `/startupz` | 200 once recovery is over, or while it waits for a broker |\n"
                             "| `/status` | what `rewind status -o json` prints |\n");
     rwd_buf_append_str(out, "\n## Memory\n\n`state.memory` is shared out once, at the start:\n\n| share | percent | what it holds |\n|---|---|---|\n");
 #define RWD_SHARE_ROW(id, name, doc, percent) rwd_buf_appendf(out, "| %s | %d | %s |\n", name, percent, doc);

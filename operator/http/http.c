@@ -41,22 +41,20 @@ static unsigned status_page(const rwd_status *status, rwd_buf *out) {
     return MHD_HTTP_OK;
 }
 
-static unsigned not_ready(const rwd_status *status, rwd_buf *out) {
-    rwd_buf_appendf(out, "%s\n", rwd_phase_name(status->phase));
-    if (*status->reason) rwd_buf_appendf(out, "because: %s\n", status->reason);
-    if (*status->next) rwd_buf_appendf(out, "next: %s\n", status->next);
-    return MHD_HTTP_SERVICE_UNAVAILABLE;
-}
-
 static unsigned ready_page(const rwd_status *status, rwd_buf *out) {
-    if (!rwd_phase_ready(status->phase)) return not_ready(status, out);
+    if (!rwd_status_ready(status, out)) return MHD_HTTP_SERVICE_UNAVAILABLE;
     rwd_buf_appendf(out, "%s\n", rwd_phase_name(status->phase));
     return MHD_HTTP_OK;
 }
 
+// A job that waits for its broker has started: a probe that kills it would not bring the broker back.
 static unsigned startup_page(const rwd_status *status, rwd_buf *out) {
     bool recovering = status->phase == RWD_PHASE_STARTING || status->phase == RWD_PHASE_VERIFYING || status->phase == RWD_PHASE_REPLAYING;
-    if (recovering) return not_ready(status, out);
+    bool waits = status->source_away_us || status->sink_away_us;
+    if (recovering && !waits) {
+        (void)rwd_status_ready(status, out);
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
     rwd_buf_appendf(out, "%s\n", rwd_phase_name(status->phase));
     return MHD_HTTP_OK;
 }

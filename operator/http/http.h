@@ -2,8 +2,8 @@
 //
 //   /metrics   OpenMetrics text          /status    the status as JSON
 //   /livez     200 while the pipeline thread moves
-//   /readyz    200 while records may be read, else 503 with the reason and the command to type
-//   /startupz  200 once recovery is over
+//   /readyz    200 while records are read or may be, and nothing is stuck, else 503 with the reason and the command to type
+//   /startupz  200 once recovery is over, or while it waits for a broker
 //
 // GET and HEAD only; connections, their time and their memory are bounded; loopback unless the job says otherwise.
 //

@@ -5,16 +5,22 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "operator/base/log.h"
 #include "operator/base/time.h"
 #include "operator/kafka/kafka_private.h"
 
-#define DESTROY_MS 5000
-#define PROBE_NS 1000000000LL   // while brokers are away: how often one is asked
-#define PROBE_MS 100
+#define QUIET_NS 2000000000LL    // nothing was heard from a broker for so long: it is asked
+#define PROBE_NS 5000000000LL    // not more often than this while it answers, each second while it does not
+#define PROBE_MS 3000
+#define AT_END -1                // in place of a time, in Kafka's ListOffsets
+#define AT_BEGIN -2
 #define RAW_HEAD 16             // time, size of the value, size of the key
 #define ABSENT UINT32_MAX       // in place of the size of a value or key that is null
 
@@ -28,23 +34,35 @@ struct rwd_kafka_consumer {
     rd_kafka_message_t **messages;
     rwd_kafka_record *records;
     rwd_buf bytes;
-    int64_t away_us, probed_ns;
+    int64_t end_seen;            // where the end of the partition was last seen; -1: not yet
+    int64_t empty_ns;            // since when batches were empty, though not at the end; 0: the last one was not
+    int64_t more_ns;             // since when the probe has known of more, and batches were empty; 0: not
+    // Of the probe.
+    pthread_t prober;
+    bool probing;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool stop;                   // guarded by the mutex
+    atomic_int_fast64_t end, answered_ns, away_us;
 };
 
 // ---- who is there
 
 static void lost(rwd_kafka_consumer *consumer, const char *reason) {
-    if (consumer->away_us) return;
-    consumer->away_us = rwd_clock_wall_us(consumer->clock);
-    rwd_log(RWD_LOG_WARN, "kafka", "no broker answers (%s); waiting", reason);
+    int64_t silent_us = (rwd_clock_ns(consumer->clock) - atomic_load(&consumer->answered_ns)) / 1000, there = 0;
+    int64_t since_us = rwd_clock_wall_us(consumer->clock) - silent_us;
+    if (!atomic_compare_exchange_strong(&consumer->away_us, &there, since_us)) return;
+    char since[RWD_TIME_TEXT_MAX];
+    rwd_time_text_ms(since_us, since);
+    rwd_log(RWD_LOG_WARN, "kafka", "no broker answers since %s (%s); waiting", since, reason);
 }
 
 static void found(rwd_kafka_consumer *consumer) {
-    if (!consumer->away_us) return;
-    char since[RWD_TIME_TEXT_MAX] = "";
-    size_t size = rwd_time_text(consumer->away_us, since);
-    rwd_log(RWD_LOG_INFO, "kafka", "a broker answers again; there was none since %.*s", (int)size, since);
-    consumer->away_us = 0;
+    int64_t since_us = atomic_exchange(&consumer->away_us, 0);
+    if (!since_us) return;
+    char since[RWD_TIME_TEXT_MAX];
+    rwd_time_text_ms(since_us, since);
+    rwd_log(RWD_LOG_INFO, "kafka", "a broker answers again; there was none since %s", since);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque) {
@@ -53,16 +71,96 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL) rwd_log(RWD_LOG_WARN, "kafka", "%s", reason);
 }
 
-// librdkafka says when brokers are lost, not when they are back.
-static void probe(rwd_kafka_consumer *consumer) {
-    int64_t now = rwd_clock_ns(consumer->clock), low, high;
-    if (!consumer->away_us || now - consumer->probed_ns < PROBE_NS) return;
-    consumer->probed_ns = now;
-    if (rd_kafka_query_watermark_offsets(consumer->rk, consumer->topic, (int32_t)consumer->partition, &low, &high, PROBE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        found(consumer);
+// KIP-79: the offset of a time, or of one of the two above. Not by rd_kafka_query_watermark_offsets, which in 2.0.2 does not keep to its time-out. With
+// read_committed the end is the last stable offset.
+static rd_kafka_resp_err_t ask_offset(rwd_kafka_consumer *self, int64_t time_ms, int timeout_ms, int64_t *out) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
+    at->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(self->rk, list, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
+    *out = at->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
 }
 
-int64_t rwd_kafka_consumer_away_us(const rwd_kafka_consumer *consumer) { return consumer->away_us; }
+static void probe(rwd_kafka_consumer *self) {
+    int64_t high;
+    rwd_error failure;
+    rd_kafka_resp_err_t code = ask_offset(self, AT_END, PROBE_MS, &high);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        atomic_store(&self->end, high);
+        atomic_store(&self->answered_ns, rwd_clock_ns(self->clock));
+        found(self);
+        return;
+    }
+    (void)rwd_kafka_fail(&failure, code, NULL, "probe");
+    if (failure.code == RWD_E_BROKER) lost(self, rd_kafka_err2str(code));
+}
+
+static bool told_to_stop(rwd_kafka_consumer *self) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 1;
+    pthread_mutex_lock(&self->mutex);
+    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) continue;
+    bool stop = self->stop;
+    pthread_mutex_unlock(&self->mutex);
+    return stop;
+}
+
+static void *probe_when_quiet(void *argument) {
+    rwd_kafka_consumer *self = argument;
+    int64_t probed_ns = 0;
+    (void)pthread_setname_np(pthread_self(), "probe");
+    while (!told_to_stop(self)) {
+        int64_t now = rwd_clock_ns(self->clock);
+        bool away = atomic_load(&self->away_us) != 0;
+        if (!away && (now - atomic_load(&self->answered_ns) < QUIET_NS || now - probed_ns < PROBE_NS)) continue;
+        probed_ns = now;
+        probe(self);
+    }
+    return NULL;
+}
+
+static bool start_probe(rwd_kafka_consumer *self, rwd_error *err) {
+    sigset_t all, before;
+    sigfillset(&all);  // signals are the business of the program's main thread
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failure = pthread_create(&self->prober, NULL, probe_when_quiet, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) return rwd_fail_errno(err, failure, "cannot start the thread that looks whether a broker answers");
+    self->probing = true;
+    return true;
+}
+
+static void stop_probe(rwd_kafka_consumer *self) {
+    pthread_mutex_lock(&self->mutex);
+    self->stop = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->mutex);
+    if (self->probing) pthread_join(self->prober, NULL);
+}
+
+// The end as fetches tell it counts open transactions, too; where nothing has come for a while, the probe knows better.
+static int64_t readable_end(const rwd_kafka_consumer *self) {
+    int64_t low, high, end = atomic_load(&self->end);
+    if (self->empty_ns && end >= 0) return end;
+    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(self->rk, self->topic, (int32_t)self->partition, &low, &high);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : end;
+}
+
+void rwd_kafka_consumer_outlook(rwd_kafka_consumer *self, rwd_kafka_outlook *out) {
+    *out = (rwd_kafka_outlook){.end = -1, .away_us = atomic_load(&self->away_us)};
+    if (self->next < 0) return;
+    int64_t end = readable_end(self), seen = self->end_seen > self->next ? self->end_seen : self->next;
+    // Behind the last record there may be transaction markers, which end in an end of the partition and nothing more.
+    out->end = end < 0 ? -1 : end <= self->end_seen && self->end_seen >= self->next ? self->next : end;
+    bool more = self->empty_ns && atomic_load(&self->end) > seen;
+    if (!more) self->more_ns = 0;
+    else if (self->more_ns == 0) self->more_ns = rwd_clock_ns(self->clock);
+    out->waiting_ns = self->empty_ns && out->away_us ? atomic_load(&self->answered_ns) : self->more_ns;
+}
 
 // ---- life
 
@@ -84,6 +182,15 @@ static bool configure(const rwd_kafka_settings *settings, rwd_kafka_consumer *se
     return true;
 }
 
+static void init_wake(rwd_kafka_consumer *self) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *topic, unsigned partition, rwd_clock *clock,
                              rwd_kafka_consumer **out, rwd_error *err) {
     rwd_kafka_consumer *self = rwd_calloc(1, sizeof *self);
@@ -91,7 +198,10 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
     self->topic = rwd_strdup(topic);
     self->partition = partition;
     self->clock = clock;
-    self->next = -1;
+    self->next = self->end_seen = -1;
+    atomic_init(&self->end, -1);
+    atomic_init(&self->answered_ns, rwd_clock_ns(clock));
+    init_wake(self);
     self->messages = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->messages);
     self->records = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->records);
     if (!configure(settings, self, &conf, err) || !rwd_kafka_new(RD_KAFKA_CONSUMER, conf, &self->rk, err)) {
@@ -104,8 +214,11 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
 
 void rwd_kafka_consumer_close(rwd_kafka_consumer *self) {
     if (!self) return;
+    stop_probe(self);
     if (self->queue) rd_kafka_queue_destroy(self->queue);
     if (self->rk) rd_kafka_destroy_flags(self->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // it never joined its group
+    pthread_cond_destroy(&self->wake);
+    pthread_mutex_destroy(&self->mutex);
     rwd_buf_deinit(&self->bytes);
     free(self->messages);
     free(self->records);
@@ -155,8 +268,8 @@ bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd
 }
 
 bool rwd_kafka_consumer_bounds(rwd_kafka_consumer *self, int64_t *out_low, int64_t *out_high, rwd_error *err) {
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(self->rk, self->topic, (int32_t)self->partition, out_low, out_high, RWD_KAFKA_ANSWER_MS);
+    rd_kafka_resp_err_t code = ask_offset(self, AT_BEGIN, RWD_KAFKA_ANSWER_MS, out_low);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = ask_offset(self, AT_END, RWD_KAFKA_ANSWER_MS, out_high);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
     (void)rwd_kafka_fail(err, code, NULL, "cannot learn where the partition begins and ends");
     return at_partition(self, err);
@@ -164,13 +277,7 @@ bool rwd_kafka_consumer_bounds(rwd_kafka_consumer *self, int64_t *out_low, int64
 
 bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *self, int64_t time_ms, int64_t *out, rwd_error *err) {
     int64_t low;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
-    at->offset = time_ms;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(self->rk, list, RWD_KAFKA_ANSWER_MS);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
-    *out = at->offset;
-    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_resp_err_t code = ask_offset(self, time_ms, RWD_KAFKA_ANSWER_MS, out);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return *out >= 0 || rwd_kafka_consumer_bounds(self, &low, out, err);
     (void)rwd_kafka_fail(err, code, NULL, "cannot learn the offset of a time");
     return at_partition(self, err);
@@ -198,7 +305,9 @@ bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_err
     bool ok = assign(self, list, err);
     rd_kafka_topic_partition_list_destroy(list);
     self->next = offset;
-    return ok;
+    self->end_seen = -1;
+    self->empty_ns = 0;
+    return ok && (self->probing || start_probe(self, err));
 }
 
 // ---- batches
@@ -263,7 +372,10 @@ static bool position_error(rwd_kafka_consumer *self, rwd_error *err) {
 // A message that is no record. True: reading goes on.
 static bool take_event(rwd_kafka_consumer *self, const rd_kafka_message_t *message, bool *out_end, rwd_error *err) {
     switch (message->err) {
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF: *out_end = true; return true;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        *out_end = true;
+        self->end_seen = message->offset;
+        return true;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: lost(self, rd_kafka_message_errstr(message)); return true;
     default: break;
@@ -318,11 +430,13 @@ bool rwd_kafka_consumer_batch(rwd_kafka_consumer *self, size_t max, int64_t time
         rd_kafka_message_destroy(self->messages[i]);
     }
     fill_slices(self, places, taken);
-    if (taken > 0 || end) found(self);
-    if (taken == 0) {
-        (void)rd_kafka_poll(self->rk, 0);  // serves on_error
-        probe(self);
+    if (taken > 0 || end) {
+        atomic_store(&self->answered_ns, rwd_clock_ns(self->clock));
+        self->empty_ns = 0;
+    } else if (self->empty_ns == 0) {
+        self->empty_ns = rwd_clock_ns(self->clock);
     }
+    if (taken == 0) (void)rd_kafka_poll(self->rk, 0);  // serves on_error
     *out = (rwd_kafka_batch){self->records, taken, end};
     return ok;
 }

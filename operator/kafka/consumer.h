@@ -3,6 +3,9 @@
 // Records are copied out of librdkafka's buffers into one run of bytes per batch, in the form that is hashed (E4), so that every value is followed by readable
 // bytes and librdkafka's memory is free at once. That costs a copy of about 100 bytes a record and saves a hash over pieces.
 //
+// While nothing comes, a thread of ours ("probe") asks the broker now and then for the partition's end: librdkafka says when a connection breaks, but neither that a
+// broker has stopped answering nor that it is back.
+//
 // Thread: one at a time. librdkafka fetches ahead on threads of its own.
 #ifndef OPERATOR_KAFKA_CONSUMER_H
 #define OPERATOR_KAFKA_CONSUMER_H
@@ -47,7 +50,13 @@ RWD_MUST bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *consumer, int64_t
 RWD_MUST bool rwd_kafka_consumer_assign(rwd_kafka_consumer *consumer, int64_t offset, rwd_error *err);
 // At most `max` records, in order of offsets; waits up to `timeout_ns` for the first. Without a broker: an empty batch, and a line in the log that says since when.
 RWD_MUST bool rwd_kafka_consumer_batch(rwd_kafka_consumer *consumer, size_t max, int64_t timeout_ns, rwd_kafka_batch *out, rwd_error *err);
-// Wall clock of when the brokers were lost, 0 while they are there.
-int64_t rwd_kafka_consumer_away_us(const rwd_kafka_consumer *consumer);
+
+// What is known of the partition beyond what was handed out. Asks nobody, waits for nothing. To be shown (C8).
+typedef struct rwd_kafka_outlook {
+    int64_t end;          // readable up to here, as last heard of; -1: unknown. Behind the last record of the last batch: there is nothing more
+    int64_t waiting_ns;   // monotonic: since when records that are there do not come, or batches are asked for and no broker answers; 0: neither
+    int64_t away_us;      // wall clock: since when no broker answers; 0: one does
+} rwd_kafka_outlook;
+void rwd_kafka_consumer_outlook(rwd_kafka_consumer *consumer, rwd_kafka_outlook *out);
 
 #endif

@@ -279,6 +279,7 @@ bool rwd_drive_commit(rwd_operator *op, rwd_error *err) {
             rwd_fail(err, RWD_E_BROKER, "stopped before the commit of offset %" PRId64 " was answered; committed is %" PRId64, op->committing, op->frontier);
             return rwd_error_next(err, "start it again: it goes on from what was committed");
         }
+        rwd_watchdog_end(&op->dog, RWD_STAGE_DECODE);  // it is the sink that is waited for
         op->sink->ops->wait(op->sink, RWD_IDLE_NS);
         if (!poll_commit(op, err)) return false;
         rwd_publish(op, false);
@@ -289,6 +290,7 @@ bool rwd_drive_commit(rwd_operator *op, rwd_error *err) {
 bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err) {
     while (op->freeze_at >= 0) {
         if (op->freeze_waits && !rwd_drive_commit(op, err)) return false;
+        rwd_watchdog_end(&op->dog, RWD_STAGE_DECODE);  // it is the checkpoint that is waited for
         rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS * 4);
         rwd_checkpointer_wait(op->checkpointer, 1000000);
         if (!poll_checkpoint(op, err)) return false;

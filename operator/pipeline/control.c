@@ -163,9 +163,17 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
 }
 
 static void fill_sink(rwd_operator *op, rwd_status *s) {
-    if (!op->sink) return;
+    if (!op->sink) {
+        rwd_watchdog_end(&op->dog, RWD_STAGE_SINK);
+        rwd_watchdog_end(&op->dog, RWD_STAGE_COMMIT);
+        s->sink_away_us = 0;
+        return;
+    }
     rwd_sink_stats k;
     op->sink->ops->stats(op->sink, &k);
+    rwd_watchdog_since(&op->dog, RWD_STAGE_SINK, k.sending_ns);
+    rwd_watchdog_since(&op->dog, RWD_STAGE_COMMIT, k.committing_ns);
+    s->sink_away_us = k.away_us;
     s->commits = k.commits, s->rows = k.rows, s->output_bytes = k.bytes, s->last_commit_us = k.last_commit_us, s->last_commit_ns = k.last_commit_ns;
 }
 
@@ -186,6 +194,33 @@ static void fill_position(rwd_operator *op, rwd_status *s, int64_t now) {
     }
 }
 
+// Records: what is readable and not processed. Seconds: the oldest of them came after the newest processed one, and after the last moment when there was none.
+static void fill_lag(rwd_operator *op, rwd_status *s, int64_t end) {
+    int64_t wall = rwd_clock_wall_us(op->clock);
+    s->lag_records = s->lag_s = RWD_LAG_UNKNOWN;
+    if (end < 0 || op->position.next_offset < 0) return;
+    s->lag_records = end > op->position.next_offset ? end - op->position.next_offset : 0;
+    if (s->lag_records == 0) op->caught_up_us = wall;
+    int64_t since = op->record_time_us > op->caught_up_us ? op->record_time_us : op->caught_up_us;
+    if (s->lag_records == 0 || since > wall) s->lag_s = 0;
+    else if (since > 0) s->lag_s = (wall - since) / 1000000;
+}
+
+// A broker that is away while we recover is known by what failed; later the source and the sink know.
+static void fill_outlook(rwd_operator *op, rwd_status *s) {
+    rwd_outlook outlook = {.end = -1};
+    if (op->source && op->source->ops->outlook) op->source->ops->outlook(op->source, &outlook);
+    fill_lag(op, s, op->source && op->sink ? outlook.end : -1);
+    rwd_watchdog_since(&op->dog, RWD_STAGE_FETCH, s->phase == RWD_PHASE_PAUSED ? 0 : outlook.waiting_ns);
+    s->source_away_us = op->away_us && op->job->source.topic ? op->away_us : outlook.away_us;
+    if (op->away_us && rwd_job_commits_to_kafka(op->job)) s->sink_away_us = op->away_us;
+}
+
+static void fill_stage(rwd_operator *op, int64_t now) {
+    if (op->freeze_at >= 0 && !op->freeze_waits) rwd_watchdog_begin(&op->dog, RWD_STAGE_CHECKPOINT, now);
+    else rwd_watchdog_end(&op->dog, RWD_STAGE_CHECKPOINT);
+}
+
 static void show_progress(const rwd_operator *op, const rwd_status *s) {
     char line[256], of[64] = "";
     if (s->source_total > 0) snprintf(of, sizeof(of), " (%.0f %%)", 100.0 * (double)s->source_done / (double)s->source_total);
@@ -204,6 +239,8 @@ void rwd_publish(rwd_operator *op, bool force) {
     fill_state(op, &op->status);
     fill_sink(op, &op->status);
     fill_position(op, &op->status, now);
+    fill_outlook(op, &op->status);
+    fill_stage(op, now);
     op->status.memory_resident = resident_bytes();
     pthread_mutex_lock(&op->lock);
     op->published = op->status;
@@ -221,6 +258,10 @@ void rwd_operator_status(rwd_operator *op, rwd_status *out) {
     pthread_mutex_lock(&op->lock);
     *out = op->published;
     pthread_mutex_unlock(&op->lock);
+    int64_t wall = rwd_clock_wall_us(op->clock);
+    if (out->source_away_us) out->source_away_ns = (wall - out->source_away_us) * 1000;
+    if (out->sink_away_us) out->sink_away_ns = (wall - out->sink_away_us) * 1000;
+    rwd_watchdog_look(&op->dog, op->clock, out);
 }
 
 void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_frontier) {

@@ -279,6 +279,7 @@ static void close_session(rwd_operator *op) {
     op->tables = NULL;
     op->sink = NULL;
     op->committing = op->freeze_at = op->hold_offset = -1;
+    for (int i = 0; i < RWD_STAGE_COUNT; i++) rwd_watchdog_end(&op->dog, (rwd_stage)i);
     op->freeze_waits = op->warm = op->commit_started = false;
     op->at_boundary = true;
     rwd_error ignored;
@@ -359,10 +360,15 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
         rwd_batch batch;
         bool busy = op->freeze_at >= 0 || op->committing >= 0 || !op->at_boundary || !op->warm;
+        rwd_watchdog_begin(&op->dog, RWD_STAGE_FETCH, rwd_clock_ns(op->clock));  // kept, where the batch stays empty, by what the source knows
         if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, busy ? 1000000 : RWD_IDLE_NS, &batch, err)) return false;
         if (batch.count > 0) {
             if (op->status.phase == RWD_PHASE_WAITING) rwd_set_phase(op, RWD_PHASE_RUNNING);
-            if (!take_batch(op, &batch, err)) return false;
+            rwd_watchdog_end(&op->dog, RWD_STAGE_FETCH);
+            rwd_watchdog_begin(&op->dog, RWD_STAGE_DECODE, rwd_clock_ns(op->clock));
+            bool taken = take_batch(op, &batch, err);
+            rwd_watchdog_end(&op->dog, RWD_STAGE_DECODE);
+            if (!taken) return false;
         } else if (batch.end && !op->job->source.follow) {
             *out_input_ended = true;
             return rwd_release_batch(op, err);
@@ -451,9 +457,13 @@ static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
     return true;
 }
 
+static void status_of(void *op, rwd_status *out) { rwd_operator_status(op, out); }
+
 bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     unsigned rollbacks = 0;
     bool ok, again;
+    // Tests with rooms of their own have a clock of their own, too.
+    if (!op->hooks.open_source && !rwd_watchdog_start(status_of, op, &op->dog_thread, err)) return false;
     do {
         ok = run_session(op, err) || was_asked_to(op, err);
         rwd_publish(op, true);
@@ -466,6 +476,8 @@ bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
     if (parks) park(op, err);
     else rwd_set_phase(op, RWD_PHASE_ENDED);
+    rwd_watchdog_stop(op->dog_thread);
+    op->dog_thread = NULL;
     return ok;
 }
 

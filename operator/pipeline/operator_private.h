@@ -21,6 +21,7 @@
 #include "checkpoints/keeper.h"
 #include "operator/logic/step.h"
 #include "operator/pipeline/operator.h"
+#include "operator/pipeline/watchdog.h"
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
 #include "state/tables.h"
@@ -178,6 +179,11 @@ struct rwd_operator {
     char checkpoint_id[RWD_CHECKPOINT_ID];
     int64_t checkpoint_started_ns, commit_started_ns;
     int64_t disk_warned_ns;
+
+    // Liveness.
+    rwd_watchdog dog;
+    rwd_watchdog_thread *dog_thread;
+    int64_t caught_up_us;     // wall clock: when the input was last known to have nothing more; 0: not yet
 
     // Status and requests.
     rwd_status status;        // the pipeline's own

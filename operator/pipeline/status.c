@@ -32,6 +32,40 @@ bool rwd_phase_ready(rwd_phase phase) {
     return phases[phase].ready;
 }
 
+static const char *const stage_names[RWD_STAGE_COUNT] = {
+#define RWD_STAGE_ROW(id, name, seconds, doc) name,
+    RWD_STAGE_TABLE(RWD_STAGE_ROW)
+#undef RWD_STAGE_ROW
+};
+
+const char *rwd_stage_name(rwd_stage stage) {
+    assert(stage < RWD_STAGE_COUNT);
+    return stage_names[stage];
+}
+
+static void append_since(rwd_buf *out, const char *what, int64_t us) {
+    char since[RWD_TIME_TEXT_MAX];
+    rwd_time_text_ms(us, since);
+    rwd_buf_appendf(out, "%s since %s\n", what, since);
+}
+
+bool rwd_status_ready(const rwd_status *status, rwd_buf *out) {
+    bool ready = rwd_phase_ready(status->phase);
+    for (int i = 0; i < RWD_STAGE_COUNT; i++) ready = ready && status->stuck_us[i] == 0;
+    if (ready || !out) return ready;
+    rwd_buf_appendf(out, "%s\n", rwd_phase_name(status->phase));
+    for (int i = 0; i < RWD_STAGE_COUNT; i++) {
+        if (status->stuck_us[i] == 0) continue;
+        rwd_buf_appendf(out, "stuck: %s", stage_names[i]);
+        append_since(out, "", status->stuck_us[i]);
+    }
+    if (status->source_away_us) append_since(out, "no broker answers the source", status->source_away_us);
+    if (status->sink_away_us) append_since(out, "no broker takes the output", status->sink_away_us);
+    if (*status->reason) rwd_buf_appendf(out, "because: %s\n", status->reason);
+    if (*status->next) rwd_buf_appendf(out, "next: %s\n", status->next);
+    return false;
+}
+
 // ---- metrics
 
 typedef struct number {
@@ -88,6 +122,9 @@ static void append_words(rwd_buf *out, const rwd_status *status) {
     append_family(out, "phase", "stateset", "", "What the operator is doing");
     for (int i = 0; i < RWD_PHASE_COUNT; i++)
         rwd_buf_appendf(out, "rewind_phase{rewind_phase=\"%s\"} %d\n", phases[i].name, (int)status->phase == i);
+    append_family(out, "stuck_seconds", "gauge", "seconds", "For how long nothing has moved in a stage; 0: it moves");
+    for (int i = 0; i < RWD_STAGE_COUNT; i++)
+        rwd_buf_appendf(out, "rewind_stuck_seconds{stage=\"%s\"} %.15g\n", stage_names[i], (double)status->stuck_ns[i] / 1e9);
     append_family(out, "table_keys", "gauge", "", "Keys present, by table");
     for (size_t i = 0; i < status->table_count; i++) {
         rwd_buf_append_str(out, "rewind_table_keys{table=\"");
@@ -127,9 +164,13 @@ static int64_t known(int64_t us, bool is_known) { return is_known ? us : RWD_TIM
 static void put_identity(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_string(json, "job", status->job);
     rwd_json_put_string(json, "phase", rwd_phase_name(status->phase));
-    rwd_json_put_bool(json, "ready", rwd_phase_ready(status->phase));
+    rwd_json_put_bool(json, "ready", rwd_status_ready(status, NULL));
     rwd_json_put_string(json, "reason", *status->reason ? status->reason : NULL);
     rwd_json_put_string(json, "next", *status->next ? status->next : NULL);
+    rwd_json_put_object(json, "stuck");
+    for (int i = 0; i < RWD_STAGE_COUNT; i++)
+        if (status->stuck_us[i]) rwd_json_put_time(json, stage_names[i], status->stuck_us[i]);
+    rwd_json_object_end(json);
     rwd_json_put_string(json, "data", status->data);
     rwd_json_put_string(json, "version", status->version);
     rwd_json_put_uint(json, "pid", status->pid);
@@ -141,12 +182,27 @@ static void put_identity(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_time(json, "started", known(status->started_us, status->started_us != 0));
 }
 
+// Unknown is null.
+static void put_lag(rwd_json_out *json, const rwd_status *status) {
+    bool is_known = status->lag_records != RWD_LAG_UNKNOWN;
+    rwd_json_put_object(json, "lag");
+    rwd_json_key(json, "records");
+    if (is_known) rwd_json_int(json, status->lag_records);
+    else rwd_json_null(json);
+    rwd_json_key(json, "seconds");
+    if (status->lag_s != RWD_LAG_UNKNOWN) rwd_json_int(json, status->lag_s);
+    else rwd_json_null(json);
+    rwd_json_object_end(json);
+}
+
 static void put_progress(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_object(json, "source");
     rwd_json_put_string(json, "label", status->source);
     rwd_json_put_uint(json, "done_bytes", status->source_done);
     rwd_json_put_uint(json, "total_bytes", status->source_total);
+    rwd_json_put_time(json, "away_since", known(status->source_away_us, status->source_away_us != 0));
     rwd_json_object_end(json);
+    put_lag(json, status);
     rwd_json_put_int(json, "genesis", status->genesis);
     rwd_json_put_int(json, "position", status->position);
     rwd_json_put_int(json, "committed", status->frontier);
@@ -209,6 +265,7 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "bytes", status->output_bytes);
     rwd_json_put_time(json, "last", known(status->last_commit_us, status->last_commit_us != 0));
     rwd_json_put_seconds(json, "last_seconds", status->last_commit_ns);
+    rwd_json_put_time(json, "away_since", known(status->sink_away_us, status->sink_away_us != 0));
     rwd_json_object_end(json);
     rwd_json_put_object(json, "checkpoints");
     rwd_json_put_uint(json, "made", status->checkpoints);
@@ -292,6 +349,11 @@ static void screen_head(const rwd_status *status, rwd_buf *out) {
         label(out, "next");
         rwd_buf_appendf(out, "%s\n", status->next);
     }
+    for (int i = 0; i < RWD_STAGE_COUNT; i++) {
+        if (status->stuck_us[i] == 0) continue;
+        label(out, "stuck");
+        append_since(out, stage_names[i], status->stuck_us[i]);
+    }
     label(out, "data");
     rwd_buf_appendf(out, "%s (term %" PRIu64 ", pid %" PRIu64 ", %s)\n", status->data, status->term, status->pid, status->version);
 }
@@ -306,10 +368,17 @@ static void screen_input(const rwd_status *status, rwd_buf *out) {
         sized(out, status->source_total);
         rwd_buf_appendf(out, " (%.1f %%)", 100.0 * (double)status->source_done / (double)status->source_total);
     }
-    line_end(out);
+    if (status->source_away_us) rwd_buf_append_str(out, ", "), append_since(out, "no broker answers", status->source_away_us);
+    else line_end(out);
     label(out, "position");
     rwd_buf_appendf(out, "next offset %" PRId64 ", committed C %" PRId64, status->position, status->frontier);
     if (status->phase == RWD_PHASE_REPLAYING) rwd_buf_appendf(out, ", replaying [%" PRId64 ", %" PRId64 ")", status->replay_from, status->replay_to);
+    line_end(out);
+    if (status->lag_records == RWD_LAG_UNKNOWN) return;
+    label(out, "lag");
+    if (status->lag_records == 0) rwd_buf_append_str(out, "caught up");
+    else counted(out, (uint64_t)status->lag_records, " records");
+    if (status->lag_records > 0 && status->lag_s != RWD_LAG_UNKNOWN) rwd_buf_appendf(out, ", %" PRId64 " s", status->lag_s);
     line_end(out);
 }
 
@@ -359,7 +428,8 @@ static void screen_commits(const rwd_status *status, rwd_buf *out) {
         rwd_buf_append_str(out, ", last ");
         moment(out, status->last_commit_us);
     }
-    line_end(out);
+    if (status->sink_away_us) rwd_buf_append_str(out, ", "), append_since(out, "no broker answers", status->sink_away_us);
+    else line_end(out);
 }
 
 static void screen_checkpoints(const rwd_status *status, rwd_buf *out) {

@@ -16,6 +16,7 @@
     X(REPLAYING, "replaying", false, "silent replay from the checkpoint to C")              \
     X(RUNNING, "running", true, "reading, aggregating, publishing")                         \
     X(WAITING, "waiting", true, "at the end of the input, waiting for more")                \
+    X(PAUSED, "paused", false, "told to pause: nothing is read or published until `rewind resume`") \
     X(STOPPING, "stopping", false, "last commit, last checkpoint")                          \
     X(PARKED, "parked", false, "stopped on an error, holding the lock; the reason says why") \
     X(ENDED, "ended", false, "done")
@@ -30,6 +31,25 @@ typedef enum rwd_phase {
 const char *rwd_phase_name(rwd_phase phase);
 bool rwd_phase_ready(rwd_phase phase);
 
+// id, word, seconds without movement until it counts as stuck, what it means
+#define RWD_STAGE_TABLE(X)                                                                        \
+    X(FETCH, "fetch", 10, "there are records to read, or no broker answers, and none come")       \
+    X(DECODE, "decode", 10, "the pipeline is held by one batch of records")                       \
+    X(SINK, "sink", 10, "outputs are sent or written and nobody takes them")                      \
+    X(COMMIT, "commit", 10, "outputs are out, and their commit does not come to its end")         \
+    X(CHECKPOINT, "checkpoint", 120, "a checkpoint is being written and does not come to its end")
+
+typedef enum rwd_stage {
+#define RWD_STAGE_ENUM(id, name, seconds, doc) RWD_STAGE_##id,
+    RWD_STAGE_TABLE(RWD_STAGE_ENUM)
+#undef RWD_STAGE_ENUM
+        RWD_STAGE_COUNT
+} rwd_stage;
+const char *rwd_stage_name(rwd_stage stage);
+
+// In place of a lag that is not known.
+#define RWD_LAG_UNKNOWN (-1)
+
 // Tables named one by one in a status; a job with more has the rest in `keys` only.
 #define RWD_STATUS_TABLES_MAX 64
 
@@ -42,8 +62,12 @@ typedef struct rwd_table_status {
 
 typedef struct rwd_status {
     rwd_phase phase;
-    char reason[1024];          // of PARKED: the error in one line
-    char next[512];             // of PARKED: the command to type
+    char reason[1024];          // of PARKED, or while a broker is waited for: the error in one line; of PAUSED: who and why
+    char next[512];             // the command to type
+    int64_t stuck_us[RWD_STAGE_COUNT];  // wall clock: since when nothing moves there; 0: it does
+    int64_t stuck_ns[RWD_STAGE_COUNT];  // for how long
+    int64_t source_away_us, sink_away_us;  // wall clock: since when no broker answers; 0: one does
+    int64_t source_away_ns, sink_away_ns;  // for how long
     char job[128];
     char data[1024];            // data directory
     char source[1024];          // label
@@ -59,6 +83,8 @@ typedef struct rwd_status {
     int64_t frontier;           // C
     int64_t replay_from, replay_to; // of the recovery of this start: [X, C)
     uint64_t source_done, source_total;  // bytes
+    int64_t lag_records;        // readable and not read, as last heard of; RWD_LAG_UNKNOWN. Shown, never acted upon (C8)
+    int64_t lag_s;              // how long the oldest of them has waited, at most; 0: there are none; RWD_LAG_UNKNOWN
     int64_t stream_time;        // RWD_TIME_NONE: none
     uint64_t read, applied, late, duplicate, dead;   // since genesis
     uint64_t read_live;         // since this start, replay excluded
@@ -96,6 +122,10 @@ typedef struct rwd_status {
     X("dead_letters", "counter", "", "Events sent to the dead letters since genesis", dead, 1)                           \
     X("source_done_bytes", "gauge", "bytes", "Bytes of the input read", source_done, 1)                                  \
     X("source_total_bytes", "gauge", "bytes", "Bytes of the input", source_total, 1)                                     \
+    X("lag_records", "gauge", "", "Records of the partition that are there and not processed; 0: caught up; -1: not known", lag_records, 1) \
+    X("lag_seconds", "gauge", "seconds", "How long the oldest of them has waited, at most; 0: caught up; -1: not known", lag_s, 1) \
+    X("source_away_seconds", "gauge", "seconds", "For how long no broker has answered the source; 0: one does", source_away_ns, 1e9) \
+    X("sink_away_seconds", "gauge", "seconds", "For how long no broker has taken outputs or commits; 0: one does", sink_away_ns, 1e9) \
     X("keys", "gauge", "", "Keys present in all tables", keys, 1)                                                        \
     X("hot_slots", "gauge", "", "Slots in use in the hot table", hot_slots, 1)                                           \
     X("hot_dirty_slots", "gauge", "", "Slots changed since the last freeze", dirty, 1)                                   \
@@ -125,6 +155,9 @@ typedef struct rwd_status {
     X("recovery_verify_seconds", "gauge", "seconds", "Verification at this start", recovery_verify_ns, 1e9)              \
     X("recovery_open_seconds", "gauge", "seconds", "Opening the state at this start", recovery_open_ns, 1e9)             \
     X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)
+
+// /readyz: in a phase in which records may be read, and nothing is stuck. Otherwise, and where `out_why` is not NULL, lines that say why are appended.
+bool rwd_status_ready(const rwd_status *status, rwd_buf *out_why);
 
 // The status as a JSON object (for /status and `status -o json`), as OpenMetrics text, and as one screen for people. Append.
 void rwd_status_json(const rwd_status *status, rwd_buf *out);

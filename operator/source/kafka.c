@@ -241,6 +241,12 @@ static void kafka_progress(const rwd_source *source, uint64_t *out_done, uint64_
     *out_done = *out_total = 0;
 }
 
+static void kafka_outlook(rwd_source *source, rwd_outlook *out) {
+    rwd_kafka_outlook known;
+    rwd_kafka_consumer_outlook(self_of(source)->consumer, &known);
+    *out = (rwd_outlook){.end = known.end, .waiting_ns = known.waiting_ns, .away_us = known.away_us};
+}
+
 static const char *const *kafka_columns(const rwd_source *source, size_t *out_count) {
     (void)source;
     *out_count = 0;
@@ -271,6 +277,7 @@ static const rwd_source_ops kafka_source_ops = {
     .read_back = kafka_read_back,
     .label = kafka_label,
     .progress = kafka_progress,
+    .outlook = kafka_outlook,
     .columns = kafka_columns,
     .close = kafka_close,
 };

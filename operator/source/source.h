@@ -33,6 +33,13 @@ typedef struct rwd_batch {
     bool end;              // there is nothing behind these records now (a file that is not followed: for good)
 } rwd_batch;
 
+// What a source knows of what is to come. To be shown; nothing but a log line, a metric and a probe rests on it (C8).
+typedef struct rwd_outlook {
+    int64_t end;               // readable up to here, as last heard of; -1: unknown. Equal to the last record's offset + 1: caught up
+    int64_t waiting_ns;        // monotonic: since when records that are there do not come, or nobody answers who was asked; 0: neither
+    int64_t away_us;           // wall clock: since when nobody answers; 0: somebody does
+} rwd_outlook;
+
 typedef struct rwd_source rwd_source;
 typedef struct rwd_source_ops {
     const char *name;
@@ -61,6 +68,8 @@ typedef struct rwd_source_ops {
     const char *(*label)(const rwd_source *self);
     // Position and size for progress: bytes read so far and bytes in all (0: unknown).
     void (*progress)(const rwd_source *self, uint64_t *out_done, uint64_t *out_total);
+    // NULL: nothing is known. Asks nobody and waits for nothing.
+    void (*outlook)(rwd_source *self, rwd_outlook *out);
     // CSV: names of the columns from the header, NULL where there is none. *borrows*.
     const char *const *(*columns)(const rwd_source *self, size_t *out_count);
     void (*close)(rwd_source *self);

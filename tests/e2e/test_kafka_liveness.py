@@ -1,11 +1,14 @@
 """A broker that does not answer: the job says so and since when, can be stopped, and goes on exactly once."""
+import datetime
+import json
+import re
 import signal
 import time
 
 import pytest
 
 import rewind as driver
-from rewind import PATIENCE, orders
+from rewind import PATIENCE, get, orders, rewind
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
@@ -15,6 +18,20 @@ def wait(condition, what):
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+def pages(r):
+    """Where the job's HTTP pages are."""
+    wait(lambda: "listening on" in r.stderr, "the job to listen")
+    return "http://" + re.search(r"listening on (\S+)", r.stderr)[1]
+
+
+def metric(base, name):
+    found = re.search(rf"^rewind_{re.escape(name)} (\S+)$", get(base + "/metrics")[1], re.M)
+    return float(found[1])
+
+
+LISTEN = {"listen": "127.0.0.1:0"}
 
 
 @pytest.fixture
@@ -65,3 +82,70 @@ def test_a_second_interrupt_ends_a_job_at_once(make_kafka_job, frozen):
         assert r.wait() == 130, r.stderr
         frozen.thaw()
     finish(job)
+
+
+def test_a_broker_that_does_not_answer_is_named_with_the_stage_and_since_when(make_kafka_job, frozen):
+    job = make_kafka_job(http=LISTEN)
+    job.produce(orders(2000))
+    with job.running() as r:
+        base = pages(r)
+        r.committed(2000)
+        wait(lambda: get(base + "/readyz")[0] == 200, "the job to be ready")
+        before = datetime.datetime.now(datetime.timezone.utc)
+        frozen.freeze()
+        wait(lambda: get(base + "/readyz")[0] == 503, "the job to notice")
+        text = get(base + "/readyz")[1]
+        assert "stuck: fetch since " in text and "no broker answers the source since " in text, text
+        since = datetime.datetime.fromisoformat(re.search(r"fetch since (\S+?)Z?\n", text)[1] + "+00:00")
+        assert before - datetime.timedelta(seconds=10) < since < before + datetime.timedelta(seconds=60), (before, text)
+        status = json.loads(get(base + "/status")[1])
+        assert not status["ready"] and "fetch" in status["stuck"] and status["source"]["away_since"]
+        assert metric(base, 'stuck_seconds{stage="fetch"}') >= 10 and metric(base, "source_away_seconds") > 0
+        shown = rewind("status", "--data", job.data).out
+        assert "no broker answers since " in shown and re.search("stuck +fetch since ", shown), shown
+        assert get(base + "/livez")[0] == 200 and get(base + "/startupz")[0] == 200
+        wait(lambda: "watchdog: fetch is stuck since" in r.stderr and "kafka: no broker answers since" in r.stderr, "the log to say so")
+        frozen.thaw()
+        job.produce(orders(500, first=2000))
+        r.committed(2500)
+        wait(lambda: get(base + "/readyz")[0] == 200, "the job to be ready again")
+        assert metric(base, 'stuck_seconds{stage="fetch"}') == 0 and metric(base, "source_away_seconds") == 0
+        assert r.stop() == 0, r.stderr
+    job.check()
+
+
+def test_a_commit_that_does_not_come_to_its_end_is_named(make_kafka_job, frozen):
+    job = make_kafka_job(http=LISTEN, delivery={"commit_every": "3s"})
+    job.produce(orders(1000))
+    with job.running() as r:
+        base = pages(r)
+        r.committed(1000)
+        job.produce(orders(500, first=1000))
+        r.wait_for(lambda s: s["position"] == 1500)   # read, and not committed for a while
+        frozen.freeze()
+        wait(lambda: re.search("stuck: (sink|commit) since", get(base + "/readyz")[1]), "the watchdog to name the commit")
+        assert json.loads(get(base + "/status")[1])["commits"]["away_since"]
+        assert metric(base, "sink_away_seconds") > 0
+        wait(lambda: "no broker takes the output since" in r.stderr, "the log to say so")
+        frozen.thaw()
+        r.committed(1500)
+        wait(lambda: get(base + "/readyz")[0] == 200, "the job to be ready again")
+        assert r.stop() == 0, r.stderr
+    job.check()
+
+
+def test_lag_is_what_is_left_to_read(make_kafka_job):
+    job = make_kafka_job(http=LISTEN)
+    job.produce(orders(3000))
+    with job.running() as r:
+        base = pages(r)
+        assert r.committed(3000)["lag"]["seconds"] in (0, None)
+        caught_up = r.wait_for(lambda s: s["lag"]["records"] == 0)
+        assert caught_up["lag"]["seconds"] == 0
+        # A transaction ends in a marker, which is no record: there is nothing left to read behind it.
+        job.broker.produce_transaction(job.source_topic, orders(10, first=3000))
+        r.committed(3010)
+        r.wait_for(lambda s: s["lag"] == {"records": 0, "seconds": 0})
+        assert metric(base, "lag_records") == 0
+        assert r.stop() == 0, r.stderr
+    job.check()

@@ -1,1 +1,2 @@
 rwd_test(pipeline_bounds_test SOURCES pipeline_bounds_test.c LIBS rwd_pipeline LABELS threads)
+rwd_test(pipeline_watchdog_test SOURCES pipeline_watchdog_test.c LIBS rwd_pipeline)
