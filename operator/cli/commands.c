@@ -44,6 +44,19 @@ static const rwd_command commands[] = {
      "Asks the running operator. Where none runs, shows the newest checkpoint and exits with 10.",
      "rewind status orders.yaml\nrewind status --data rewind-data/orders/0 -o json",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_status},
+    {"pause", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(REASON),
+     "stop reading and publishing, and stay up",
+     "At the next batch boundary the open transaction is ended and committed, and nothing more is read until resume. The operator keeps its lock and its position, answers "
+     "status, state and checkpoint commands, and /readyz says 503 with who paused it and why. The pause is kept in the data directory: a restart recovers and stays paused.\n\n"
+     "Returns when the pause is in effect, or after a few seconds when a commit or a recovery is still under way; the pause then comes behind it. Where commits are "
+     "fixed to offsets (delivery.commit_at) what was read behind the last one is published after resume.",
+     "rewind pause orders.yaml --reason \"downstream migration\"\nrewind pause --data rewind-data/orders/0",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_pause},
+    {"resume", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "go on after a pause",
+     "Reads on from where the pause began. Does nothing to an operator that is not paused.",
+     "rewind resume orders.yaml",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_resume},
     {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(REASON) | F(OUTPUT) | ACT,
      "go back to a checkpoint and catch up to the committed offset",
      "For damaged state: opens the checkpoint given with --to, replays silently what came after it up to the committed offset C, makes a new checkpoint there, and ends. "

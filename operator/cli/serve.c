@@ -128,6 +128,35 @@ static bool encode_texts(const rwd_schema *schema, const char *const *texts, rwd
     return *out_size > 0 || rwd_fail(err, RWD_E_USAGE, "the key is longer than %d bytes", RWD_KEY_BYTES_MAX);
 }
 
+static void show_pause(const rwd_status *now, bool pause, bool in_effect, bool json_wanted, rwd_buf *out) {
+    if (json_wanted) {
+        rwd_json_out json;
+        rwd_json_init(&json, out, true);
+        rwd_json_object(&json);
+        rwd_json_put_bool(&json, "paused", pause);
+        rwd_json_put_bool(&json, "in_effect", in_effect);
+        rwd_json_put_string(&json, "phase", rwd_phase_name(now->phase));
+        rwd_json_put_int(&json, "position", now->position);
+        rwd_json_put_int(&json, "committed", now->frontier);
+        rwd_json_object_end(&json);
+        rwd_buf_append_char(out, '\n');
+        return;
+    }
+    rwd_buf_appendf(out, "%s: %s%s; next offset %lld, committed %lld\n", now->job, pause ? "paused" : "resumed",
+                    in_effect ? "" : pause ? ", as soon as what was read is committed" : ", as soon as it can", (long long)now->position, (long long)now->frontier);
+    if (!in_effect) rwd_buf_appendf(out, "it is %s now: rewind status --data %s\n", rwd_phase_name(now->phase), now->data);
+}
+
+static bool pause(rwd_operator *op, const rwd_admin_call *call, bool pauses, rwd_buf *out, rwd_error *err) {
+    if (call->arg_count < 1) return rwd_fail(err, RWD_E_USAGE, "%s needs to know who asks", call->command);
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    bool in_effect = false;
+    bool worked = rwd_operator_pause(op, pauses, call->args[0], call->arg_count > 1 ? call->args[1] : NULL, now, &in_effect, err);
+    if (worked) show_pause(now, pauses, in_effect, call->json, out);
+    free(now);
+    return worked;
+}
+
 bool rwd_key_from_texts(const rwd_schema *schema, const char *const *texts, size_t count, uint8_t *out, size_t *out_size, rwd_error *err) {
     if (count != schema->part_count) {
         rwd_buf names = {0};
@@ -164,6 +193,8 @@ static bool get(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_
 bool rwd_serve_operator(void *context, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
     rwd_operator *op = context;
     if (strcmp(call->command, "status") == 0) return status(op, call, out);
+    if (strcmp(call->command, "pause") == 0) return pause(op, call, true, out, err);
+    if (strcmp(call->command, "resume") == 0) return pause(op, call, false, out, err);
     if (strcmp(call->command, "checkpoint-create") == 0) return create(op, call, out, err);
     if (strcmp(call->command, "state-get") == 0) return get(op, call, out, err);
     return on_operators_repo(op, call, out, err);

@@ -2,6 +2,7 @@
 //
 //   status                               the status, as a screen or JSON
 //   checkpoint-create [TAG]              the id of the new checkpoint
+//   pause WHO [WHY], resume WHO          what became of it, for people or as JSON
 //   checkpoint-forget plan|act ID        what goes or went
 //   checkpoint-prune plan|act [KEEP]     likewise
 //   checkpoint-tag ID [NAME]             nothing

@@ -62,7 +62,8 @@ static unsigned startup_page(const rwd_status *status, rwd_buf *out) {
 // Only a pipeline that reads has to come by regularly: verification, replay and parking may take as long as they take.
 static unsigned live_page(const rwd_status *status, rwd_buf *out) {
     int64_t silent_ns = rwd_clock_ns(rwd_clock_system()) - status->heartbeat_ns;
-    if (status->heartbeat_ns != 0 && rwd_phase_ready(status->phase) && silent_ns > RWD_HTTP_HEARTBEAT_MAX_NS) {
+    bool comes_by = rwd_phase_ready(status->phase) || status->phase == RWD_PHASE_PAUSED;
+    if (status->heartbeat_ns != 0 && comes_by && silent_ns > RWD_HTTP_HEARTBEAT_MAX_NS) {
         rwd_buf_appendf(out, "the pipeline has not moved for %" PRId64 " s\n", silent_ns / 1000000000);
         return MHD_HTTP_SERVICE_UNAVAILABLE;
     }

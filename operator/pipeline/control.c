@@ -17,11 +17,13 @@
 
 void rwd_control_init(rwd_operator *op) {
     pthread_mutex_init(&op->lock, NULL);
+    pthread_mutex_init(&op->pause_lock, NULL);
     pthread_cond_init(&op->answered, NULL);
 }
 
 void rwd_control_deinit(rwd_operator *op) {
     pthread_mutex_destroy(&op->lock);
+    pthread_mutex_destroy(&op->pause_lock);
     pthread_cond_destroy(&op->answered);
 }
 

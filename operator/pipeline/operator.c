@@ -64,7 +64,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     rwd_control_init(op);
     *out = op;
     if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !open_io(op, err) ||
-        !rwd_io_clone(op->io, &op->repo_io, err)) {
+        !rwd_io_clone(op->io, &op->repo_io, err) || !rwd_io_pread_new(&op->pause_io, err)) {
         rwd_operator_free(op);
         *out = NULL;
         return false;
@@ -108,6 +108,7 @@ void rwd_operator_free(rwd_operator *op) {
     free(op->due);
     free(op->due_touches);
     rwd_repo_close(op->repo);
+    rwd_io_free(op->pause_io);
     rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
     free(op->schemas);
@@ -216,7 +217,7 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     if (!rwd_repo_open_owner(&options, op->repo_io, op->clock, &op->repo, err)) return false;
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
-    return true;
+    return op->options.restore_to || rwd_load_pause(op, err);
 }
 
 // ---------------------------------------------------------------------------------------------- sessions
@@ -310,7 +311,8 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     op->status.lineage = rwd_lineage_id(&op->lineage);
     op->status.genesis = op->lineage.genesis;
     rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
-    rwd_set_phase(op, RWD_PHASE_RUNNING);
+    if (atomic_load(&op->paused)) rwd_show_pause(op);
+    else rwd_set_phase(op, RWD_PHASE_RUNNING);
     rwd_set_serving(op, true);
     return true;
 }
@@ -351,6 +353,17 @@ static bool idle(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
+// Nothing is read. What was read is committed, where commits are not fixed to offsets; checkpoints that are asked for and idle commits (C3) are made.
+static bool stay_paused(rwd_operator *op, rwd_error *err) {
+    rwd_show_pause(op);
+    if (op->job->delivery.offset_multiple == 0 && !rwd_end_transaction(op, false, err)) return false;
+    if (!rwd_batch_boundary(op, err)) return false;
+    if (op->freeze_at < 0) refuse_between_commits(op);
+    bool busy = op->freeze_at >= 0 || op->committing >= 0;
+    op->clock->sleep_ns(op->clock, busy ? 1000000 : RWD_IDLE_NS);
+    return true;
+}
+
 // Live, until the input ends or someone asks to stop.
 static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     *out_input_ended = false;
@@ -358,6 +371,11 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
         rwd_serve_requests(op);
         if (rwd_windows_due(op) && !rwd_close_windows(op, true, err)) return false;  // a restart in the midst of it
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
+        if (atomic_load_explicit(&op->paused, memory_order_relaxed)) {
+            if (!stay_paused(op, err)) return false;
+            continue;
+        }
+        if (op->status.phase == RWD_PHASE_PAUSED) rwd_end_pause(op);
         rwd_batch batch;
         bool busy = op->freeze_at >= 0 || op->committing >= 0 || !op->at_boundary || !op->warm;
         rwd_watchdog_begin(&op->dog, RWD_STAGE_FETCH, rwd_clock_ns(op->clock));  // kept, where the batch stays empty, by what the source knows

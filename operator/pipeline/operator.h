@@ -46,6 +46,11 @@ void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_front
 
 // Makes a checkpoint at the next boundary and waits until it is durable. `tag` may be NULL. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_checkpoint(rwd_operator *op, const char *tag, char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
+// Stops (or starts again) reading and publishing at the next batch boundary, where the open transaction is ended. Remembered in the data directory, over restarts, until
+// the opposite is asked for. Checkpoints, state_get and the idle commit (C3) go on. Waits up to RWD_PAUSE_WAIT_NS for it to be in effect: while the operator recovers,
+// or no broker takes the last commit, it comes later. `why` may be NULL. BUSY: parked or ending. Thread: any but pipeline.
+#define RWD_PAUSE_WAIT_NS 5000000000LL
+RWD_MUST bool rwd_operator_pause(rwd_operator *op, bool pause, const char *who, const char *why, rwd_status *out, bool *out_in_effect, rwd_error *err);
 // One key's row as of the next batch boundary; `out_offset` is the next offset there. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
 

@@ -5,6 +5,7 @@
 //   batch.c      the per-event path: decode, route, resolve, apply
 //   windows.c    what stream time makes due: windows close and leave
 //   boundary.c   where batches end: commits, checkpoints, sweeps
+//   pause.c      pause and resume
 //   control.c    requests from other threads, the published status
 //
 // A *session* is one recovery and what follows it: its sink, tables, checkpointer and keeper. When the state turns out to be damaged, or a
@@ -180,6 +181,12 @@ struct rwd_operator {
     int64_t checkpoint_started_ns, commit_started_ns;
     int64_t disk_warned_ns;
 
+    // Pause.
+    rwd_io *pause_io;         // used under pause_lock
+    pthread_mutex_t pause_lock;
+    atomic_bool paused;
+    char pause_why[512];      // guarded by lock: who, when, why
+
     // Liveness.
     rwd_watchdog dog;
     rwd_watchdog_thread *dog_thread;
@@ -256,6 +263,12 @@ RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);
 void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out);
 // Told to stop, and stop_timeout is over. Looked at where the pipeline waits for a sink that can be given up.
 bool rwd_out_of_time(rwd_operator *op);
+
+// pause.c. As the data directory remembers it, before the pipeline runs.
+RWD_MUST bool rwd_load_pause(rwd_operator *op, rwd_error *err);
+// At a batch boundary while paused, and at the first one after.
+void rwd_show_pause(rwd_operator *op);
+void rwd_end_pause(rwd_operator *op);
 
 // control.c
 void rwd_control_init(rwd_operator *op);

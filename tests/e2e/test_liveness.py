@@ -3,7 +3,8 @@ import os
 import pty
 import subprocess
 
-from rewind import PATIENCE, PROGRAM, environment, orders
+import rewind as driver
+from rewind import PATIENCE, PROGRAM, Running, check_against, environment, orders, rewind
 
 
 def on_a_terminal(job):
@@ -31,3 +32,18 @@ def test_an_error_that_ends_a_job_is_shown_once_on_a_terminal(make_job):
     assert shown.count("not valid JSON") == 1, shown
     log = job.run(expect=2).err   # a log that is kept elsewhere has it too
     assert " error operator: " in log and "\nrewind: " in log, log
+
+
+def test_a_file_job_pauses_and_goes_on(make_job):
+    job = make_job(orders(500), source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+    with Running(job) as r:
+        r.committed(500)
+        rewind("pause", job.file, cwd=job.folder)
+        job.append("".join(line + "\n" for line in orders(500, first=500)))
+        assert r.wait_for(lambda s: s["phase"] == "paused")["position"] == 500
+        assert "paused by uid" in r.status()["reason"]
+        assert "resumed" in rewind("resume", job.file, cwd=job.folder).out
+        r.committed(1000)
+        assert r.stop() == 0
+    check_against(job.expected(), job)
+    assert driver.rewind("pause", job.file, cwd=job.folder, expect=10).err   # nobody runs
