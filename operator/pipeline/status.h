@@ -45,6 +45,7 @@ typedef enum rwd_stage {
 #undef RWD_STAGE_ENUM
         RWD_STAGE_COUNT
 } rwd_stage;
+// From the table: its word. Static.
 const char *rwd_stage_name(rwd_stage stage);
 
 // In place of a lag that is not known.
