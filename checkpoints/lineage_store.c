@@ -1,6 +1,6 @@
-// Lineages kept with the repository: lineages/<id>/LINEAGE and job.yaml, the normalised job file that made the last segment.
+// Lineages kept with the repository: lineages/<id>/LINEAGE and job.yaml, the normalised job file that made the last segment, and what that one needs.
 //
-// What must stay true: LINEAGE is written last, so a folder with it has the job file; nothing here is ever changed or removed.
+// What must stay true: LINEAGE is written last, so a folder with it has the other files; nothing here is ever changed or removed.
 #include "checkpoints/frame.h"
 #include "checkpoints/repository_private.h"
 #include "operator/base/crash_point.h"
@@ -33,6 +33,18 @@ bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice
     ok = ok && rwd_repo_save_small(repo->io, p.lineage, MAGIC, rwd_buf_slice(&bytes), err);
     pthread_mutex_unlock(&repo->mutex);
     rwd_buf_deinit(&bytes);
+    return ok;
+}
+
+bool rwd_repo_save_descriptor(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice descriptor, rwd_error *err) {
+    paths p;
+    char path[RWD_PATH_MAX];
+    if (!paths_of(repo, rwd_lineage_id(lineage), &p, err) || !rwd_path_join(path, p.folder, RWD_LINEAGE_DESCRIPTOR, err)) return false;
+    if (rwd_path_exists(p.lineage)) return true;
+    if (!rwd_repo_still_owner(repo)) return rwd_repo_fail(err, RWD_E_FENCED, repo->path, "another owner took this data directory over");
+    pthread_mutex_lock(&repo->mutex);
+    bool ok = rwd_io_make_dirs(repo->io, p.folder, err) && rwd_io_write_file(repo->io, path, descriptor, err);
+    pthread_mutex_unlock(&repo->mutex);
     return ok;
 }
 

@@ -285,7 +285,7 @@ static rwd_parse parse_pattern(const char *pattern, rwd_slice text, int64_t *out
 
 static const char *const format_names[] = {
     [RWD_TIME_EPOCH_S] = "epoch-s",   [RWD_TIME_EPOCH_MS] = "epoch-ms", [RWD_TIME_EPOCH_US] = "epoch-us",
-    [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",
+    [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",   [RWD_TIME_PROTOBUF] = "protobuf-timestamp",
 };
 #define FORMAT_NAMES (sizeof(format_names) / sizeof(format_names[0]))
 
@@ -324,7 +324,8 @@ bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *er
     if (!strchr(text, '%')) {
         const char *nearest = rwd_nearest(text, format_names, FORMAT_NAMES);
         return rwd_fail(err, RWD_E_CONFIG,
-                        "'%s' is not a time format%s%s%s; known are epoch-s, epoch-ms, epoch-us, epoch-ns, rfc3339 and patterns with %%",
+                        "'%s' is not a time format%s%s%s; known are epoch-s, epoch-ms, epoch-us, epoch-ns, rfc3339, protobuf-timestamp and "
+                        "patterns with %%",
                         text, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
     }
     size_t size = strlen(text);
@@ -335,6 +336,16 @@ bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *er
     out->kind = RWD_TIME_PATTERN;
     memcpy(out->pattern, text, size + 1);
     return true;
+}
+
+const char *rwd_time_format_text(const rwd_time_format *format) {
+    return format->kind == RWD_TIME_PATTERN ? format->pattern : format_names[format->kind];
+}
+
+rwd_parse rwd_time_from_parts(int64_t seconds, int64_t nanos, int64_t *out_us) {
+    if (nanos < 0 || nanos > 999999999 || seconds < RWD_TIME_MIN / US_PER_S || seconds > RWD_TIME_MAX / US_PER_S) return RWD_PARSE_RANGE;
+    *out_us = seconds * US_PER_S + nanos / 1000;
+    return RWD_PARSE_OK;
 }
 
 rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, int64_t *out_us) {

@@ -15,9 +15,9 @@
 #define RWD_TIME_NONE INT64_MIN
 #define RWD_TIME_TEXT_MAX 40
 
-// How a time is written: one row of the table of formats, or a strptime pattern.
+// How a time is written: one row of the table of formats, or a strptime pattern. PROTOBUF is google.protobuf.Timestamp, which is no text.
 typedef enum rwd_time_kind {
-    RWD_TIME_EPOCH_S, RWD_TIME_EPOCH_MS, RWD_TIME_EPOCH_US, RWD_TIME_EPOCH_NS, RWD_TIME_RFC3339, RWD_TIME_PATTERN,
+    RWD_TIME_EPOCH_S, RWD_TIME_EPOCH_MS, RWD_TIME_EPOCH_US, RWD_TIME_EPOCH_NS, RWD_TIME_RFC3339, RWD_TIME_PROTOBUF, RWD_TIME_PATTERN,
 } rwd_time_kind;
 
 typedef struct rwd_time_format {
@@ -30,11 +30,19 @@ typedef struct rwd_time_format {
 // "epoch-ms", "rfc3339", or a pattern that holds a '%'. An unknown name or conversion is named in `err`.
 RWD_MUST bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err);
 
+// Its word in job files, or its pattern.
+const char *rwd_time_format_text(const rwd_time_format *format);
+// A whole number of seconds, or of parts of one?
+static inline bool rwd_time_is_epoch(const rwd_time_format *format) { return format->kind <= RWD_TIME_EPOCH_NS; }
+
 // Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z is UTC; without a date it is refused at
 // set-up. A part outside of its range (month 13, 30 February) is RWD_PARSE_RANGE; second 60 is the beginning of the next minute.
 RWD_MUST rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us);
 // The same for a whole number (epoch-*): used where the source has a number, not a text.
 RWD_MUST rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, int64_t *out_us);
+
+// The same for google.protobuf.Timestamp: nanoseconds are 0 to 999999999, also before 1970. OUT_OF_RANGE else.
+RWD_MUST rwd_parse rwd_time_from_parts(int64_t seconds, int64_t nanos, int64_t *out_us);
 
 // "2026-01-02T03:04:05Z", with as many fraction digits (0, 3 or 6) as needed. Returns the length.
 size_t rwd_time_text(int64_t us, char out[RWD_TIME_TEXT_MAX]);

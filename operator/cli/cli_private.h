@@ -58,7 +58,7 @@ RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out
 #define RWD_COMMANDS(X)                                                                                                                 \
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
     X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(state_get) X(state_scan) X(export) X(config_check) X(config_print)     \
-    X(config_schema) X(doctor) X(generate) X(docs) X(version) X(help)
+    X(config_schema) X(config_proto) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);
 RWD_COMMANDS(RWD_COMMAND_PROTOTYPE)
 #undef RWD_COMMAND_PROTOTYPE

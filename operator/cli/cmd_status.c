@@ -6,6 +6,7 @@
 #include "operator/cli/cli_private.h"
 #include "operator/cli/docs.h"
 #include "operator/cli/render.h"
+#include "operator/sink/row_proto.h"
 
 #define STATUS_TIMEOUT_NS 10000000000
 
@@ -118,6 +119,14 @@ bool rwd_run_config_schema(rwd_cli *cli, rwd_error *err) {
     (void)err;
     rwd_job_schema(&cli->out);
     return true;
+}
+
+bool rwd_run_config_proto(rwd_cli *cli, rwd_error *err) {
+    rwd_job *job;
+    if (!rwd_job_load(cli->in->job, cli->in->sets, cli->in->set_count, &job, err)) return false;
+    bool worked = rwd_row_proto_schema(job, &cli->out, err);
+    rwd_job_free(job);
+    return worked;
 }
 
 bool rwd_run_docs(rwd_cli *cli, rwd_error *err) { return rwd_docs_page(cli->in->args[0], &cli->out, err); }

@@ -133,6 +133,11 @@ static const rwd_command commands[] = {
      "For editors that complete and check YAML.",
      "rewind config schema > rewind.schema.json",
      {RWD_EXIT_OK}, rwd_run_config_schema},
+    {"config proto", RWD_JOB_REQUIRED, "", 0, 0, F(SET),
+     "the .proto of rows that a job writes as protobuf",
+     "One message per table, for whoever reads the outputs. A field keeps its number when aggregates are added behind the others.",
+     "rewind config proto orders.yaml > orders_rows.proto",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_config_proto},
     {"doctor", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
      "look at this machine and the data directory for what would go wrong",
      "Libraries, a real write, fsync and read in the data directory (or where it would be made), free space, permissions, limits, the kind of file system, huge "

@@ -11,6 +11,7 @@
 #include "operator/kafka/error.h"
 #include "operator/kafka/properties.h"
 #include "operator/pipeline/status.h"
+#include "proto/row_fields.h"
 #include "state/aggregate.h"
 #include "state/budget.h"
 
@@ -167,17 +168,30 @@ static void formats_page(rwd_buf *out) {
     RWD_FORMAT_TABLE(RWD_FORMAT_ROW)
 #undef RWD_FORMAT_ROW
     rwd_buf_append_char(out, '\n');
-    say(out, "Input: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted newlines.\n\n"
+    say(out, "Input, text: an empty line is no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF; a CSV row may hold quoted newlines.\n\n"
              "Output, `export` and `state scan -o json`: key fields, then aggregates, in the order of the job file. Decimals and integers are exact number tokens, times "
              "are RFC 3339 in UTC, floats have the fewest digits that read back as the same number, bytes are base64 text, null is "
              "`null` (CSV: empty). The same row gives the same bytes every time. Output rows also have `_offset` (the last record that the "
              "value includes) and `_lineage`; a key that vanished has `\"deleted\": true`.");
+    rwd_buf_append_str(out, "## Raw keys and values\n\n| kind | |\n|---|---|\n");
+#define RAW_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
+    RWD_RAW_TABLE(RAW_ROW)
+#undef RAW_ROW
+    rwd_buf_append_str(out, "\n## Rows as protobuf\n\n");
+    say(out, "`rewind config proto JOB` prints the .proto. Key fields have the numbers 1 to 8, aggregates 32 and on in their order in the table, whatever a sink writes of "
+             "them. A decimal is its exact text, a time a google.protobuf.Timestamp, null an absent field.");
+    rwd_buf_append_str(out, "| number | name | type | in files |\n|---|---|---|---|\n");
+#define ROW_FIELD(id, number, name, type, doc) rwd_buf_appendf(out, "| %d | `" name "` | " type " | " doc " |\n", number);
+    RWD_ROW_FIELD_TABLE(ROW_FIELD)
+#undef ROW_FIELD
+    rwd_buf_append_char(out, '\n');
     rwd_buf_append_str(out, "## Types\n\n| type | what it holds |\n|---|---|\n");
 #define RWD_TYPE_ROW(id, name, doc) rwd_buf_append_str(out, "| `" name "` | " doc " |\n");
     RWD_TYPE_TABLE(RWD_TYPE_ROW)
 #undef RWD_TYPE_ROW
     rwd_buf_append_str(out, "\n## Times\n\n");
-    rwd_help_text("A field of type time, and `event.time.field`, has a format: `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns`, `rfc3339`, or a pattern that holds `%`: "
+    rwd_help_text("A field of type time, and `event.time.field`, has a format: `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns`, `rfc3339`, "
+                  "`protobuf-timestamp` (a google.protobuf.Timestamp), or a pattern that holds `%`: "
                   "`%Y %m %d %H %M %S %f %z %y %j %b %B %e %I %p %T %D %F %R %s %n %t %%`, as in strptime(3), with `%f` for 1 to 6 digits of a second and `%z` for `Z`, "
                   "`+hh:mm` or `+hhmm`. Without `%z` a time is UTC. No locale and no TZ is read.", out);
 }

@@ -37,9 +37,78 @@ static bool path_has_empty_part(const char *path) {
     return path[0] == '.' || path[size - 1] == '.' || strstr(path, "..");
 }
 
-static bool check_path(rwd_job_build *b, rwd_place place, const char *name, const char *path) {
-    if (b->job->source.format != RWD_FORMAT_JSON || !path_has_empty_part(path)) return true;
-    return rwd_build_fail(b, place, "%s: \"%s\" has an empty part; a.b is member b of member a", name, path);
+// Does a field of protobuf hold what the job's field takes?
+static bool protobuf_fits(const rwd_field *field, const rwd_proto_field *found) {
+    bool integer = rwd_proto_is_integer(found->type), text = found->type == RWD_PROTO_STRING;
+    switch (field->type) {
+    case RWD_TYPE_STRING: return text || found->type == RWD_PROTO_ENUM;
+    case RWD_TYPE_INT: return integer || found->type == RWD_PROTO_ENUM;
+    case RWD_TYPE_DECIMAL: return integer || text;
+    case RWD_TYPE_FLOAT: return integer || found->type == RWD_PROTO_DOUBLE || found->type == RWD_PROTO_FLOAT;
+    case RWD_TYPE_BOOL: return found->type == RWD_PROTO_BOOL;
+    case RWD_TYPE_BYTES: return found->type == RWD_PROTO_BYTES;
+    case RWD_TYPE_TIME:
+        if (field->time.kind == RWD_TIME_PROTOBUF) return rwd_proto_is_timestamp(found);
+        return text || (integer && rwd_time_is_epoch(&field->time));
+    case RWD_TYPE_COUNT: break;
+    }
+    return false;
+}
+
+static bool raw_fits(const rwd_field *field, rwd_raw_type kind) {
+    switch (kind) {
+    case RWD_RAW_TYPE_STRING: return true;
+    case RWD_RAW_TYPE_INT32:
+    case RWD_RAW_TYPE_INT64:
+        if (field->type == RWD_TYPE_TIME) return rwd_time_is_epoch(&field->time);
+        return field->type == RWD_TYPE_INT || field->type == RWD_TYPE_DECIMAL || field->type == RWD_TYPE_FLOAT;
+    case RWD_RAW_TYPE_FLOAT64: return field->type == RWD_TYPE_FLOAT;
+    case RWD_RAW_TYPE_BYTES: return field->type == RWD_TYPE_BYTES;
+    case RWD_RAW_TYPE_NONE:
+    case RWD_RAW_TYPE_COUNT: break;
+    }
+    return false;
+}
+
+static bool misfit(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field, const char *found) {
+    if (field->type == RWD_TYPE_TIME)
+        return rwd_build_fail(b, place, "%s: %s is %s, which is no time as %s", name, field->path, found, rwd_time_format_text(&field->time));
+    return rwd_build_fail(b, place, "%s: %s is %s, which is no %s", name, field->path, found, rwd_type_name(field->type));
+}
+
+static bool check_protobuf_path(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+    rwd_proto_path path;
+    rwd_error why;
+    rwd_error_clear(&why);
+    if (!rwd_proto_path_resolve(b->job->source.message_type, field->path, &path, &why)) return rwd_build_fail(b, place, "%s: %s", name, why.cause);
+    rwd_proto_field found = *rwd_proto_path_end(&path);
+    if (protobuf_fits(field, &found)) return true;
+    rwd_buf type = {0};
+    found.repeated = false;  // one element of it is meant
+    rwd_proto_type_text(&found, &type);
+    misfit(b, place, name, field, rwd_buf_cstr(&type));
+    rwd_buf_deinit(&type);
+    return false;
+}
+
+static bool check_raw_path(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+    bool key = strcmp(field->path, "key") == 0;
+    if (!key && strcmp(field->path, "value") != 0)
+        return rwd_build_fail(b, place, "%s: \"%s\" is not in a raw record, which has a key and a value; write path: key, or path: value", name, field->path);
+    rwd_raw_type kind = key ? b->job->source.raw_key : b->job->source.raw_value;
+    if (kind == RWD_RAW_TYPE_NONE)
+        return rwd_build_fail(b, place, "%s: source.raw does not say what the %s is; for example raw: {%s: string}", name, field->path, field->path);
+    return raw_fits(field, kind) || misfit(b, place, name, field, rwd_raw_type_name(kind));
+}
+
+static bool check_path(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+    rwd_format format = b->job->source.format;
+    if (format == RWD_FORMAT_PROTOBUF) return check_protobuf_path(b, place, name, field);
+    if (format == RWD_FORMAT_RAW) return check_raw_path(b, place, name, field);
+    if (field->type == RWD_TYPE_TIME && field->time.kind == RWD_TIME_PROTOBUF)
+        return rwd_build_fail(b, place, "%s: the format protobuf-timestamp has a meaning only where source.format is protobuf", name);
+    if (format != RWD_FORMAT_JSON || !path_has_empty_part(field->path)) return true;
+    return rwd_build_fail(b, place, "%s: \"%s\" has an empty part; a.b is member b of member a", name, field->path);
 }
 
 static bool build_field(rwd_job_build *b, const rwd_node *node, rwd_field *field) {
@@ -51,7 +120,7 @@ static bool build_field(rwd_job_build *b, const rwd_node *node, rwd_field *field
     if (field->type != RWD_TYPE_TIME) field->time = (rwd_time_format){.kind = RWD_TIME_RFC3339};
     if (!field->path) field->path = rwd_strdup(node->key);
     const rwd_node *path = rwd_node_member(node, "path");
-    return !path || check_path(b, path->place, name, field->path);
+    return check_path(b, path ? path->place : node->key_place, name, field);
 }
 
 // ---- event.time
@@ -63,14 +132,14 @@ static bool add_hidden_field(rwd_job_build *b, const rwd_node *time, const rwd_n
         return rwd_build_fail(b, name->place,
                               "event.time.field: \"%s\" is not declared under event.fields, where it must be without a CSV header",
                               name->text);
-    if (!check_path(b, name->place, "event.time.field", name->text)) return false;
     rwd_field *field = &job->event.fields[job->event.field_count++];
     field->hidden = true;
     field->type = RWD_TYPE_TIME;
     field->name = rwd_strdup(name->text);
     field->path = rwd_strdup(name->text);
     const rwd_node *format = rwd_node_member(time, "format");
-    return rwd_time_format_parse(format->text, &field->time, b->err);  // checked before
+    return rwd_time_format_parse(format->text, &field->time, b->err) &&  // checked before
+           check_path(b, name->place, "event.time.field", field);
 }
 
 // An undeclared name without a format is more likely a slip than a path.

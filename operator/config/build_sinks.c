@@ -7,6 +7,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/words.h"
 #include "operator/config/job_private.h"
+#include "proto/row_fields.h"
 
 // ---- the table and its columns
 
@@ -184,12 +185,69 @@ static bool check_emit(rwd_job_build *b, const rwd_node *node, const char *name,
                           schema->name);
 }
 
+// ---- formats that are not text
+
+// Can a raw value of this kind hold every value of the type?
+static bool raw_holds(rwd_raw_type kind, rwd_type type) {
+    switch (kind) {
+    case RWD_RAW_TYPE_STRING: return true;
+    case RWD_RAW_TYPE_INT64: return type == RWD_TYPE_INT;
+    case RWD_RAW_TYPE_FLOAT64: return type == RWD_TYPE_FLOAT;
+    case RWD_RAW_TYPE_BYTES: return type == RWD_TYPE_BYTES;
+    case RWD_RAW_TYPE_INT32:
+    case RWD_RAW_TYPE_NONE:
+    case RWD_RAW_TYPE_COUNT: break;
+    }
+    return false;
+}
+
+static bool check_raw_sink(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_sink *sink) {
+    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    rwd_place place = rwd_node_member(node, "format")->place;
+    if (!sink->topic) return rwd_build_fail(b, place, "%s.format: raw records have a key and a value, which a file has not; write them to a topic", name);
+    if (sink->column_count != 1)
+        return rwd_build_fail(b, place, "%s: a raw value is one aggregate, and the sink has %zu; name one: fields: [%s]", name, sink->column_count,
+                              schema->columns[sink->columns[0]].name);
+    const rwd_column *column = &schema->columns[sink->columns[0]];
+    if (sink->raw_value == RWD_RAW_TYPE_NONE)
+        return rwd_build_fail(b, place, "%s.raw.value is missing; for example raw: {key: string, value: string}", name);
+    if (!raw_holds(sink->raw_value, rwd_column_type(column)))
+        return rwd_build_fail(b, place, "%s.raw.value: %s is no form of \"%s\", which has the type %s; value: string is", name,
+                              rwd_raw_type_name(sink->raw_value), column->name, rwd_type_name(rwd_column_type(column)));
+    bool key_fits = sink->raw_key == RWD_RAW_TYPE_NONE || sink->raw_key == RWD_RAW_TYPE_STRING ||
+                    (schema->part_count == 1 && raw_holds(sink->raw_key, schema->parts[0].type));
+    return key_fits || rwd_build_fail(b, place, "%s.raw.key: %s is no form of the key of table %s; key: string is", name, rwd_raw_type_name(sink->raw_key),
+                                      schema->name);
+}
+
+// Names of the row's own fields are taken.
+static bool check_protobuf_sink(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_sink *sink) {
+#define FIELD_NAME(id, number, field_name, type, doc) field_name,
+    static const char *const taken[] = {RWD_ROW_FIELD_TABLE(FIELD_NAME)};
+#undef FIELD_NAME
+    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    for (size_t i = 0; i < schema->part_count + schema->column_count; i++) {
+        const char *field = i < schema->part_count ? schema->parts[i].name : schema->columns[i - schema->part_count].name;
+        for (size_t t = 0; t < sizeof taken / sizeof *taken; t++)
+            if (strcmp(field, taken[t]) == 0)
+                return rwd_build_fail(b, rwd_node_member(node, "format")->place,
+                                      "%s.format: \"%s\" of table %s is a name that rows of protobuf have for themselves; give it another name", name, field,
+                                      schema->name);
+    }
+    return true;
+}
+
+static bool check_format(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_sink *sink) {
+    if (sink->format == RWD_FORMAT_RAW) return check_raw_sink(b, node, name, sink);
+    return sink->format != RWD_FORMAT_PROTOBUF || check_protobuf_sink(b, node, name, sink);
+}
+
 static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
     char name[RWD_KEY_PATH_MAX];
     (void)snprintf(name, sizeof name, "sinks[%zu]", index);
     rwd_job_sink *sink = &b->job->sinks[index];
     return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && check_emit(b, node, name, sink) && build_columns(b, node, name, sink) &&
-           check_sink(b, node, sink, index);
+           rwd_build_applies(b, "sinks[]", node, name, sink) && check_format(b, node, name, sink) && check_sink(b, node, sink, index);
 }
 
 static bool check_dead_letters(rwd_job_build *b) {

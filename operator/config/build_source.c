@@ -1,4 +1,4 @@
-// The source of a job: what a Kafka partition has that a file has not, and the properties of the cluster's clients.
+// The source of a job: what a Kafka partition has that a file has not, the properties of the cluster's clients, and what formats need.
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +43,39 @@ static bool build_kafka(rwd_job_build *b) {
     return true;
 }
 
+// ---- formats
+
+static rwd_place format_place(const rwd_job_build *b) { return rwd_node_find(b->root, "source.format")->place; }
+
+static bool build_protobuf(rwd_job_build *b) {
+    rwd_job *job = b->job;
+    if (!rwd_node_find(b->root, "source.protobuf"))
+        return rwd_build_fail(b, format_place(b), "source.protobuf is missing; for example protobuf: {descriptor: orders.desc, message: shop.Order}");
+    const rwd_node *descriptor = rwd_node_find(b->root, "source.protobuf.descriptor"), *message = rwd_node_find(b->root, "source.protobuf.message");
+    rwd_error why;
+    rwd_error_clear(&why);
+    if (!rwd_descriptor_load(job->source.descriptor, &job->source.types, &why)) {
+        (void)rwd_build_fail(b, descriptor->place, "source.protobuf.descriptor: %s: %s", job->source.descriptor, why.cause);
+        return rwd_error_next(b->err, "%s", why.next);
+    }
+    job->source.message_type = rwd_descriptor_message(job->source.types, job->source.message, &why);
+    return job->source.message_type || rwd_build_fail(b, message->place, "source.protobuf.message: %s", why.cause);
+}
+
+static bool build_raw(rwd_job_build *b) {
+    const rwd_job *job = b->job;
+    if (!job->source.topic)
+        return rwd_build_fail(b, format_place(b), "source.format: raw records have a key and a value, which a file has not; read them from Kafka");
+    if (job->source.raw_key == RWD_RAW_TYPE_NONE && job->source.raw_value == RWD_RAW_TYPE_NONE)
+        return rwd_build_fail(b, format_place(b), "source.raw says of neither key nor value what it is; for example raw: {key: string, value: int64be}");
+    return true;
+}
+
+static bool build_format(rwd_job_build *b) {
+    if (b->job->source.format == RWD_FORMAT_PROTOBUF) return build_protobuf(b);
+    return b->job->source.format != RWD_FORMAT_RAW || build_raw(b);
+}
+
 bool rwd_build_source(rwd_job_build *b) {
-    return (!b->job->source.topic || build_kafka(b)) && build_properties(b);
+    return (!b->job->source.topic || build_kafka(b)) && build_properties(b) && build_format(b);
 }

@@ -31,6 +31,17 @@ static void put_source(const rwd_job *job, rwd_buf *out) {
         put_key(out, "source.csv.header", job);
         put_key(out, "source.csv.delimiter", job);
     }
+    if (job->source.format == RWD_FORMAT_PROTOBUF) {
+        char hash[RWD_HASH128_HEX];
+        rwd_hash128_hex(rwd_descriptor_hash(job->source.types), hash);
+        rwd_buf_appendf(out, " descriptor=%s", hash);
+        put_key(out, "source.protobuf.message", job);
+        put_key(out, "source.protobuf.framing", job);
+    }
+    if (job->source.format == RWD_FORMAT_RAW) {
+        put_key(out, "source.raw.key", job);
+        put_key(out, "source.raw.value", job);
+    }
     if (job->source.topic) put_key(out, "source.tombstone", job);  // and records have a time of their own
     rwd_buf_append_char(out, '\n');
 }
@@ -92,6 +103,10 @@ static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out)
     put_output(out, sink->path, sink->topic);
     put_key(out, "sinks[].format", sink);
     put_key(out, "sinks[].emit", sink);
+    if (sink->format == RWD_FORMAT_RAW) {
+        put_key(out, "sinks[].raw.key", sink);
+        put_key(out, "sinks[].raw.value", sink);
+    }
     rwd_buf_append_str(out, " fields=");
     for (size_t i = 0; i < sink->column_count; i++) {
         if (i > 0) rwd_buf_append_char(out, ',');

@@ -19,6 +19,13 @@ const char *rwd_format_name(rwd_format format) {
     return (unsigned)format < RWD_FORMAT_COUNT ? names[format] : "?";
 }
 
+const char *rwd_raw_type_name(rwd_raw_type type) {
+#define RAW_NAME(id, name, doc) name,
+    static const char *const names[RWD_RAW_TYPE_COUNT] = {RWD_RAW_TABLE(RAW_NAME)};
+#undef RAW_NAME
+    return (unsigned)type < RWD_RAW_TYPE_COUNT ? names[type] : "?";
+}
+
 bool rwd_build_fail(rwd_job_build *b, rwd_place place, const char *cause_format, ...) {
     char cause[2 * sizeof b->err->cause];  // rwd_fail cuts it at a character
     va_list args;
@@ -140,6 +147,9 @@ void rwd_job_free(rwd_job *job) {
     free(job->kafka.brokers);
     free(job->group);
     free(job->source.topic);
+    free(job->source.descriptor);
+    free(job->source.message);
+    rwd_descriptor_free(job->source.types);
     free(job->dead_letter_topic);
     free(job->event.fields);
     free(job->tables);

@@ -10,6 +10,7 @@
 
 #include "operator/base/hash.h"
 #include "operator/base/time.h"
+#include "operator/config/descriptor.h"
 #include "operator/kafka/properties.h"
 #include "state/schema.h"
 
@@ -22,7 +23,9 @@
 // name in job files, doc
 #define RWD_FORMAT_TABLE(X)                                                                                   \
     X(JSON, "json", "one JSON object a record (files: JSON Lines)")                                           \
-    X(CSV, "csv", "comma-separated values, RFC 4180")
+    X(CSV, "csv", "comma-separated values, RFC 4180")                                                         \
+    X(PROTOBUF, "protobuf", "one message of Protocol Buffers a record (files: each behind its length)")       \
+    X(RAW, "raw", "key and value of a record of Kafka as its own serializers write them")
 
 typedef enum rwd_format {
 #define RWD_FORMAT_ENUM(id, name, doc) RWD_FORMAT_##id,
@@ -33,9 +36,30 @@ typedef enum rwd_format {
 // "json": as in job files. Static.
 const char *rwd_format_name(rwd_format format);
 
+// How a message of protobuf stands in a record: name in job files, doc
+typedef enum rwd_proto_framing { RWD_PROTO_BARE, RWD_PROTO_CONFLUENT, RWD_PROTO_FRAMING_COUNT } rwd_proto_framing;
+
+// What a raw key or value is, after Kafka's serializers. Name in job files, doc.
+#define RWD_RAW_TABLE(X)                                                   \
+    X(NONE, "none", "it is not read or written")                           \
+    X(STRING, "string", "UTF-8 text (StringSerializer)")                   \
+    X(INT32, "int32be", "4 bytes, big-endian (IntegerSerializer)")         \
+    X(INT64, "int64be", "8 bytes, big-endian (LongSerializer)")            \
+    X(FLOAT64, "float64be", "8 bytes, big-endian (DoubleSerializer)")      \
+    X(BYTES, "bytes", "any bytes (ByteArraySerializer)")
+
+typedef enum rwd_raw_type {
+#define RWD_RAW_ENUM(id, name, doc) RWD_RAW_TYPE_##id,
+    RWD_RAW_TABLE(RWD_RAW_ENUM)
+#undef RWD_RAW_ENUM
+        RWD_RAW_TYPE_COUNT
+} rwd_raw_type;
+const char *rwd_raw_type_name(rwd_raw_type type);  // static
+
 typedef struct rwd_field {
     char *name;
-    char *path;              // where it stands in the record: CSV column, JSON member ("a.b" for a member of a member); the name unless given
+    char *path;              // where it stands in the record: CSV column, JSON member ("a.b" for a member of a member), protobuf field, raw "key" or "value";
+                             // the name unless given
     rwd_type type;
     uint8_t scale;           // of a decimal
     rwd_time_format time;    // of a time; RFC 3339 unless given
@@ -64,6 +88,7 @@ typedef struct rwd_job_sink {
     char *topic;             // sinks[].kafka.topic, or NULL
     rwd_format format;
     rwd_emit emit;
+    rwd_raw_type raw_key, raw_value;  // raw.key, raw.value: of format raw
     uint16_t *columns;       // indexes of the table's columns, in output order; all of them unless `fields:`
     size_t column_count;
 } rwd_job_sink;
@@ -96,6 +121,12 @@ typedef struct rwd_job {
         rwd_format format;
         bool csv_header;     // csv.header
         char csv_delimiter;  // csv.delimiter
+        char *descriptor;    // protobuf.descriptor: path of the set
+        char *message;       // protobuf.message
+        rwd_proto_framing framing;
+        rwd_descriptor *types;                 // of format protobuf: the set, and its message
+        const rwd_proto_message *message_type;
+        rwd_raw_type raw_key, raw_value;       // raw.key, raw.value
     } source;
     struct {                 // the one cluster of a job: source.kafka's, or `kafka` beside a file
         char *brokers;       // NULL: nothing of the job is Kafka's

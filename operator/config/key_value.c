@@ -368,13 +368,8 @@ static bool read_time_format(const reading *r) {
 }
 
 static bool text_of_time_format(const rwd_key *key, const void *member, rwd_buf *out) {
-    static const char *const names[] = {
-        [RWD_TIME_EPOCH_S] = "epoch-s", [RWD_TIME_EPOCH_MS] = "epoch-ms", [RWD_TIME_EPOCH_US] = "epoch-us",
-        [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",
-    };
     (void)key;
-    const rwd_time_format *format = member;
-    rwd_buf_append_str(out, format->kind == RWD_TIME_PATTERN ? format->pattern : names[format->kind]);
+    rwd_buf_append_str(out, rwd_time_format_text(member));
     return true;
 }
 
@@ -498,7 +493,7 @@ static void schema_time(const rwd_key *key, rwd_json_out *json) {
 
 static void schema_time_format(const rwd_key *key, rwd_json_out *json) {
     (void)key;
-    schema_pattern(json, "^(epoch-s|epoch-ms|epoch-us|epoch-ns|rfc3339)$|%|\\$\\{");
+    schema_pattern(json, "^(epoch-s|epoch-ms|epoch-us|epoch-ns|rfc3339|protobuf-timestamp)$|%|\\$\\{");
 }
 
 static void append_call_pattern(const rwd_aggregate *aggregate, rwd_buf *out) {

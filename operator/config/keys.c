@@ -24,6 +24,9 @@
 
 #define FORMAT_WORD(id, name, doc) name,
 static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
+#define RAW_WORD(id, name, doc) name,
+static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
+static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
@@ -66,6 +69,21 @@ static bool commits_to_kafka(const rwd_job *job, const void *base) {
 static bool source_is_csv(const rwd_job *job, const void *base) {
     (void)base;
     return job->source.format == RWD_FORMAT_CSV;
+}
+
+static bool source_is_protobuf(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format == RWD_FORMAT_PROTOBUF;
+}
+
+static bool source_is_raw(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format == RWD_FORMAT_RAW;
+}
+
+static bool sink_is_raw(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_job_sink *)base)->format == RWD_FORMAT_RAW;
 }
 
 static bool fields_have_paths(const rwd_job *job, const void *base) {
@@ -164,6 +182,23 @@ static const rwd_key keys[] = {
      .applies = source_is_csv, .only = "where source.format is csv",
      .doc = "What separates columns: one ASCII character (a tab is \"\\t\")."},
 
+    {.path = "source.protobuf", .kind = RWD_KEY_GROUP, .applies = source_is_protobuf, .only = "where source.format is protobuf",
+     .example = "{descriptor: orders.desc, message: shop.Order}", .doc = "What the messages are."},
+    {.path = "source.protobuf.descriptor", .kind = RWD_KEY_PATH, .required = true, .environment = true, JOB(source.descriptor), .example = "orders.desc",
+     .applies = source_is_protobuf, .only = "where source.format is protobuf",
+     .doc = "The file that `protoc --include_imports --descriptor_set_out=FILE` writes. Its bytes belong to the job's logic."},
+    {.path = "source.protobuf.message", .kind = RWD_KEY_TEXT, .required = true, JOB(source.message), .example = "shop.Order",
+     .applies = source_is_protobuf, .only = "where source.format is protobuf", .doc = "The message's name, with its package."},
+    {.path = "source.protobuf.framing", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(framing_words), JOB(source.framing), .example = "confluent",
+     .applies = source_is_protobuf, .only = "where source.format is protobuf",
+     .doc = "none: a record is the message. confluent: before it stand the schema's id and the message's place in it, as Confluent's serializers write them."},
+    {.path = "source.raw", .kind = RWD_KEY_GROUP, .applies = source_is_raw, .only = "where source.format is raw", .example = "{key: string, value: int64be}",
+     .doc = "What keys and values are. A field's `path` is `key` or `value`."},
+    {.path = "source.raw.key", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(raw_words), JOB(source.raw_key), .example = "string",
+     .applies = source_is_raw, .only = "where source.format is raw", .doc = "The record's key."},
+    {.path = "source.raw.value", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(raw_words), JOB(source.raw_value), .example = "int64be",
+     .applies = source_is_raw, .only = "where source.format is raw", .doc = "The record's value."},
+
     {.path = "kafka", .kind = RWD_KEY_GROUP, .applies = source_is_file, .only = "where the source is a file (else its brokers serve the outputs, too)",
      .example = "{brokers: \"localhost:9092\"}", .doc = "The cluster of the outputs, where the source is a file."},
     {.path = "kafka.brokers", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(kafka.brokers), .example = "localhost:9092",
@@ -196,10 +231,11 @@ static const rwd_key keys[] = {
     {.path = "event.fields.*", .kind = RWD_KEY_GROUP, .shorthand = "type", .example = "decimal(2)",
      .doc = "A field: its type, or a map of the keys below."},
     {.path = "event.fields.*.type", .kind = RWD_KEY_TYPE, .required = true, .size = sizeof(rwd_field), .example = "decimal(2)",
-     .doc = "string, int, decimal(SCALE), bool or time."},
+     .doc = "string, int, decimal(SCALE), bool, time, float or bytes."},
     {.path = "event.fields.*.path", .kind = RWD_KEY_TEXT, FIELD(path), .applies = fields_have_paths,
      .only = "where the source is not CSV without a header (columns then go by their order)", .example = "customer.id",
-     .doc = "Where it stands in the record: the CSV column, or the JSON member (`a.b` is member b of member a). Default: the field's name."},
+     .doc = "Where it stands in the record: the CSV column, the JSON member or the message's field (`a.b` is member b of member a; of a repeated field, `a[0]` is the "
+            "first element), or of raw records `key` or `value`. Default: the field's name."},
     {.path = "event.fields.*.format", .kind = RWD_KEY_TIME_FORMAT, .fallback = "rfc3339", FIELD(time), .applies = field_is_time,
      .only = "for a field of type time", .example = "epoch-ms", .doc = "How a time is written."},
 
@@ -244,6 +280,12 @@ static const rwd_key keys[] = {
      .doc = "The topic, which must exist. A record's key is the row's key."},
     {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", WORDS(format_words), SINK(format), .example = "csv",
      .doc = "How a row is written."},
+    {.path = "sinks[].raw", .kind = RWD_KEY_GROUP, .applies = sink_is_raw, .only = "where the sink's format is raw",
+     .example = "{key: string, value: int64be}", .doc = "What keys and values are; the value is the one aggregate that `fields` names."},
+    {.path = "sinks[].raw.key", .kind = RWD_KEY_CHOICE, .fallback = "string", WORDS(raw_words), SINK(raw_key), .example = "string", .applies = sink_is_raw,
+     .only = "where the sink's format is raw", .doc = "The record's key."},
+    {.path = "sinks[].raw.value", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(raw_words), SINK(raw_value), .example = "int64be",
+     .applies = sink_is_raw, .only = "where the sink's format is raw", .doc = "The record's value."},
     {.path = "sinks[].fields", .kind = RWD_KEY_LIST, .min = 1, .max = RWD_COLUMNS_MAX, .example = "[orders, revenue]",
      .doc = "The aggregates to write, in this order, behind the key fields. Default: all."},
     {.path = "sinks[].fields[]", .kind = RWD_KEY_COLUMN, .example = "orders", .doc = "An aggregate of the table."},

@@ -12,7 +12,8 @@ bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t colu
     rwd_decoder *decoder = rwd_calloc(1, sizeof *decoder);
     decoder->job = job;
     decoder->csv = csv;
-    decoder->json = csv ? NULL : rwd_json_plan_new(job);
+    if (job->source.format == RWD_FORMAT_JSON) decoder->json = rwd_json_plan_new(job);
+    if (job->source.format == RWD_FORMAT_PROTOBUF) decoder->proto = rwd_proto_plan_new(job);
     decoder->raw = rwd_calloc(job->event.field_count + 1, sizeof *decoder->raw);
     *out = decoder;
     return true;
@@ -22,6 +23,7 @@ void rwd_decoder_free(rwd_decoder *decoder) {
     if (!decoder) return;
     rwd_json_plan_free(decoder->json);
     rwd_csv_plan_free(decoder->csv);
+    rwd_proto_plan_free(decoder->proto);
     rwd_arena_deinit(&decoder->arena);
     free(decoder->values);
     free(decoder->raw);
@@ -87,8 +89,16 @@ static rwd_code to_string(const conversion *c) {
     return RWD_E_NONE;
 }
 
+// A whole number in binary as an int64.
+static rwd_code integer(const rwd_raw *raw, int64_t *out) {
+    if (raw->digits > (uint64_t)INT64_MAX + raw->negative) return RWD_E_OUT_OF_RANGE;
+    *out = raw->negative ? (int64_t)(0 - raw->digits) : (int64_t)raw->digits;
+    return RWD_E_NONE;
+}
+
 static rwd_code to_int(const conversion *c) {
     const rwd_raw *raw = c->raw;
+    if (raw->kind == RWD_RAW_INTEGER) return integer(raw, &c->value->i);
     if (raw->kind == RWD_RAW_NUMBER && raw->simple && raw->fraction == 0) {
         c->value->i = raw->negative ? -(int64_t)raw->digits : (int64_t)raw->digits;
         return RWD_E_NONE;
@@ -101,6 +111,11 @@ static rwd_code to_decimal(const conversion *c) {
     const rwd_raw *raw = c->raw;
     if (raw->kind == RWD_RAW_NUMBER && raw->simple && raw->fraction <= c->field->scale) {
         rwd_i128 units = (rwd_i128)raw->digits * pow10_i128[c->field->scale - raw->fraction];
+        c->value->d = raw->negative ? -units : units;
+        return RWD_E_NONE;
+    }
+    if (raw->kind == RWD_RAW_INTEGER) {
+        rwd_i128 units = (rwd_i128)raw->digits * pow10_i128[c->field->scale];  // 20 digits and 18 zeros: at most 38
         c->value->d = raw->negative ? -units : units;
         return RWD_E_NONE;
     }
@@ -122,9 +137,14 @@ static rwd_code to_bool(const conversion *c) {
 static rwd_code to_time(const conversion *c) {
     const rwd_time_format *format = &c->field->time;
     const rwd_raw *raw = c->raw;
+    if (raw->kind == RWD_RAW_MOMENT) return code_of(rwd_time_from_parts((int64_t)raw->digits, raw->nanos, &c->value->i));
+    if (raw->kind == RWD_RAW_INTEGER) {
+        int64_t number;
+        rwd_code code = integer(raw, &number);
+        return code == RWD_E_NONE ? code_of(rwd_time_from_number(format, number, &c->value->i)) : code;
+    }
     if (is_text(raw)) return code_of(rwd_time_parse(format, plain_text(c), &c->value->i));
-    bool epoch = format->kind != RWD_TIME_RFC3339 && format->kind != RWD_TIME_PATTERN;
-    if (!epoch || raw->kind != RWD_RAW_NUMBER) return RWD_E_WRONG_TYPE;
+    if (!rwd_time_is_epoch(format) || raw->kind != RWD_RAW_NUMBER) return RWD_E_WRONG_TYPE;
     if (!raw->simple || raw->fraction > 0) return code_of(rwd_time_parse(format, raw_text(raw), &c->value->i));
     return code_of(rwd_time_from_number(format, raw->negative ? -(int64_t)raw->digits : (int64_t)raw->digits, &c->value->i));
 }
@@ -140,11 +160,21 @@ static rwd_code to_float(const conversion *c) {
         double value = (double)raw->digits / pow10_f64[raw->fraction];
         return rwd_float_normal(raw->negative ? -value : value, &c->value->f) ? RWD_E_NONE : RWD_E_OUT_OF_RANGE;
     }
+    if (raw->kind == RWD_RAW_REAL) return rwd_float_normal(raw->real, &c->value->f) ? RWD_E_NONE : RWD_E_OUT_OF_RANGE;
+    if (raw->kind == RWD_RAW_INTEGER) {
+        double value = (double)raw->digits;
+        c->value->f = raw->negative ? -value : value;
+        return RWD_E_NONE;
+    }
     if (raw->kind == RWD_RAW_NUMBER) return code_of(rwd_float_parse(raw_text(raw), &c->value->f));
     return raw->kind == RWD_RAW_CELL ? code_of(rwd_float_parse(plain_text(c), &c->value->f)) : RWD_E_WRONG_TYPE;
 }
 
 static rwd_code to_bytes(const conversion *c) {
+    if (c->raw->kind == RWD_RAW_BYTES) {
+        c->value->s = raw_text(c->raw);
+        return RWD_E_NONE;
+    }
     if (!is_text(c->raw)) return RWD_E_WRONG_TYPE;
     rwd_slice text = plain_text(c);
     uint8_t *bytes = rwd_arena_alloc(&c->decoder->arena, text.size);
@@ -156,6 +186,7 @@ static rwd_code to_bytes(const conversion *c) {
 
 static inline rwd_code convert(const conversion *c) {
     if (c->raw->kind == RWD_RAW_ABSENT) return RWD_E_MISSING_FIELD;
+    if (c->raw->kind == RWD_RAW_TOO_BIG) return RWD_E_OUT_OF_RANGE;
     c->value->present = true;
     switch (c->field->type) {
     case RWD_TYPE_STRING: return to_string(c);
@@ -173,6 +204,19 @@ static inline rwd_code convert(const conversion *c) {
 
 // ---------------------------------------------------------------------------------------------- records
 
+static bool take_apart(rwd_decoder *decoder, const rwd_record *record, rwd_fault *out_fault) {
+    if (decoder->json) return rwd_json_take_apart(decoder->json, record->value, decoder->raw, out_fault);
+    if (decoder->csv) return rwd_csv_take_apart(decoder->csv, record->value, decoder->raw, out_fault);
+    if (decoder->proto) return rwd_proto_take_apart(decoder->proto, record->value, decoder->raw, out_fault);
+    return rwd_raw_take_apart(decoder->job, record, decoder->raw, out_fault);
+}
+
+// The byte of the record at which a field stands. What is not there (a default, a key) stands at its beginning.
+static size_t position_in(rwd_slice record, const uint8_t *at) {
+    uintptr_t begin = (uintptr_t)record.data, byte = (uintptr_t)at;
+    return byte >= begin && byte - begin <= record.size ? byte - begin : 0;
+}
+
 bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault) {
     assert(decoder->event_count < decoder->event_capacity && "more events than rwd_decoder_begin was told");
     const rwd_job *job = decoder->job;
@@ -180,16 +224,13 @@ bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, 
     if (record->fault != RWD_E_NONE) return rwd_fault_set(out_fault, record->fault, -1, 0, NULL);
     if (record->value.size > RWD_RECORD_SIZE_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, NULL);
     for (size_t i = 0; i < count; i++) decoder->raw[i].kind = RWD_RAW_ABSENT;
-    bool whole = decoder->json ? rwd_json_take_apart(decoder->json, record->value, decoder->raw, out_fault)
-                               : rwd_csv_take_apart(decoder->csv, record->value, decoder->raw, out_fault);
-    if (!whole) return false;
+    if (!take_apart(decoder, record, out_fault)) return false;
     rwd_value *values = decoder->values + decoder->event_count * count;
     for (size_t i = 0; i < count; i++) {
         conversion c = {decoder, &job->event.fields[i], &decoder->raw[i], &values[i]};
         rwd_code code = convert(&c);
         if (code == RWD_E_NONE) continue;
-        size_t at = code == RWD_E_MISSING_FIELD ? 0 : (size_t)(decoder->raw[i].at - record->value.data);
-        return rwd_fault_set(out_fault, code, (int)i, at, NULL);
+        return rwd_fault_set(out_fault, code, (int)i, position_in(record->value, decoder->raw[i].at), NULL);
     }
     int time_field = job->event.time_field;
     *out = (rwd_event){.fields = values, .time_us = time_field >= 0 ? values[time_field].i : record->time_us, .record = record};
@@ -199,14 +240,9 @@ bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, 
 
 // "decimal(2)", "time as epoch-ms", ...
 static void append_type(const rwd_field *field, rwd_buf *out) {
-    static const char *const formats[] = {
-        [RWD_TIME_EPOCH_S] = "epoch-s",   [RWD_TIME_EPOCH_MS] = "epoch-ms", [RWD_TIME_EPOCH_US] = "epoch-us",
-        [RWD_TIME_EPOCH_NS] = "epoch-ns", [RWD_TIME_RFC3339] = "rfc3339",
-    };
     rwd_buf_append_str(out, rwd_type_name(field->type));
     if (field->type == RWD_TYPE_DECIMAL) rwd_buf_appendf(out, "(%u)", field->scale);
-    if (field->type == RWD_TYPE_TIME)
-        rwd_buf_appendf(out, " as %s", field->time.kind == RWD_TIME_PATTERN ? field->time.pattern : formats[field->time.kind]);
+    if (field->type == RWD_TYPE_TIME) rwd_buf_appendf(out, " as %s", rwd_time_format_text(&field->time));
 }
 
 void rwd_fault_text(const rwd_job *job, const rwd_fault *fault, rwd_buf *out) {

@@ -14,9 +14,22 @@
 //   float     number                                          the same as text
 //   bytes     string that holds base64 (RFC 4648, padded)     the same as text
 //
+//             protobuf                                        raw
+//   missing   absent, and told from the default; no such      a key that is null
+//             element of a repeated field
+//   string    string; enum (its name)                         string
+//   int       any integer; enum (its number)                  int32be, int64be, string
+//   decimal   any integer; string that holds a number         int32be, int64be, string
+//   bool      bool                                            string
+//   time      Timestamp (protobuf-timestamp); any integer     int32be, int64be (epoch-*); string
+//             (epoch-*); string
+//   float     float, double, any integer                      float64be, int32be, int64be, string
+//   bytes     bytes                                           bytes; string that holds base64
+//
 // What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
 // record is an object; of members with one name the last counts; path "a.b" is member b of member a, so a name with a dot of its own cannot be
-// named; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field.
+// named; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field. protobuf: of a singular field the last value counts;
+// strings are UTF-8; a known field with another wire type is WRONG_TYPE (decode_protobuf.c has the rest).
 //
 // Thread: pipeline. Nothing is allocated per record once buffers have grown to the largest record.
 #ifndef OPERATOR_LOGIC_DECODE_H

@@ -3,6 +3,8 @@
 //   decode.c        the decoder, raw field -> typed value, faults as text
 //   decode_json.c   JSON -> raw fields, over the tokens that json_index.cpp finds
 //   decode_csv.c    CSV row -> raw fields
+//   decode_protobuf.c  message of Protocol Buffers -> raw fields, by a plan of what to take
+//   decode_raw.c    key and value as Kafka's serializers write them -> raw fields
 //
 // The first mistake decides the fault: first whether the record as a whole is well formed, then the fields in their declared order. So a
 // fault depends on the record's bytes and the job only.
@@ -20,6 +22,11 @@ typedef enum rwd_raw_kind {
     RWD_RAW_NUMBER,   // a JSON number
     RWD_RAW_BOOL,     // a JSON true or false
     RWD_RAW_NESTED,   // a JSON object or array
+    RWD_RAW_INTEGER,  // binary: (negative ? - : +) digits
+    RWD_RAW_REAL,     // binary: a floating point number, perhaps infinite or none
+    RWD_RAW_BYTES,    // binary
+    RWD_RAW_MOMENT,   // a Timestamp: digits are its seconds (signed), and its nanoseconds
+    RWD_RAW_TOO_BIG,  // a number that its own format has no room for
 } rwd_raw_kind;
 
 typedef struct rwd_raw {
@@ -31,16 +38,22 @@ typedef struct rwd_raw {
     bool negative;
     uint8_t fraction;
     bool truth;          // BOOL
-    uint64_t digits;
+    union {
+        uint64_t digits;
+        double real;     // REAL
+    };
+    int64_t nanos;       // MOMENT
 } rwd_raw;
 
 typedef struct rwd_json_plan rwd_json_plan;
 typedef struct rwd_csv_plan rwd_csv_plan;
+typedef struct rwd_proto_plan rwd_proto_plan;
 
 struct rwd_decoder {
     const rwd_job *job;
-    rwd_json_plan *json;  // one of the two
+    rwd_json_plan *json;  // one of the three, or none: raw
     rwd_csv_plan *csv;
+    rwd_proto_plan *proto;
     rwd_raw *raw;         // one per field, of the record in hand
     rwd_value *values;    // the batch's
     size_t event_count, event_capacity;
@@ -62,6 +75,12 @@ size_t rwd_json_unescape(rwd_slice text, uint8_t *out);
 RWD_MUST bool rwd_csv_plan_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_csv_plan **out, rwd_error *err);
 void rwd_csv_plan_free(rwd_csv_plan *plan);
 RWD_MUST bool rwd_csv_take_apart(const rwd_csv_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+
+rwd_proto_plan *rwd_proto_plan_new(const rwd_job *job);
+void rwd_proto_plan_free(rwd_proto_plan *plan);
+RWD_MUST bool rwd_proto_take_apart(rwd_proto_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+
+RWD_MUST bool rwd_raw_take_apart(const rwd_job *job, const rwd_record *record, rwd_raw *raw, rwd_fault *out_fault);
 
 // First byte that is not part of valid UTF-8, or the size.
 size_t rwd_utf8_valid_size(rwd_slice text);

@@ -95,7 +95,9 @@ static void new_lineage(rwd_operator *op, int64_t genesis) {
 static bool save_lineage(rwd_operator *op, rwd_error *err) {
     rwd_buf text = {0};
     rwd_job_print(op->job, false, &text);
-    bool ok = rwd_repo_save_lineage(op->repo, &op->lineage, rwd_buf_slice(&text), err);
+    const rwd_descriptor *types = op->job->source.types;
+    bool ok = (!types || rwd_repo_save_descriptor(op->repo, &op->lineage, rwd_descriptor_bytes(types), err)) &&
+              rwd_repo_save_lineage(op->repo, &op->lineage, rwd_buf_slice(&text), err);
     rwd_buf_deinit(&text);
     return ok;
 }

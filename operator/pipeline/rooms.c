@@ -25,6 +25,7 @@ static rwd_kafka_settings settings_of(const rwd_job *job) {
 static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
     rwd_file_source_options options = {
         .path = job->source.path, .csv = job->source.format == RWD_FORMAT_CSV, .csv_header = job->source.csv_header,
+        .sized = job->source.format == RWD_FORMAT_PROTOBUF,
         .csv_delimiter = job->source.csv_delimiter, .follow = job->source.follow, .max_size = job->event.max_size,
         .memory = budget->limit[RWD_SHARE_SOURCE],
     };

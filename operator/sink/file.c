@@ -15,7 +15,7 @@
 #include "operator/sink/committer.h"
 #include "operator/sink/dead_letter_text.h"
 #include "operator/sink/outputs.h"
-#include "operator/sink/row_text.h"
+#include "operator/sink/row_proto.h"
 
 #define TEXT_PIECE ((size_t)256 * 1024)        // formatted rows are written in pieces of about this size
 #define DEAD_LETTERS_MAX ((size_t)256 * 1024)  // text of dead letters held by a transaction; what is more is written ahead of the commit
@@ -70,7 +70,10 @@ static bool append_rows(file_sink *self, const rwd_pending *h, size_t index, uin
     size_t count = rwd_transaction_count(h->rows, index);
     for (size_t i = 0; i < count; i++) {
         rwd_transaction_row row = rwd_transaction_at(h->rows, index, i);
-        if (!rwd_row_text_append(&how, row.key, row.row, row.row_size, row.offset, &self->scratch, &self->text, err)) return false;
+        bool written = how.format == RWD_FORMAT_PROTOBUF
+                           ? rwd_row_proto_append(&how, true, row.key, row.row, row.row_size, row.offset, &self->scratch, &self->text, err)
+                           : rwd_row_text_append(&how, row.key, row.row, row.row_size, row.offset, &self->scratch, &self->text, err);
+        if (!written) return false;
         if (!flush_text(self, output, TEXT_PIECE, err)) return false;
     }
     *rows += count;

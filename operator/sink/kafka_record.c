@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "operator/base/time.h"
-#include "operator/sink/row_text.h"
+#include "operator/sink/row_proto.h"
 
 #define US_PER_MS 1000
 #define ABSENT UINT32_MAX
@@ -35,6 +35,9 @@ static void add_number(rwd_kafka_record_text *record, const char *name, int64_t 
 
 // ---- rows
 
+// A text without bytes is a text: only NULL is no key, or a tombstone.
+static rwd_slice not_null(const rwd_buf *buf) { return rwd_slice_of(buf->size ? buf->data : (const uint8_t *)"", buf->size); }
+
 static bool put_key(const rwd_schema *schema, rwd_slice key, rwd_kafka_record_text *record, rwd_error *err) {
     rwd_value parts[RWD_KEY_PARTS_MAX];
     rwd_buf_clear(&record->scratch);
@@ -43,6 +46,7 @@ static bool put_key(const rwd_schema *schema, rwd_slice key, rwd_kafka_record_te
         return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
     if (schema->part_count == 1) {
         rwd_value_text(&parts[0], schema->parts[0].type, schema->parts[0].scale, &record->key);
+        record->output.key = not_null(&record->key);
         return true;
     }
     for (size_t i = 0; i < schema->part_count; i++) {
@@ -50,28 +54,79 @@ static bool put_key(const rwd_schema *schema, rwd_slice key, rwd_kafka_record_te
         rwd_value_json(&parts[i], schema->parts[i].type, schema->parts[i].scale, &record->key);
     }
     rwd_buf_append_char(&record->key, ']');
+    record->output.key = not_null(&record->key);
+    return true;
+}
+
+// A value as Kafka's own serializers write it.
+static void put_raw(const rwd_value *value, rwd_type type, uint8_t scale, rwd_raw_type kind, rwd_buf *out) {
+    uint8_t bytes[8];
+    uint64_t bits = (uint64_t)value->i;
+    switch (kind) {
+    case RWD_RAW_TYPE_STRING: rwd_value_text(value, type, scale, out); return;
+    case RWD_RAW_TYPE_BYTES: rwd_buf_append_slice(out, value->s); return;
+    case RWD_RAW_TYPE_FLOAT64: memcpy(&bits, &value->f, sizeof bits);  // fall through
+    case RWD_RAW_TYPE_INT64:
+        rwd_put_be64(bytes, bits);
+        rwd_buf_append(out, bytes, sizeof bytes);
+        return;
+    case RWD_RAW_TYPE_NONE:
+    case RWD_RAW_TYPE_INT32:
+    case RWD_RAW_TYPE_COUNT: break;
+    }
+    assert(!"refused by the job file's checks");
+}
+
+// The one key field, not as text. A null is no key.
+static bool put_raw_key(const rwd_schema *schema, const rwd_job_sink *sink, rwd_slice key, rwd_kafka_record_text *record, rwd_error *err) {
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    if (sink->raw_key == RWD_RAW_TYPE_NONE) return true;
+    rwd_buf_clear(&record->scratch);
+    rwd_buf_clear(&record->key);
+    if (!rwd_key_decode(schema, key, parts, &record->scratch))
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
+    if (!parts[0].present) return true;
+    put_raw(&parts[0], schema->parts[0].type, schema->parts[0].scale, sink->raw_key, &record->key);
+    record->output.key = not_null(&record->key);
+    return true;
+}
+
+// The one aggregate. A null has no bytes, as Kafka's serializers have it.
+static bool put_raw_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
+    const rwd_column *column = &schema->columns[sink->columns[0]];
+    rwd_value value;
+    if (row->row_size < schema->row_size)
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a row has %u bytes instead of %u", schema->name, row->row_size, schema->row_size);
+    rwd_row_read(schema, sink->columns[0], row->row, &value);
+    rwd_buf_clear(&record->value);
+    if (!value.present) return true;
+    put_raw(&value, rwd_column_type(column), rwd_column_scale(column), sink->raw_value, &record->value);
+    record->output.value = not_null(&record->value);
     return true;
 }
 
 static bool put_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
     rwd_row_text how = {.schema = schema, .columns = sink->columns, .column_count = sink->column_count, .format = sink->format};
+    if (sink->format == RWD_FORMAT_RAW) return put_raw_value(schema, sink, row, record, err);
     rwd_buf_clear(&record->value);
+    if (sink->format == RWD_FORMAT_PROTOBUF) {
+        if (!rwd_row_proto_append(&how, false, row->key, row->row, row->row_size, row->offset, &record->scratch, &record->value, err)) return false;
+        record->output.value = not_null(&record->value);
+        return true;
+    }
     if (!rwd_row_text_append(&how, row->key, row->row, row->row_size, row->offset, &record->scratch, &record->value, err)) return false;
     record->value.size--;  // its newline
+    record->output.value = not_null(&record->value);
     return true;
 }
-
-// A text without bytes is a text: only NULL is no key, or a tombstone.
-static rwd_slice not_null(const rwd_buf *buf) { return rwd_slice_of(buf->size ? buf->data : (const uint8_t *)"", buf->size); }
 
 bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const rwd_transaction_row *row, const char *lineage,
                              rwd_kafka_record_text *record, rwd_error *err) {
     const rwd_schema *schema = &job->tables[sink->table].schema;
     begin(record, sink->topic, row->time_us);
-    if (!put_key(schema, row->key, record, err)) return false;
+    bool text_key = sink->format != RWD_FORMAT_RAW || sink->raw_key == RWD_RAW_TYPE_STRING;
+    if (!(text_key ? put_key(schema, row->key, record, err) : put_raw_key(schema, sink, row->key, record, err))) return false;
     if (row->row && !put_value(schema, sink, row, record, err)) return false;
-    record->output.key = not_null(&record->key);
-    if (row->row) record->output.value = not_null(&record->value);
     add_number(record, "rewind-offset", row->offset, record->offset);
     add_header(record, "rewind-lineage", rwd_slice_str(lineage));
     return true;

@@ -13,7 +13,7 @@ typedef struct rwd_row_text {
     const rwd_schema *schema;
     const uint16_t *columns;   // NULL: all, in order
     size_t column_count;
-    rwd_format format;
+    rwd_format format;         // JSON or CSV
     bool with_origin;          // _offset and _lineage
     bool with_deleted;         // outputs: yes; exports: no
     char lineage[RWD_HASH128_HEX];

@@ -16,9 +16,10 @@
 #include <unistd.h>
 
 #include "operator/base/fs.h"
+#include "operator/base/wire.h"
 
-// A record may be one CR longer than it counts, and one byte more shows that it is too long.
-#define SLACK 2
+// A line may be one CR longer than its record, and one byte more shows that it is too long; before a record may stand its length.
+#define SLACK RWD_WIRE_VARINT_MAX
 
 static size_t window_size(const rwd_file_source *source) { return (size_t)source->options.max_size + SLACK + source->block; }
 
@@ -45,6 +46,7 @@ static void window_move(rwd_file_source *source, uint64_t position) {
     source->at_end = false;
     source->tail_end = 0;
     source->big.active = false;
+    source->no_length = false;
     source->framing.state = RWD_FRAMING_FIELD;
 }
 
@@ -118,7 +120,7 @@ static bool pass_byte_order_mark(rwd_file_source *source) {
 
 // ---------------------------------------------------------------------------------------------- records
 
-static rwd_record *add_record(rwd_file_source *source, uint64_t behind) {
+rwd_record *rwd_file_add_record(rwd_file_source *source, uint64_t behind) {
     source->behind[source->record_count] = behind;
     rwd_record *record = &source->records[source->record_count++];
     *record = (rwd_record){.offset = source->next_offset++, .time_us = RWD_TIME_NONE, .fault = RWD_E_NONE};
@@ -130,7 +132,7 @@ static void take_record(rwd_file_source *source, size_t stop, size_t behind, boo
     const uint8_t *data = source->buffer + source->begin;
     size_t size = rwd_framing_trim(data, stop - source->begin);
     if (size > 0) {
-        rwd_record *record = add_record(source, source->position + behind);
+        rwd_record *record = rwd_file_add_record(source, source->position + behind);
         bool large = size > source->options.max_size;
         record->value = rwd_slice_of(data, large && size > RWD_FILE_HEAD ? RWD_FILE_HEAD : size);
         record->full_size = size;
@@ -176,7 +178,7 @@ static void big_begin(rwd_file_source *source) {
 static void big_end(rwd_file_source *source, size_t behind, bool open_quote) {
     rwd_file_big *big = &source->big;
     big->active = false;
-    rwd_record *record = add_record(source, source->position + behind);
+    rwd_record *record = rwd_file_add_record(source, source->position + behind);
     record->value = rwd_slice_of(big->head, big->head_size);
     record->full_size = big->size;
     record->position = big->position;
@@ -187,6 +189,7 @@ static void big_end(rwd_file_source *source, size_t behind, bool open_quote) {
 
 // One record or empty line from the window. False: the window holds no whole one.
 static bool take_next(rwd_file_source *source) {
+    if (source->options.sized) return rwd_file_take_sized(source);
     if (!pass_byte_order_mark(source)) return false;
     size_t left = source->end - source->scanned;
     size_t found = rwd_framing_find(&source->framing, source->buffer + source->scanned, left);
@@ -224,9 +227,10 @@ static bool collect(rwd_file_source *source, size_t max, rwd_error *err) {
     for (;;) {
         while (source->record_count < max && take_next(source)) {}
         if (source->record_count > 0 || passed > RWD_FILE_STREAM_MAX) return true;
+        if (source->no_length) return rwd_file_no_length(source, err);
         if (source->at_end) return true;
         // Two bytes over the limit cannot be a line ending.
-        if (!source->big.active && source->end - source->begin > source->options.max_size + 1) big_begin(source);
+        if (!source->options.sized && !source->big.active && source->end - source->begin > source->options.max_size + 1) big_begin(source);
         if (!window_fill(source, err)) return false;
         passed += source->block;
     }

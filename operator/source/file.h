@@ -1,8 +1,9 @@
 // A file as a partition: its records have the offsets 0, 1, 2 ...
 //
-// JSON Lines: a record is a line. CSV: a record is a row of RFC 4180, so quoted newlines belong to it; the header is no record. An empty line is
+// JSON Lines: a record is a line. CSV: a record is a row of RFC 4180, so quoted newlines belong to it; the header is no record. Of both: an empty line is
 // no record; a UTF-8 byte order mark at the start is passed over; lines end in LF or CRLF. Without `follow` the last record needs no newline; with it a record exists once
-// its newline does. A file that shrinks below what was read, or that is replaced while followed (another inode under its name), stops the job (SOURCE_CHANGED).
+// its newline does. Messages of Protocol Buffers: a record stands behind its length (file_sized.c). A file that shrinks below what was read, or that is replaced while
+// followed (another inode under its name), stops the job (SOURCE_CHANGED).
 //
 // Thread: pipeline.
 #ifndef OPERATOR_SOURCE_FILE_H
@@ -14,7 +15,8 @@
 
 typedef struct rwd_file_source_options {
     const char *path;
-    bool csv;               // else JSON Lines
+    bool csv;               // else JSON Lines,
+    bool sized;             // or messages, each behind its length
     bool csv_header;
     char csv_delimiter;
     bool follow;

@@ -154,7 +154,8 @@ static bool check_not_continued(rwd_file_source *source, uint64_t position, rwd_
     uint8_t next[2];
     size_t got = 0;
     if (!rwd_file_read_at(source, next, 2, position, &got, err)) return false;
-    if (got == 0 || next[0] == '\n' || (next[0] == '\r' && (got == 1 || next[1] == '\n'))) return true;
+    if (got == 0) return true;
+    if (!source->options.sized && (next[0] == '\n' || (next[0] == '\r' && (got == 1 || next[1] == '\n')))) return true;
     return rwd_file_changed(source, err, "the record before byte %llu was read as the file's last one, and was continued since",
                             (unsigned long long)position);
 }

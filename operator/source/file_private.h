@@ -2,6 +2,7 @@
 //
 //   file.c           life, reading, batches, following
 //   file_header.c    the CSV header
+//   file_sized.c     records behind their length
 //   file_identity.c  what the file is, and where in it we stand
 //
 // Thread: pipeline.
@@ -26,6 +27,7 @@ typedef struct rwd_file_big {
     bool active;
     uint64_t position;                // where it begins
     uint64_t size;                    // so far, without `cr`
+    uint64_t left;                    // of a record behind its length: what is still to come
     bool cr;                          // a CR came last: it may belong to the line ending
     rwd_hasher *hasher;
     uint8_t head[RWD_FILE_HEAD + RWD_RECORD_PADDING];
@@ -51,6 +53,7 @@ typedef struct rwd_file_source {
     size_t tail_size;                 // bytes in front of it,
     rwd_hash128 tail_hash;            // and their hash
     rwd_framing framing;
+    bool no_length;                   // at `begin` stands no record's length, though one should
     rwd_file_big big;
     int64_t next_offset;
 
@@ -70,6 +73,12 @@ typedef struct rwd_file_source {
     rwd_hash128 header_hash;
     uint64_t data_position;           // behind the header, else 0
 } rwd_file_source;
+
+// file.c: the next record, which ends before byte `behind`.
+rwd_record *rwd_file_add_record(rwd_file_source *source, uint64_t behind);
+// file_sized.c: one record from the window. False: it holds no whole one, or source->no_length.
+bool rwd_file_take_sized(rwd_file_source *source);
+bool rwd_file_no_length(const rwd_file_source *source, rwd_error *err);  // fails
 
 // file_header.c. Reads the header if it is there yet: `source->header_read`. SOURCE_HEADER if it is none, or can never come.
 RWD_MUST bool rwd_file_read_header(rwd_file_source *source, rwd_error *err);

@@ -31,8 +31,9 @@ static void check_line(const rwd_buf *text, rwd_format format) {
 static void run(rwd_row_text *how, rwd_slice key, rwd_slice row) {
     rwd_buf scratch = {0}, out = {0};
     rwd_error err;
-    for (unsigned format = 0; format < RWD_FORMAT_COUNT; format++) {
-        how->format = (rwd_format)format;
+    static const rwd_format formats[] = {RWD_FORMAT_JSON, RWD_FORMAT_CSV};
+    for (size_t format = 0; format < sizeof formats / sizeof *formats; format++) {
+        how->format = formats[format];
         rwd_buf_clear(&out);
         if (rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 1, &scratch, &out, &err)) check_line(&out, how->format);
         else FUZZ_CHECK(err.code == RWD_E_CORRUPT && out.size == 0);

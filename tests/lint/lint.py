@@ -55,7 +55,7 @@ ROOMS = {
     "checkpoints": ["operator/base", "proto"],
     "operator/kafka": ["operator/base"],
     "operator/expr": ["operator/base", "state"],
-    "operator/config": ["operator/base", "state", "operator/kafka", "operator/expr"],
+    "operator/config": ["operator/base", "proto", "state", "operator/kafka", "operator/expr"],
     "operator/source": ["operator/base", "checkpoints", "operator/kafka", "operator/config"],
     "operator/logic": ["operator/base", "state", "operator/expr", "operator/config", "operator/source"],
     "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/expr", "operator/config"],

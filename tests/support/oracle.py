@@ -144,6 +144,7 @@ class Sink:
         self.path = given.get("file", {}).get("path")
         self.topic = given.get("kafka", {}).get("topic")
         self.format = given.get("format", "json")
+        self.raw = given.get("raw", {})
         self.emit = given.get("emit", "commit")
         names = given.get("fields") or [c.name for c in self.table.columns]
         self.columns = [[c.name for c in self.table.columns].index(n) for n in names]
@@ -158,6 +159,9 @@ class Job:
         self.source_path = source.get("file", {}).get("path")
         self.tombstone = source.get("tombstone", "ignore")
         self.format = source.get("format", "json")
+        self.protobuf, self.raw = source.get("protobuf"), source.get("raw", {})
+        self.folder = os.path.dirname(path)
+        self.message_class = None
         self.csv_header = source.get("csv", {}).get("header", True)
         self.csv_delimiter = source.get("csv", {}).get("delimiter", ",")
         event = given["event"]
@@ -211,6 +215,9 @@ def rows(data, delimiter):
 
 def records(job, data):
     """(offset, raw bytes) of every record, and the CSV header."""
+    if job.format == "protobuf":
+        import proto_messages
+        return None, enumerate(proto_messages.split(data))
     raw = (r for _, r in (rows(data, job.csv_delimiter) if job.format == "csv" else lines(data)) if r)
     header = None
     if job.format == "csv" and job.csv_header:
@@ -376,6 +383,47 @@ def decode_csv(job, header, raw):
     return {f.name: value_of_text(cells[columns.index(f.path)], f) for f in job.fields.values()}
 
 
+def decode_protobuf(job, raw):
+    import proto_messages
+    if job.message_class is None:
+        job.message_class = proto_messages.class_of(os.path.join(job.folder, job.protobuf["descriptor"]), job.protobuf["message"])
+    if job.protobuf.get("framing") == "confluent":
+        raw = proto_messages.unframed(job.message_class, raw)
+    return proto_messages.decode(job.message_class, job, raw)
+
+
+def decode_raw(job, key, value):
+    event = {}
+    parts = {"key": (key, job.raw.get("key", "none")), "value": (value, job.raw.get("value", "none"))}
+    sizes = {"int32be": 4, "int64be": 8, "float64be": 8}
+    for data, kind in parts.values():
+        if data is not None and kind in sizes and len(data) != sizes[kind]:
+            raise Fault("malformed")
+        try:
+            if data is not None and kind == "string":
+                data.decode()
+        except UnicodeDecodeError:
+            raise Fault("malformed") from None
+    for field in job.fields.values():
+        data, kind = parts[field.path]
+        if data is None:
+            raise Fault("missing-field", field.path)
+        if kind == "string":
+            event[field.name] = value_of_text(data.decode(), field)
+            continue
+        found = {"int32be": lambda d: struct.unpack(">i", d)[0], "int64be": lambda d: struct.unpack(">q", d)[0],
+                 "float64be": lambda d: struct.unpack(">d", d)[0], "bytes": lambda d: d}[kind](data)
+        if kind == "bytes":
+            event[field.name] = found
+        elif field.kind == "float":
+            if not math.isfinite(found):
+                raise Fault("out-of-range", field.path)
+            event[field.name] = float(found) + 0.0
+        else:
+            event[field.name] = time_of(str(found), field) if field.kind == "time" else number_of(str(found), field)
+    return event
+
+
 # ------------------------------------------------------------------------------------------------ canonical bytes
 def units(value, scale):
     return int(value.scaleb(scale))
@@ -520,8 +568,8 @@ class Expected:
         self.shut = set()                                 # keys of windows that are closed and have not left
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
 
-    def take(self, offset, raw, header, hashed=None):
-        """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more."""
+    def take(self, offset, raw, header, hashed=None, key=None):
+        """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more; `key`: of a record of Kafka."""
         self.read += 1
         self.input_sum = (self.input_sum + xxhash.xxh3_128_intdigest(raw if hashed is None else hashed, offset)) % 2**128
         if raw is None and self.job.tombstone == "ignore":
@@ -530,7 +578,7 @@ class Expected:
         try:
             if raw is None:
                 raise Fault("malformed")
-            self.apply(offset, self.decode(raw, header))
+            self.apply(offset, self.decode(raw, header, key))
             self.applied += 1
             self.advance(offset)
         except Fault as fault:
@@ -539,9 +587,13 @@ class Expected:
                 return
             self.dead.append(DeadLetter(offset, fault.code, fault.field, raw))
 
-    def decode(self, raw, header):
+    def decode(self, raw, header, key):
         if len(raw) > self.job.max_size:
             raise Fault("too-large")
+        if self.job.format == "protobuf":
+            return decode_protobuf(self.job, raw)
+        if self.job.format == "raw":
+            return decode_raw(self.job, key, raw)
         return decode_csv(self.job, header, raw) if self.job.format == "csv" else decode_json(self.job, raw)
 
     def apply(self, offset, event):
@@ -676,7 +728,7 @@ def run_messages(job, messages, until=None):
     for m in messages:
         if until is not None and m.offset() >= until:
             break
-        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), m.headers() or []))
+        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), m.headers() or []), m.key())
     return expected
 
 
