@@ -4,7 +4,8 @@
 // aggregates in their order there, so that a job which gets more of them at the end still writes what its readers know. Numbers that are not used are kept free.
 //
 //   1 .. 8     key fields
-//   9 .. 31    the row itself: the names below
+//   9, 10      the window's start and end, of tables that have windows
+//   11 .. 31   the row itself: the names below
 //   32 ..      aggregates: 32 + place in the table
 //
 // Thread: constants.
@@ -12,6 +13,8 @@
 #define PROTO_ROW_FIELDS_H
 
 #define RWD_ROW_FIELD_KEY 1
+#define RWD_ROW_FIELD_WINDOW_START 9
+#define RWD_ROW_FIELD_WINDOW_END 10
 #define RWD_ROW_FIELD_COLUMN 32
 
 // number, name, type in .proto, what it says; files have them, records of Kafka say it in headers

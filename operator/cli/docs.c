@@ -178,8 +178,8 @@ static void formats_page(rwd_buf *out) {
     RWD_RAW_TABLE(RAW_ROW)
 #undef RAW_ROW
     rwd_buf_append_str(out, "\n## Rows as protobuf\n\n");
-    say(out, "`rewind config proto JOB` prints the .proto. Key fields have the numbers 1 to 8, aggregates 32 and on in their order in the table, whatever a sink writes of "
-             "them. A decimal is its exact text, a time a google.protobuf.Timestamp, null an absent field.");
+    say(out, "`rewind config proto JOB` prints the .proto. Key fields have the numbers 1 to 8, a window's start and end 9 and 10, aggregates 32 and on in their "
+             "order in the table, whatever a sink writes of them. A decimal is its exact text, a time a google.protobuf.Timestamp, null an absent field.");
     rwd_buf_append_str(out, "| number | name | type | in files |\n|---|---|---|---|\n");
 #define ROW_FIELD(id, number, name, type, doc) rwd_buf_appendf(out, "| %d | `" name "` | " type " | " doc " |\n", number);
     RWD_ROW_FIELD_TABLE(ROW_FIELD)

@@ -205,6 +205,8 @@ static bool check_raw_sink(rwd_job_build *b, const rwd_node *node, const char *n
     const rwd_schema *schema = &b->job->tables[sink->table].schema;
     rwd_place place = rwd_node_member(node, "format")->place;
     if (!sink->topic) return rwd_build_fail(b, place, "%s.format: raw records have a key and a value, which a file has not; write them to a topic", name);
+    if (schema->window.kind != RWD_WINDOW_NONE)
+        return rwd_build_fail(b, place, "%s.format: a raw record has no place for the window of table %s; take json, csv or protobuf", name, schema->name);
     if (sink->column_count != 1)
         return rwd_build_fail(b, place, "%s: a raw value is one aggregate, and the sink has %zu; name one: fields: [%s]", name, sink->column_count,
                               schema->columns[sink->columns[0]].name);

@@ -11,6 +11,13 @@
 #define NS_PER_US 1000
 enum { TIMESTAMP_SECONDS = 1, TIMESTAMP_NANOS = 2 };
 
+static bool has_window(const rwd_schema *schema) { return schema->window.kind != RWD_WINDOW_NONE; }
+
+// The last key part of a table with windows is the window's start, whatever its place.
+static uint32_t part_number(const rwd_schema *schema, size_t part) {
+    return has_window(schema) && part + 1 == schema->part_count ? RWD_ROW_FIELD_WINDOW_START : RWD_ROW_FIELD_KEY + (uint32_t)part;
+}
+
 // ---- rows
 
 static void put_time(uint32_t number, int64_t us, rwd_buf *out) {
@@ -77,7 +84,9 @@ bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key
     if (row && row_size < schema->row_size)
         return rwd_fail(err, RWD_E_CORRUPT, "table %s: a row has %u bytes instead of %u", schema->name, row_size, schema->row_size);
     for (size_t i = 0; i < schema->part_count; i++)
-        put_value(RWD_ROW_FIELD_KEY + (uint32_t)i, schema->parts[i].type, schema->parts[i].scale, &parts[i], out);
+        put_value(part_number(schema, i), schema->parts[i].type, schema->parts[i].scale, &parts[i], out);
+    const rwd_value *start = &parts[schema->part_count - 1];
+    if (has_window(schema) && start->present) put_time(RWD_ROW_FIELD_WINDOW_END, rwd_window_end(&schema->window, start->i), out);
     if (how->with_origin) {
         if (offset != 0) rwd_wire_put_uint(out, RWD_ROW_FIELD_OFFSET, (uint64_t)offset);
         rwd_wire_put_sized(out, RWD_ROW_FIELD_LINEAGE, rwd_slice_of(how->lineage, strnlen(how->lineage, sizeof(how->lineage))));
@@ -90,7 +99,7 @@ bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key
 
 // ---- the .proto
 
-_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_OFFSET && RWD_ROW_FIELD_DELETED < RWD_ROW_FIELD_COLUMN, "numbers do not meet");
+_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_WINDOW_START && RWD_ROW_FIELD_DELETED < RWD_ROW_FIELD_COLUMN, "numbers do not meet");
 
 static bool is_written(const rwd_job *job, size_t table) {
     for (size_t i = 0; i < job->sink_count; i++)
@@ -130,7 +139,8 @@ static void put_field(const char *name, rwd_type type, uint8_t scale, uint32_t n
 static void put_message(const rwd_schema *schema, rwd_buf *out) {
     rwd_buf_appendf(out, "\nmessage %s {\n", schema->name);
     for (size_t i = 0; i < schema->part_count; i++)
-        put_field(schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, RWD_ROW_FIELD_KEY + (uint32_t)i, out);
+        put_field(schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, part_number(schema, i), out);
+    if (has_window(schema)) put_field(RWD_WINDOW_END, RWD_TYPE_TIME, 0, RWD_ROW_FIELD_WINDOW_END, out);
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
         put_field(column->name, rwd_column_type(column), rwd_column_scale(column), RWD_ROW_FIELD_COLUMN + (uint32_t)i, out);

@@ -223,6 +223,18 @@ def test_a_job_in_and_out_of_protobuf(make_job):
     assert expected.applied > 2000
 
 
+def test_rows_of_windows_say_their_start_and_end(make_job):
+    job, order_class = shop_job(make_job, tables={"hourly": {"key": "kind", "window": {"tumbling": "1m"}, "aggregates": {"n": "count()"}}},
+                                sinks=[{"file": {"path": "out/hourly.pb"}, "format": "protobuf", "emit": "update"}])
+    job.input.write_bytes(proto_messages.delimited(orders(order_class, 500)))
+    job.run()
+    expected = job.expected()
+    rows = [row_class(job, "hourly").FromString(raw) for raw in proto_messages.split((job.folder / "out/hourly.pb").read_bytes())]
+    assert len(rows) > 300
+    assert {(r.kind, r.window_start.ToMicroseconds()): r.n for r in rows} == {key: row[0] for key, row in expected.last["hourly"].items()}
+    assert {r.window_end.ToMicroseconds() - r.window_start.ToMicroseconds() for r in rows} == {60 * 10**6}
+
+
 def test_a_restart_goes_on_between_messages(make_job):
     job, order_class = shop_job(make_job)
     messages = list(orders(order_class, 900))
