@@ -9,6 +9,7 @@
 
 #include "operator/base/time.h"
 #include "operator/sink/row_proto.h"
+#include "state/row.h"
 
 #define US_PER_MS 1000
 #define ABSENT UINT32_MAX
@@ -95,10 +96,14 @@ static bool put_raw_key(const rwd_schema *schema, const rwd_job_sink *sink, rwd_
 static bool put_raw_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
     const rwd_column *column = &schema->columns[sink->columns[0]];
     rwd_value value;
-    if (row->row_size < schema->row_size)
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a row has %u bytes instead of %u", schema->name, row->row_size, schema->row_size);
-    rwd_row_read(schema, sink->columns[0], row->row, &value);
+    if (!rwd_row_check(schema, rwd_slice_of(row->row, row->row_size)))
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row->row_size);
     rwd_buf_clear(&record->value);
+    if (sink->raw_value == RWD_RAW_TYPE_STRING) {
+        if (rwd_row_append_text(schema, sink->columns[0], row->row, &record->value)) record->output.value = not_null(&record->value);
+        return true;
+    }
+    rwd_row_read(schema, sink->columns[0], row->row, &value);
     if (!value.present) return true;
     put_raw(&value, rwd_column_type(column), rwd_column_scale(column), sink->raw_value, &record->value);
     record->output.value = not_null(&record->value);

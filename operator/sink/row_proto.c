@@ -6,6 +6,7 @@
 #include "operator/base/decimal.h"
 #include "operator/base/wire.h"
 #include "proto/row_fields.h"
+#include "state/row.h"
 
 #define US_PER_S 1000000
 #define NS_PER_US 1000
@@ -50,6 +51,14 @@ static void put_value(uint32_t number, rwd_type type, uint8_t scale, const rwd_v
     assert(!"type out of range");
 }
 
+// A list is its JSON text.
+static void put_list(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_buf *out) {
+    rwd_buf text = {0};
+    rwd_row_append_json(schema, column, row, &text);
+    rwd_wire_put_sized(out, RWD_ROW_FIELD_COLUMN + (uint32_t)column, rwd_buf_slice(&text));
+    rwd_buf_deinit(&text);
+}
+
 static void put_columns(const rwd_row_text *how, const uint8_t *row, rwd_buf *out) {
     const rwd_schema *schema = how->schema;
     size_t count = how->columns ? how->column_count : schema->column_count;
@@ -57,6 +66,10 @@ static void put_columns(const rwd_row_text *how, const uint8_t *row, rwd_buf *ou
         size_t index = how->columns ? how->columns[i] : i;
         const rwd_column *column = &schema->columns[index];
         rwd_value value;
+        if (rwd_column_is_list(column)) {
+            put_list(schema, index, row, out);
+            continue;
+        }
         rwd_row_read(schema, index, row, &value);
         put_value(RWD_ROW_FIELD_COLUMN + (uint32_t)index, rwd_column_type(column), rwd_column_scale(column), &value, out);
     }
@@ -81,8 +94,8 @@ bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key
     rwd_buf_clear(scratch);
     if (!rwd_key_decode(schema, key, parts, scratch))
         return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
-    if (row && row_size < schema->row_size)
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a row has %u bytes instead of %u", schema->name, row_size, schema->row_size);
+    if (row && !rwd_row_check(schema, rwd_slice_of(row, row_size)))
+        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row_size);
     for (size_t i = 0; i < schema->part_count; i++)
         put_value(part_number(schema, i), schema->parts[i].type, schema->parts[i].scale, &parts[i], out);
     const rwd_value *start = &parts[schema->part_count - 1];
@@ -126,24 +139,25 @@ static void put_package(const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, ";\n");
 }
 
-static void put_field(const char *name, rwd_type type, uint8_t scale, uint32_t number, rwd_buf *out) {
+static void put_field(const char *name, rwd_type type, uint8_t scale, bool list, uint32_t number, rwd_buf *out) {
     static const char *const types[RWD_TYPE_COUNT] = {
         [RWD_TYPE_STRING] = "string", [RWD_TYPE_INT] = "int64", [RWD_TYPE_DECIMAL] = "string", [RWD_TYPE_BOOL] = "bool",
         [RWD_TYPE_TIME] = ".google.protobuf.Timestamp", [RWD_TYPE_FLOAT] = "double", [RWD_TYPE_BYTES] = "bytes",
     };
     rwd_buf_appendf(out, "  optional %s %s = %u [json_name = \"%s\"];", types[type], name, number, name);
     if (type == RWD_TYPE_DECIMAL) rwd_buf_appendf(out, "  // decimal(%u)", scale);
+    if (list) rwd_buf_append_str(out, "  // a list, as JSON");
     rwd_buf_append_char(out, '\n');
 }
 
 static void put_message(const rwd_schema *schema, rwd_buf *out) {
     rwd_buf_appendf(out, "\nmessage %s {\n", schema->name);
     for (size_t i = 0; i < schema->part_count; i++)
-        put_field(schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, part_number(schema, i), out);
-    if (has_window(schema)) put_field(RWD_WINDOW_END, RWD_TYPE_TIME, 0, RWD_ROW_FIELD_WINDOW_END, out);
+        put_field(schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, false, part_number(schema, i), out);
+    if (has_window(schema)) put_field(RWD_WINDOW_END, RWD_TYPE_TIME, 0, false, RWD_ROW_FIELD_WINDOW_END, out);
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
-        put_field(column->name, rwd_column_type(column), rwd_column_scale(column), RWD_ROW_FIELD_COLUMN + (uint32_t)i, out);
+        put_field(column->name, rwd_column_type(column), rwd_column_scale(column), rwd_column_is_list(column), RWD_ROW_FIELD_COLUMN + (uint32_t)i, out);
     }
     rwd_buf_append_str(out, "\n  // In files; records of Kafka say it in their headers, and a key that vanished is a tombstone.\n");
 #define ROW_FIELD(id, number, name, type, doc) rwd_buf_appendf(out, "  " type " " name " = %u [json_name = \"" name "\"];  // " doc "\n", number);

@@ -1,7 +1,7 @@
 // Rows as messages of Protocol Buffers, and the .proto that describes them (proto/row_fields.h has the numbers).
 //
 // A table's message has a field for each key field and each aggregate, whatever a sink writes of them; null is an absent field. string, bytes, bool, int64 and double
-// are themselves; a time is a google.protobuf.Timestamp; a decimal is its exact text. The same row gives the same bytes every time.
+// are themselves; a time is a google.protobuf.Timestamp; a decimal is its exact text; a list its JSON. The same row gives the same bytes every time.
 //
 // Thread: pure; any.
 #ifndef OPERATOR_SINK_ROW_PROTO_H
