@@ -14,7 +14,7 @@
 #include "checkpoints/io/read_ahead.h"
 #include "operator/base/fs.h"
 
-#define PIECE ((size_t)256 << 10)  // of a hash or copy
+#define PIECE ((size_t)128 << 10)  // of a hash or copy: with AHEAD of them half of what may be registered, the rest is for long-lived queues
 #define AHEAD 4u                   // pieces in flight
 #define TEMPORARY_SUFFIX ".new"
 

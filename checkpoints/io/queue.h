@@ -24,6 +24,7 @@
 #define RWD_IO_ALIGN 4096u                 // what O_DIRECT asks for at most on the file systems that we know; pool buffers have it
 #define RWD_IO_POOL_MAX ((size_t)64 << 20) // bytes of one queue's pool
 // Bytes that an rwd_io and its clones register with the kernel: locked memory counts per user, over all processes, and 8 MiB are a common limit.
+// Half of it is for what hashes and copies whole files, while it does; a pool that lives long should stay below the other half.
 #define RWD_IO_REGISTERED_MAX ((size_t)1 << 20)
 
 typedef struct rwd_io_queue rwd_io_queue;

@@ -9,7 +9,7 @@ import rewind as driver
 from rewind import PROGRAM, Job, Running, orders, rewind, rewind_json
 
 TIERS = ["pread", "uring", "uring-registered"]
-KEYS = 30000   # so that checkpoint files are larger than what one read takes
+KEYS = 30000   # checkpoint files are larger than what one read takes
 
 # Makes a system call fail with EPERM for this process and what it becomes, then becomes the program.
 REFUSE = """#!{python}
