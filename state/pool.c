@@ -208,9 +208,10 @@ void rwd_spill_give(rwd_pool *pool, void *block, size_t size) {
     }
 }
 
+// Free blocks of slabs count by half: not all of them have a size that is asked for.
 bool rwd_pool_over(const rwd_pool *pool) {
     uint64_t used = atomic_load_explicit(&pool->budget->used[RWD_SHARE_HOT], memory_order_relaxed);
-    return used > pool->budget->limit[RWD_SHARE_HOT] + pool->free_count * pool->segment_size + pool->slab_free_bytes;
+    return used > pool->budget->limit[RWD_SHARE_HOT] + pool->free_count * pool->segment_size + pool->slab_free_bytes / 2;
 }
 
 bool rwd_pool_fits(const rwd_pool *pool, size_t size) {

@@ -342,8 +342,8 @@ static void before_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) 
     if (table->tracked && slot->change != table->change_stamp) note_change(tables, table, slot);
 }
 
-// A block of the right size for a row that is or was spilled. Memory that the budget does not have is taken all the same: a write cannot
-// fail. The next resolve finds the share exceeded, and evicts or answers FULL.
+// A block of the right size for a row that is or was spilled. Where nothing clean is left, memory that the budget does not have is taken all the same: a
+// write cannot fail. The next resolve finds the share exceeded, and evicts or answers FULL.
 static uint8_t *resize_row(rwd_tables *tables, rwd_table *table, rwd_slot *slot, uint32_t size) {
     const rwd_geometry *g = &table->geometry;
     uint8_t *area = rwd_slot_row_area(g, slot);
@@ -354,7 +354,8 @@ static uint8_t *resize_row(rwd_tables *tables, rwd_table *table, rwd_slot *slot,
     if (slot->row_spilled) rwd_spill_give(&tables->pool, rwd_slot_pointer(area), slot->row_size);
     slot->row_spilled = spill;
     if (!spill) return area;
-    void *block = rwd_spill_take(&tables->pool, size, true);
+    void *block = rwd_tables_spill(tables, size);  // evicts none of the batch, and moves nothing
+    if (!block) block = rwd_spill_take(&tables->pool, size, true);
     memcpy(area, &block, sizeof block);
     return block;
 }

@@ -106,7 +106,7 @@ static sample random_sample(test_random *r, rwd_type type, uint32_t number) {
         break;
     case RWD_TYPE_INT:
     case RWD_TYPE_TIME: s.value.i = units; break;
-    case RWD_TYPE_DECIMAL: s.value.d = (rwd_i128)units << 10; break;
+    case RWD_TYPE_DECIMAL: s.value.d = (rwd_i128)units * 1024; break;
     case RWD_TYPE_BOOL: s.value.b = units & 1; break;
     case RWD_TYPE_FLOAT: s.value.f = (double)units / 7 + 0.0; break;
     case RWD_TYPE_COUNT: break;

@@ -106,6 +106,56 @@ static void a_checkpoint_writes_less_than_its_dirty_slots_take_in_memory(void **
     rig_deinit(&r);
 }
 
+// Writes a row of `size` bytes that say whose they are; where there is no room, after a checkpoint.
+static void write_sized(rig *r, size_t number, uint32_t size) {
+    uint8_t key[RWD_KEY_BYTES_MAX], row[2048];
+    rwd_touch touch;
+    for (int tries = 0; rig_resolve(r, number, &touch, key) != RWD_RESOLVED; tries++) {
+        assert_true(tries < 2);
+        rig_checkpoint(r);
+    }
+    memset(row, (int)(number % 251), size);
+    rwd_tables_write(r->tables, &touch, row, size);
+}
+
+static void check_sized(rig *r, size_t number, uint32_t size) {
+    uint8_t key[RWD_KEY_BYTES_MAX];
+    rwd_touch touch;
+    uint32_t found;
+    if (rig_resolve(r, number, &touch, key) != RWD_RESOLVED) {
+        rig_checkpoint(r);
+        assert_int_equal(rig_resolve(r, number, &touch, key), RWD_RESOLVED);
+    }
+    const uint8_t *row = rwd_tables_row(r->tables, &touch, &found);
+    assert_non_null(row);
+    assert_int_equal(found, size);
+    for (uint32_t i = 0; i < size; i++) assert_int_equal(row[i], number % 251);
+}
+
+// Only rows that are there grow, so nothing is put in and nothing would be evicted for it.
+static void rows_that_grow_with_each_write_make_room_by_evicting_others(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {20, 100, 700, 40, 900, 16};
+    enum { KEYS = 400 };
+    rig r;
+    uint64_t limit = 256u << 10, most = 0;
+    rig_init(&r, limit, 64u << 10);
+    rig_checkpoint(&r);
+    for (size_t round = 0; round < sizeof sizes / sizeof *sizes; round++) {
+        for (size_t i = 0; i < KEYS; i++) {
+            write_sized(&r, i, sizes[round] + (uint32_t)(i % 7) * 16);
+            uint64_t used = atomic_load(&r.budget.used[RWD_SHARE_HOT]);
+            if (used > most) most = used;
+        }
+        for (size_t i = 0; i < KEYS; i++) check_sized(&r, i, sizes[round] + (uint32_t)(i % 7) * 16);
+    }
+    assert_true(most <= limit + limit / 4);  // what is free in blocks of other sizes is not given back
+    assert_true(rig_stats(&r).evicted > 0);
+    rig_checkpoint(&r);
+    assert_int_equal(rig_stats(&r).dirty_bytes, 0);
+    rig_deinit(&r);
+}
+
 static void nothing_later_than_the_freeze_reaches_the_checkpoint(void **state) {
     (void)state;
     rig r;
@@ -378,6 +428,7 @@ int main(void) {
         cmocka_unit_test(a_full_table_during_a_freeze_refuses_and_loses_nothing),
         cmocka_unit_test(a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable),
         cmocka_unit_test(a_checkpoint_writes_less_than_its_dirty_slots_take_in_memory),
+        cmocka_unit_test(rows_that_grow_with_each_write_make_room_by_evicting_others),
         cmocka_unit_test(nothing_later_than_the_freeze_reaches_the_checkpoint),
         cmocka_unit_test(copies_of_frozen_rows_stay_within_their_share),
         cmocka_unit_test(state_several_times_the_budget_stays_right),
