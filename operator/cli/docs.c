@@ -98,6 +98,18 @@ static void kafka_page(rwd_buf *out) {
 #define KAFKA_ROW(theirs, ours, words, next) kafka_row(out, #theirs, RWD_E_##ours, words, next);
     RWD_KAFKA_ERROR_TABLE(KAFKA_ROW)
 #undef KAFKA_ROW
+    rwd_buf_append_str(out, "\n## Refused connections\n\n");
+    say(out, "A question that no broker answers fails with one of the codes above, whether the broker is down or refuses the connection. A refusal that stands for some "
+             "seconds is the error `refused`, which stops the job. An unclear one may also be a broker, or a proxy before it, that is going away: it stops a job that "
+             "is starting, after 15 seconds, and a job that has read from the broker before waits.");
+    rwd_buf_append_str(out, "| what it means | what to do | |\n|---|---|---|\n");
+#define KAFKA_SURE ""
+#define KAFKA_UNCLEAR "unclear"
+#define KAFKA_REFUSAL_ROW(name, code, verify_error, piece, certainty, words, next) rwd_buf_append_str(out, "| " words " | " next " | " KAFKA_##certainty " |\n");
+    RWD_KAFKA_REFUSAL_TABLE(KAFKA_REFUSAL_ROW)
+#undef KAFKA_REFUSAL_ROW
+#undef KAFKA_UNCLEAR
+#undef KAFKA_SURE
     rwd_buf_append_str(out, "\n## Properties that a job cannot set\n\n| property | why |\n|---|---|\n");
 #define KAFKA_OWNED_ROW(name, why) rwd_buf_append_str(out, "| `" name "` | " why " |\n");
     RWD_KAFKA_OWNED_TABLE(KAFKA_OWNED_ROW)

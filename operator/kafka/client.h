@@ -16,6 +16,8 @@ typedef struct rwd_kafka_settings {
     const char *client;                      // client.id: the job's name
     const rwd_kafka_property *properties;    // the job's
     size_t property_count;
+    bool proven;                             // a broker has answered with these settings: a connection that ends early is then a broker that is away
+    bool any_version;                        // for tests: librdkafka's own broker knows no stable offsets, and is taken all the same
     uint64_t memory;                         // bytes of records that a consumer may hold ahead
 } rwd_kafka_settings;
 

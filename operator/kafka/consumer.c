@@ -25,7 +25,7 @@
 #define ABSENT UINT32_MAX       // in place of the size of a value or key that is null
 
 struct rwd_kafka_consumer {
-    rd_kafka_t *rk;
+    rwd_kafka_client *client;
     rd_kafka_queue_t *queue;     // of the partition
     char *topic;
     unsigned partition;
@@ -65,19 +65,13 @@ static void found(rwd_kafka_consumer *consumer) {
     rwd_log(RWD_LOG_INFO, "kafka", "a broker answers again; there was none since %s", since);
 }
 
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque) {
-    (void)rk;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) lost(opaque, reason);
-    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL) rwd_log(RWD_LOG_WARN, "kafka", "%s", reason);
-}
-
 // KIP-79: the offset of a time, or of one of the two above. Not by rd_kafka_query_watermark_offsets, which in 2.0.2 does not keep to its time-out. With
 // read_committed the end is the last stable offset.
 static rd_kafka_resp_err_t ask_offset(rwd_kafka_consumer *self, int64_t time_ms, int timeout_ms, int64_t *out) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
     at->offset = time_ms;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(self->rk, list, timeout_ms);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(self->client->rk, list, timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
     *out = at->offset;
     rd_kafka_topic_partition_list_destroy(list);
@@ -86,16 +80,15 @@ static rd_kafka_resp_err_t ask_offset(rwd_kafka_consumer *self, int64_t time_ms,
 
 static void probe(rwd_kafka_consumer *self) {
     int64_t high;
-    rwd_error failure;
     rd_kafka_resp_err_t code = ask_offset(self, AT_END, PROBE_MS, &high);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_store(&self->end, high);
         atomic_store(&self->answered_ns, rwd_clock_ns(self->clock));
+        rwd_kafka_answered(self->client);
         found(self);
         return;
     }
-    (void)rwd_kafka_fail(&failure, code, NULL, "probe");
-    if (failure.code == RWD_E_BROKER) lost(self, rd_kafka_err2str(code));
+    if (rwd_kafka_is_passing(code)) lost(self, rd_kafka_err2str(code));
 }
 
 static bool told_to_stop(rwd_kafka_consumer *self) {
@@ -146,7 +139,7 @@ static void stop_probe(rwd_kafka_consumer *self) {
 static int64_t readable_end(const rwd_kafka_consumer *self) {
     int64_t low, high, end = atomic_load(&self->end);
     if (self->empty_ns && end >= 0) return end;
-    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(self->rk, self->topic, (int32_t)self->partition, &low, &high);
+    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(self->client->rk, self->topic, (int32_t)self->partition, &low, &high);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : end;
 }
 
@@ -164,7 +157,7 @@ void rwd_kafka_consumer_outlook(rwd_kafka_consumer *self, rwd_kafka_outlook *out
 
 // ---- life
 
-static bool configure(const rwd_kafka_settings *settings, rwd_kafka_consumer *self, rd_kafka_conf_t **out, rwd_error *err) {
+static bool configure(const rwd_kafka_settings *settings, rd_kafka_conf_t **out, rwd_error *err) {
     if (!rwd_kafka_conf(settings, out, err)) return false;
     rwd_kafka_own(*out, "group.id", settings->group);
     rwd_kafka_own(*out, "enable.auto.commit", "false");
@@ -177,8 +170,6 @@ static bool configure(const rwd_kafka_settings *settings, rwd_kafka_consumer *se
     char kilobytes[32];
     (void)snprintf(kilobytes, sizeof kilobytes, "%" PRIu64, settings->memory < 1024 * 1024 ? 1024 : settings->memory / 1024);
     rwd_kafka_prefer(*out, settings, "queued.max.messages.kbytes", kilobytes);
-    rd_kafka_conf_set_opaque(*out, self);
-    rd_kafka_conf_set_error_cb(*out, on_error);
     return true;
 }
 
@@ -204,7 +195,7 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
     init_wake(self);
     self->messages = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->messages);
     self->records = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->records);
-    if (!configure(settings, self, &conf, err) || !rwd_kafka_new(RD_KAFKA_CONSUMER, conf, &self->rk, err)) {
+    if (!configure(settings, &conf, err) || !rwd_kafka_new(RD_KAFKA_CONSUMER, conf, settings, &self->client, err)) {
         rwd_kafka_consumer_close(self);
         return false;
     }
@@ -216,7 +207,7 @@ void rwd_kafka_consumer_close(rwd_kafka_consumer *self) {
     if (!self) return;
     stop_probe(self);
     if (self->queue) rd_kafka_queue_destroy(self->queue);
-    if (self->rk) rd_kafka_destroy_flags(self->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // it never joined its group
+    rwd_kafka_free(self->client);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->mutex);
     rwd_buf_deinit(&self->bytes);
@@ -230,74 +221,58 @@ void rwd_kafka_consumer_close(rwd_kafka_consumer *self) {
 
 static bool at_partition(const rwd_kafka_consumer *self, rwd_error *err) { return rwd_error_at(err, "%s/%u", self->topic, self->partition); }
 
-bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *self, char **out, rwd_error *err) {
-    char *id = rd_kafka_clusterid(self->rk, RWD_KAFKA_ANSWER_MS);
-    if (!id) {
-        (void)rd_kafka_poll(self->rk, 0);
-        return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
-    }
-    *out = rwd_strdup(id);
-    rd_kafka_mem_free(self->rk, id);
-    return true;
+// All that a consumer does takes the same permission.
+static bool failed(rwd_kafka_consumer *self, rd_kafka_resp_err_t code, const char *reason, const char *what, rwd_error *err) {
+    rwd_kafka_need need = {.topic = self->topic, .topic_operation = "READ"};
+    (void)rwd_kafka_fail(self->client, err, code, reason, &need, "%s", what);
+    return at_partition(self, err);
 }
 
-static bool judge_topic(const rwd_kafka_consumer *self, const rd_kafka_metadata_t *metadata, int *out_count, rwd_error *err) {
-    const rd_kafka_metadata_topic_t *topic = metadata->topic_cnt == 1 ? &metadata->topics[0] : NULL;
-    if (!topic || topic->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)rwd_kafka_fail(err, topic ? topic->err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NULL, "cannot look at the topic");
-        return at_partition(self, err);
-    }
-    *out_count = topic->partition_cnt;
-    if (self->partition < (unsigned)topic->partition_cnt) return true;
-    (void)rwd_fail(err, RWD_E_TOPIC, "the topic has %d partitions, 0 to %d", topic->partition_cnt, topic->partition_cnt - 1);
+bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *self, char **out, rwd_error *err) { return rwd_kafka_cluster(self->client, out, err); }
+
+bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd_error *err) {
+    rd_kafka_resp_err_t code = rwd_kafka_look_at_topic(self->client, self->topic, out_count);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(self, code, NULL, "cannot look at the topic", err);
+    if (self->partition < (unsigned)*out_count) return true;
+    (void)rwd_fail(err, RWD_E_TOPIC, "the topic has %d partitions, 0 to %d", *out_count, *out_count - 1);
     (void)rwd_error_next(err, "correct source.kafka.partition in the job file");
     return at_partition(self, err);
 }
 
-bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd_error *err) {
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, self->topic, NULL);
-    if (!topic) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot look at topic %s", self->topic);
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(self->rk, 0, topic, &metadata, RWD_KAFKA_ANSWER_MS);
-    bool ok;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) ok = judge_topic(self, metadata, out_count, err);
-    else ok = rwd_kafka_fail(err, code, NULL, "cannot look at topic %s", self->topic);
-    if (metadata) rd_kafka_metadata_destroy(metadata);
-    rd_kafka_topic_destroy(topic);
-    return ok;
+// Asks until there is an answer, or a reason why there is none.
+static rd_kafka_resp_err_t learn_offset(rwd_kafka_consumer *self, int64_t time_ms, int64_t *out) {
+    rd_kafka_resp_err_t code;
+    do code = ask_offset(self, time_ms, RWD_KAFKA_ANSWER_MS, out);
+    while (rwd_kafka_again(self->client, code));
+    return code;
 }
 
 bool rwd_kafka_consumer_bounds(rwd_kafka_consumer *self, int64_t *out_low, int64_t *out_high, rwd_error *err) {
-    rd_kafka_resp_err_t code = ask_offset(self, AT_BEGIN, RWD_KAFKA_ANSWER_MS, out_low);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = ask_offset(self, AT_END, RWD_KAFKA_ANSWER_MS, out_high);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
-    (void)rwd_kafka_fail(err, code, NULL, "cannot learn where the partition begins and ends");
-    return at_partition(self, err);
+    rd_kafka_resp_err_t code = learn_offset(self, AT_BEGIN, out_low);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = learn_offset(self, AT_END, out_high);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || failed(self, code, NULL, "cannot learn where the partition begins and ends", err);
 }
 
 bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *self, int64_t time_ms, int64_t *out, rwd_error *err) {
     int64_t low;
-    rd_kafka_resp_err_t code = ask_offset(self, time_ms, RWD_KAFKA_ANSWER_MS, out);
+    rd_kafka_resp_err_t code = learn_offset(self, time_ms, out);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return *out >= 0 || rwd_kafka_consumer_bounds(self, &low, out, err);
-    (void)rwd_kafka_fail(err, code, NULL, "cannot learn the offset of a time");
-    return at_partition(self, err);
+    return failed(self, code, NULL, "cannot learn the offset of a time", err);
 }
 
 // ---- where to read
 
 static bool assign(rwd_kafka_consumer *self, const rd_kafka_topic_partition_list_t *list, rwd_error *err) {
-    rd_kafka_resp_err_t code = rd_kafka_assign(self->rk, list);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
-    (void)rwd_kafka_fail(err, code, NULL, "cannot assign the partition");
-    return at_partition(self, err);
+    rd_kafka_resp_err_t code = rd_kafka_assign(self->client->rk, list);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || failed(self, code, NULL, "cannot assign the partition", err);
 }
 
 // Not by seek: 2.0.2 may hand out records from before it. The partition's queue is taken out of the common one first, so that nothing goes astray.
 bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_error *err) {
     if (self->next >= 0 && !assign(self, NULL, err)) return false;
     if (!self->queue) {
-        self->queue = rd_kafka_queue_get_partition(self->rk, self->topic, (int32_t)self->partition);
-        if (!self->queue) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NULL, "cannot read %s/%u", self->topic, self->partition);
+        self->queue = rd_kafka_queue_get_partition(self->client->rk, self->topic, (int32_t)self->partition);
+        if (!self->queue) return failed(self, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NULL, "cannot read", err);
         rd_kafka_queue_forward(self->queue, NULL);
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -380,8 +355,7 @@ static bool take_event(rwd_kafka_consumer *self, const rd_kafka_message_t *messa
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: lost(self, rd_kafka_message_errstr(message)); return true;
     default: break;
     }
-    (void)rwd_kafka_fail(err, message->err, rd_kafka_message_errstr(message), "cannot read");
-    (void)at_partition(self, err);
+    (void)failed(self, message->err, rd_kafka_message_errstr(message), "cannot read", err);
     if (err->decision == RWD_RETRY) {
         lost(self, rd_kafka_message_errstr(message));
         return true;
@@ -410,13 +384,22 @@ static void fill_slices(rwd_kafka_consumer *self, const size_t *places, size_t c
     }
 }
 
+// Hears of lost connections. False: the broker refuses new ones.
+static bool look_around(rwd_kafka_consumer *self, rwd_error *err) {
+    char reason[RWD_KAFKA_REASON];
+    (void)rd_kafka_poll(self->client->rk, 0);
+    if (rwd_kafka_lost(self->client, reason)) lost(self, reason);
+    if (!atomic_load(&self->away_us) || !rwd_kafka_refused(self->client)) return true;
+    return failed(self, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NULL, "cannot read", err);
+}
+
 bool rwd_kafka_consumer_batch(rwd_kafka_consumer *self, size_t max, int64_t timeout_ns, rwd_kafka_batch *out, rwd_error *err) {
     assert(self->next >= 0 && max > 0 && max <= RWD_KAFKA_BATCH_MAX);
     size_t places[RWD_KAFKA_BATCH_MAX], taken = 0;
     bool ok = true, end = false;
     rwd_buf_clear(&self->bytes);
     ssize_t count = receive(self, max, timeout_ns);
-    if (count < 0) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot read %s/%u", self->topic, self->partition);
+    if (count < 0) return failed(self, rd_kafka_last_error(), NULL, "cannot read", err);
     for (ssize_t i = 0; i < count; i++) {
         const rd_kafka_message_t *message = self->messages[i];
         if (ok && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -436,7 +419,6 @@ bool rwd_kafka_consumer_batch(rwd_kafka_consumer *self, size_t max, int64_t time
     } else if (self->empty_ns == 0) {
         self->empty_ns = rwd_clock_ns(self->clock);
     }
-    if (taken == 0) (void)rd_kafka_poll(self->rk, 0);  // serves on_error
     *out = (rwd_kafka_batch){self->records, taken, end};
-    return ok;
+    return ok && (taken > 0 || look_around(self, err));
 }

@@ -3,6 +3,9 @@
 // Each row names a code as librdkafka does, the error of ours that it becomes (whose decision and exit code stand in operator/base/error.h), what it means in
 // words, and what to look at next. A code without a row becomes KAFKA, with librdkafka's own words. The manual's page is printed from this table.
 //
+// A connection that comes to nothing has no code of its own: a question fails with "no broker answers", whether the broker is down or refuses us. Why it
+// came to nothing is told apart by the second table, from what librdkafka and OpenSSL say meanwhile.
+//
 // Thread: any; constant.
 #ifndef OPERATOR_KAFKA_ERROR_H
 #define OPERATOR_KAFKA_ERROR_H
@@ -81,5 +84,52 @@
     X(_FATAL, PRODUCER, "the producer cannot go on", "")                                                                                               \
     X(_PURGE_QUEUE, PRODUCER, "records of an aborted transaction were dropped", "")                                                                    \
     X(_PURGE_INFLIGHT, PRODUCER, "records of an aborted transaction were dropped", "")
+
+// A refused connection: name, librdkafka's code (ANY: whichever), OpenSSL's number of why the broker's certificate does not hold (X509_V_ERR_*; 0: it has no part
+// in it), a piece of librdkafka's words that tells it ("": any words), SURE or UNCLEAR, what it means, what to do. The first row that fits counts.
+//
+//   SURE     the broker has said so, or TLS has
+//   UNCLEAR  it may also be a broker, or a proxy before it, that is just going away
+#define RWD_KAFKA_REFUSAL_TABLE(X)                                                                                                                     \
+    X(BROKER_EXPIRED, _SSL, 10, "certificate verify failed", SURE, "the broker's certificate has expired",                                             \
+      "renew it on the broker; and is this machine's clock right?")                                                                                    \
+    X(BROKER_TOO_EARLY, _SSL, 9, "certificate verify failed", SURE, "the broker's certificate is not valid yet", "is this machine's clock right?")     \
+    X(BROKER_NAME, _SSL, 62, "certificate verify failed", SURE, "the broker's certificate is for another name",                                        \
+      "use a name that the certificate has in `brokers` (and in advertised.listeners of the broker), or issue one for this name")                      \
+    X(BROKER_ADDRESS, _SSL, 64, "certificate verify failed", SURE, "the broker's certificate is for another address",                                  \
+      "use a name that the certificate has in `brokers` (and in advertised.listeners of the broker), or issue one for this address")                   \
+    X(BROKER_REVOKED, _SSL, 23, "certificate verify failed", SURE, "the broker's certificate was revoked", "renew it on the broker")                   \
+    X(BROKER_CA, _SSL, 0, "certificate verify failed", SURE, "the broker's certificate is not signed by a CA that this client trusts",                 \
+      "set ssl.ca.location to the PEM file of the CA that signed it")                                                                                  \
+    X(TLS_VERSION, ANY, 0, "alert protocol version", SURE, "the broker speaks another version of TLS", "look at ssl.protocol of the broker")           \
+    X(NO_CERTIFICATE, ANY, 0, "alert certificate required", SURE, "the broker wants a certificate of this client",                                     \
+      "set ssl.certificate.location and ssl.key.location")                                                                                             \
+    X(CLIENT_EXPIRED, ANY, 0, "alert certificate expired", SURE, "the broker refuses this client's certificate: it has expired",                       \
+      "renew the certificate that ssl.certificate.location names")                                                                                     \
+    X(CLIENT_CA, ANY, 0, "alert unknown ca", SURE, "the broker refuses this client's certificate: it does not know the CA that signed it",             \
+      "have it signed by a CA of the broker's truststore, or add its CA there")                                                                        \
+    X(CLIENT_REVOKED, ANY, 0, "alert certificate revoked", SURE, "the broker refuses this client's certificate: it was revoked",                       \
+      "renew the certificate that ssl.certificate.location names")                                                                                     \
+    X(CLIENT_CERTIFICATE, ANY, 0, "alert certificate unknown", SURE, "the broker refuses this client's certificate",                                   \
+      "is it signed by a CA of the broker's truststore, and still valid? the broker's log has the reason")                                             \
+    X(CLIENT_BAD, ANY, 0, "alert bad certificate", SURE, "the broker refuses this client's certificate",                                               \
+      "is it signed by a CA of the broker's truststore, and still valid? the broker's log has the reason")                                             \
+    X(TLS_HANDSHAKE, ANY, 0, "alert handshake failure", SURE, "the broker ends the TLS handshake",                                                     \
+      "does it want a certificate (ssl.certificate.location), or other ciphers (ssl.cipher.suites)?")                                                  \
+    X(NOT_TLS, _SSL, 0, "wrong version number", SURE, "what answers on this port is not TLS", "check security.protocol and the port")                  \
+    X(NO_TLS_THERE, _SSL, 0, "unexpected eof", UNCLEAR, "the connection ends in the TLS handshake",                                                    \
+      "is this a port for TLS? check security.protocol and the port")                                                                                  \
+    X(NO_SASL_THERE, _AUTHENTICATION, 0, "Request not valid in current SASL state", SURE, "the broker's listener does not use SASL",                   \
+      "check security.protocol and the port")                                                                                                          \
+    X(MECHANISM, _AUTHENTICATION, 0, "Unsupported SASL mechanism", SURE, "the broker does not offer this SASL mechanism",                              \
+      "set sasl.mechanism to one that it offers")                                                                                                      \
+    X(CREDENTIALS, _AUTHENTICATION, 0, "SASL authentication error", SURE, "the broker does not accept the user name or the password",                  \
+      "check sasl.username, sasl.password and sasl.mechanism")                                                                                         \
+    X(SASL_CUT, _AUTHENTICATION, 0, "", UNCLEAR, "authentication comes to nothing", "check sasl.mechanism, and the broker's log")                      \
+    X(TLS_WANTED, _TRANSPORT, 0, "connecting to a SSL listener", UNCLEAR, "the broker ends each connection at the first request",                      \
+      "does this port want TLS? check security.protocol (ssl or sasl_ssl) and the port")                                                               \
+    X(SASL_WANTED, _TRANSPORT, 0, "broker might require SASL", UNCLEAR, "the broker ends each connection at the second request",                       \
+      "does this port want SASL? check security.protocol (sasl_plaintext or sasl_ssl) and the port")                                                   \
+    X(TLS_OTHER, _SSL, 0, "", UNCLEAR, "TLS failed", "check ssl.ca.location, ssl.certificate.location, security.protocol and the port")
 
 #endif

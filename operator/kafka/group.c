@@ -7,30 +7,29 @@
 
 #include "operator/kafka/kafka_private.h"
 
+#define STABLE_VERSION 7  // of OffsetFetch: the first that waits for stable offsets
+
 void rwd_kafka_committed_deinit(rwd_kafka_committed *committed) {
     rwd_buf_deinit(&committed->metadata);
     free(committed->cluster);
     *committed = (rwd_kafka_committed){0};
 }
 
-// librdkafka asks for stable offsets where the isolation level is read_committed.
-static bool open_client(const rwd_kafka_settings *settings, bool stable, rd_kafka_t **out, rwd_error *err) {
+// librdkafka asks for stable offsets where the isolation level is read_committed; silently, it does not where the broker cannot (KIP-447, OffsetFetch before
+// version 7, Kafka before 2.5). What the broker can is said in the debugging lines of `feature` only.
+static bool open_client(const rwd_kafka_settings *settings, bool stable, rwd_kafka_client **out, rwd_error *err) {
     rd_kafka_conf_t *conf;
     if (!rwd_kafka_conf(settings, &conf, err)) return false;
     rwd_kafka_own(conf, "group.id", settings->group);
     rwd_kafka_own(conf, "enable.auto.commit", "false");
     rwd_kafka_own(conf, "isolation.level", stable ? "read_committed" : "read_uncommitted");
-    return rwd_kafka_new(RD_KAFKA_CONSUMER, conf, out, err);
-}
-
-static void close_client(rd_kafka_t *rk) { rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
-
-static bool keep_cluster(rd_kafka_t *rk, char **out, rwd_error *err) {
-    char *id = rd_kafka_clusterid(rk, RWD_KAFKA_ANSWER_MS);
-    if (!id) return rwd_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "cannot learn the cluster's id");
-    *out = rwd_strdup(id);
-    rd_kafka_mem_free(rk, id);
-    return true;
+    if (stable) {
+        const char *given = rwd_kafka_given(settings, "debug");
+        char *debug = given && given[0] ? rwd_strf("%s,feature", given) : rwd_strdup("feature");
+        rwd_kafka_own(conf, "debug", debug);
+        free(debug);
+    }
+    return rwd_kafka_new(RD_KAFKA_CONSUMER, conf, settings, out, err);
 }
 
 static void keep(const rd_kafka_topic_partition_t *at, rwd_kafka_committed *out) {
@@ -39,38 +38,65 @@ static void keep(const rd_kafka_topic_partition_t *at, rwd_kafka_committed *out)
     if (out->found && at->metadata_size) rwd_buf_append(&out->metadata, at->metadata, at->metadata_size);
 }
 
+// A group that may not be looked at: librdkafka goes on asking for its coordinator, and says so in a message beside.
+static rd_kafka_resp_err_t told_beside(rwd_kafka_client *client, rd_kafka_resp_err_t code) {
+    rd_kafka_message_t *message;
+    while (rwd_kafka_is_passing(code) && (message = rd_kafka_consumer_poll(client->rk, 0)) != NULL) {
+        if (!rwd_kafka_is_passing(message->err) && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) code = message->err;
+        rd_kafka_message_destroy(message);
+    }
+    return code;
+}
+
+static bool is_new_enough(rwd_kafka_client *client, rwd_error *err) {
+    if (client->offset_fetch >= STABLE_VERSION) return true;  // nobody writes it any more
+    (void)rwd_fail(err, RWD_E_KAFKA, "the broker is too old: it cannot say which offsets are stable (OffsetFetch is of version %d, not %d)", client->offset_fetch,
+                   STABLE_VERSION);
+    return rwd_error_next(err, "transactions with stable offsets need a broker of version 2.5 or newer");
+}
+
 bool rwd_kafka_read_committed(const rwd_kafka_settings *settings, const char *topic, unsigned partition, bool stable,
                               rwd_kafka_committed *out, rwd_error *err) {
-    rd_kafka_t *rk;
+    rwd_kafka_client *client;
+    rwd_kafka_need need = {.topic = topic, .topic_operation = "READ", .group = settings->group};
     *out = (rwd_kafka_committed){0};
-    if (!open_client(settings, stable, &rk, err)) return false;
+    if (!open_client(settings, stable, &client, err)) return false;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
-    rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, RWD_KAFKA_ANSWER_MS);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
-    bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && keep_cluster(rk, &out->cluster, err);
+    rd_kafka_resp_err_t code;
+    do {
+        code = rd_kafka_committed(client->rk, list, RWD_KAFKA_ANSWER_MS);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
+        code = told_beside(client, code);
+    } while (rwd_kafka_again(client, code));
+    bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!ok) (void)rwd_kafka_fail(client, err, code, NULL, &need, "cannot read what group %s has committed for %s/%u", settings->group, topic, partition);
+    else if (stable && !settings->any_version) ok = is_new_enough(client, err);
+    ok = ok && rwd_kafka_cluster(client, &out->cluster, err);
     if (ok) keep(at, out);
-    else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) (void)rwd_kafka_fail(err, code, NULL, "cannot read what group %s has committed for %s/%u", settings->group, topic, partition);
     rd_kafka_topic_partition_list_destroy(list);
-    close_client(rk);
+    rwd_kafka_free(client);
     return ok;
 }
 
 bool rwd_kafka_group_is_free(const rwd_kafka_settings *settings, rwd_error *err) {
-    rd_kafka_t *rk;
-    if (!open_client(settings, false, &rk, err)) return false;
+    rwd_kafka_client *client;
+    rwd_kafka_need need = {.group = settings->group};
+    if (!open_client(settings, false, &client, err)) return false;
     const struct rd_kafka_group_list *groups = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_list_groups(rk, settings->group, &groups, RWD_KAFKA_ANSWER_MS);
+    rd_kafka_resp_err_t code;
+    do code = rd_kafka_list_groups(client->rk, settings->group, &groups, RWD_KAFKA_ANSWER_MS);
+    while (rwd_kafka_again(client, code));
     const struct rd_kafka_group_info *group = groups && groups->group_cnt == 1 ? &groups->groups[0] : NULL;
     bool ok = true;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        ok = rwd_kafka_fail(err, code, NULL, "cannot look at group %s", settings->group);
+        ok = rwd_kafka_fail(client, err, code, NULL, &need, "cannot look at group %s", settings->group);
     } else if (group && group->member_cnt > 0) {
         ok = rwd_fail(err, RWD_E_FOREIGN, "consumer group %s has %d members (the first is %.100s): another program subscribes with its name", settings->group,
                       group->member_cnt, group->members[0].client_id ? group->members[0].client_id : "nameless");
         (void)rwd_error_next(err, "give the job a group of its own: `group: NAME` in the job file");
     }
     if (groups) rd_kafka_group_list_destroy(groups);
-    close_client(rk);
+    rwd_kafka_free(client);
     return ok;
 }

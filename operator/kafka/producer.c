@@ -13,10 +13,11 @@
 #define FULL_MAX 12000           // that many waits: two minutes, above the time-out of a transaction
 
 struct rwd_kafka_producer {
-    rd_kafka_t *rk;
+    rwd_kafka_client *client;
     rwd_clock *clock;
     rwd_kafka_wait *wait;
     rd_kafka_consumer_group_metadata_t *group;
+    char *group_name, *transactional_id;
 };
 
 // ---- life
@@ -24,17 +25,19 @@ struct rwd_kafka_producer {
 bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_clock *clock, rwd_kafka_wait *wait,
                              rwd_kafka_producer **out, rwd_error *err) {
     rd_kafka_conf_t *conf;
-    rd_kafka_t *rk;
+    rwd_kafka_client *client;
     if (!rwd_kafka_conf(settings, &conf, err)) return false;
     rwd_kafka_own(conf, "transactional.id", transactional_id);
     rwd_kafka_own(conf, "partitioner", "murmur2");  // as Java's for records that have a key, and ours do
     rwd_kafka_prefer(conf, settings, "queue.buffering.max.messages", "1000000");
     rwd_kafka_prefer(conf, settings, "queue.buffering.max.kbytes", "65536");
-    if (!rwd_kafka_new(RD_KAFKA_PRODUCER, conf, &rk, err)) return false;
+    if (!rwd_kafka_new(RD_KAFKA_PRODUCER, conf, settings, &client, err)) return false;
     rwd_kafka_producer *self = rwd_calloc(1, sizeof *self);
-    self->rk = rk;
+    self->client = client;
     self->clock = clock;
     self->wait = wait;
+    self->group_name = rwd_strdup(settings->group);
+    self->transactional_id = rwd_strdup(transactional_id);
     self->group = rd_kafka_consumer_group_metadata_new(settings->group);
     *out = self;
     return true;
@@ -42,9 +45,11 @@ bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *tra
 
 void rwd_kafka_producer_close(rwd_kafka_producer *self) {
     if (!self) return;
-    (void)rd_kafka_purge(self->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    (void)rd_kafka_purge(self->client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_consumer_group_metadata_destroy(self->group);
-    rd_kafka_destroy(self->rk);
+    rwd_kafka_free(self->client);
+    free(self->group_name);
+    free(self->transactional_id);
     free(self);
 }
 
@@ -63,32 +68,43 @@ static bool gives_up(const rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_e
 
 // ---- results
 
-// Translates and frees. False.
-static bool failed(rd_kafka_error_t *error, const char *what, rwd_kafka_fate *fate, rwd_error *err) {
+// Translates and frees. `topic`: whose offset it is about, or NULL. False.
+static bool failed(rwd_kafka_producer *self, rd_kafka_error_t *error, const char *what, const char *topic, rwd_kafka_fate *fate, rwd_error *err) {
+    rwd_kafka_need need = {.topic = topic, .topic_operation = "READ", .group = self->group_name, .transactional_id = self->transactional_id};
     if (fate) *fate = rd_kafka_error_txn_requires_abort(error) ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
-    (void)rwd_kafka_fail(err, rd_kafka_error_code(error), rd_kafka_error_string(error), "%s", what);
+    (void)rwd_kafka_fail(self->client, err, rd_kafka_error_code(error), rd_kafka_error_string(error), &need, "%s", what);
     rd_kafka_error_destroy(error);
     return false;
 }
 
-static bool again(rd_kafka_error_t *error) {
+// The same call once more: not where the broker has come to refuse us, which no call would ever tell.
+static bool again(rwd_kafka_producer *self, rd_kafka_error_t *error) {
     bool retriable = error && rd_kafka_error_is_retriable(error) && !rd_kafka_error_is_fatal(error) && !rd_kafka_error_txn_requires_abort(error);
+    (void)rd_kafka_poll(self->client->rk, 0);
+    retriable = retriable && !rwd_kafka_refused(self->client);
     if (retriable) rd_kafka_error_destroy(error);
     return retriable;
 }
 
 bool rwd_kafka_producer_init(rwd_kafka_producer *self, rwd_error *err) {
-    rd_kafka_error_t *error = rd_kafka_init_transactions(self->rk, RWD_KAFKA_ANSWER_MS);
+    rd_kafka_error_t *error;
+    rd_kafka_resp_err_t code;
+    do {
+        error = rd_kafka_init_transactions(self->client->rk, RWD_KAFKA_ANSWER_MS);
+        code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (!rwd_kafka_again(self->client, code)) break;
+        rd_kafka_error_destroy(error);
+    } while (true);
     if (!error) return true;
     bool later = rd_kafka_error_is_retriable(error);
-    (void)failed(error, "cannot take over the transactions", NULL, err);
-    if (later && err) err->decision = RWD_RETRY;
+    (void)failed(self, error, "cannot take over the transactions", NULL, NULL, err);
+    if (later && err && err->code != RWD_E_REFUSED) err->decision = RWD_RETRY;
     return false;
 }
 
 bool rwd_kafka_producer_begin(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(self->rk);
-    return !error || failed(error, "cannot begin a transaction", fate, err);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(self->client->rk);
+    return !error || failed(self, error, "cannot begin a transaction", NULL, fate, err);
 }
 
 // ---- records
@@ -107,7 +123,7 @@ bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *o
     rd_kafka_headers_t *headers = headers_of(output);
     rd_kafka_resp_err_t code;
     for (unsigned tries = 0;; tries++) {
-        code = rd_kafka_producev(self->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        code = rd_kafka_producev(self->client->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                  RD_KAFKA_V_KEY(output->key.data, output->key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)output->value.data, output->value.size),
                                  RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the headers are librdkafka's now
@@ -116,28 +132,29 @@ bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *o
         }
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || tries == FULL_MAX || atomic_load(&self->wait->give_up)) break;
         if (tries == 0) waits(self);
-        (void)rd_kafka_poll(self->rk, FULL_MS);
+        (void)rd_kafka_poll(self->client->rk, FULL_MS);
     }
     rd_kafka_headers_destroy(headers);
     if (gives_up(self, fate, err)) return false;
-    *fate = rd_kafka_fatal_error(self->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
-    return rwd_kafka_fail(err, code, NULL, "cannot write to topic %s", output->topic);
+    *fate = rd_kafka_fatal_error(self->client->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
+    rwd_kafka_need need = {.topic = output->topic, .topic_operation = "WRITE"};
+    return rwd_kafka_fail(self->client, err, code, NULL, &need, "cannot write to topic %s", output->topic);
 }
 
 bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
     rd_kafka_resp_err_t code;
-    int left = rd_kafka_outq_len(self->rk);
+    int left = rd_kafka_outq_len(self->client->rk);
     waits(self);
-    while ((code = rd_kafka_flush(self->rk, SLICE_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+    while ((code = rd_kafka_flush(self->client->rk, SLICE_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
         if (gives_up(self, fate, err)) return false;
-        int now_left = rd_kafka_outq_len(self->rk);
+        int now_left = rd_kafka_outq_len(self->client->rk);
         if (now_left < left) waits(self);  // some were acknowledged
         left = now_left;
     }
     answered(self);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
     *fate = RWD_KAFKA_ABORT;
-    return rwd_kafka_fail(err, code, NULL, "cannot write the output");
+    return rwd_kafka_fail(self->client, err, code, NULL, NULL, "cannot write the output");
 }
 
 // ---- the end of a transaction
@@ -151,10 +168,10 @@ bool rwd_kafka_producer_offset(rwd_kafka_producer *self, const char *topic, unsi
     memcpy(at->metadata, metadata.data, metadata.size);
     at->metadata_size = metadata.size;
     waits(self);
-    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->rk, list, self->group, RWD_KAFKA_OFFSET_MS);
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->client->rk, list, self->group, RWD_KAFKA_OFFSET_MS);
     answered(self);
     rd_kafka_topic_partition_list_destroy(list);
-    return !error || failed(error, "cannot put the position into the transaction", fate, err);
+    return !error || failed(self, error, "cannot put the position into the transaction", topic, fate, err);
 }
 
 bool rwd_kafka_producer_commit(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
@@ -163,29 +180,25 @@ bool rwd_kafka_producer_commit(rwd_kafka_producer *self, rwd_kafka_fate *fate, r
     // A call that timed out goes on where it was when it is repeated.
     do {
         if (gives_up(self, fate, err)) return false;
-        error = rd_kafka_commit_transaction(self->rk, SLICE_MS);
-    } while (again(error));
+        error = rd_kafka_commit_transaction(self->client->rk, SLICE_MS);
+    } while (again(self, error));
     answered(self);
-    return !error || failed(error, "cannot commit the transaction", fate, err);
+    return !error || failed(self, error, "cannot commit the transaction", NULL, fate, err);
 }
 
 bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
     if (atomic_load(&self->wait->give_up)) return rwd_fail(err, RWD_E_BROKER, "stopped before the transaction was aborted");
     waits(self);
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(self->rk, ABORT_MS);
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(self->client->rk, ABORT_MS);
     answered(self);
-    return !error || failed(error, "cannot abort the transaction", NULL, err);
+    return !error || failed(self, error, "cannot abort the transaction", NULL, NULL, err);
 }
 
 // ---- questions
 
 bool rwd_kafka_producer_topic(rwd_kafka_producer *self, const char *name, rwd_error *err) {
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, name, NULL);
-    if (!topic) return rwd_kafka_fail(err, rd_kafka_last_error(), NULL, "cannot look at topic %s", name);
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(self->rk, 0, topic, &metadata, RWD_KAFKA_ANSWER_MS);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) code = metadata->topics[0].err;
-    if (metadata) rd_kafka_metadata_destroy(metadata);
-    rd_kafka_topic_destroy(topic);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR || rwd_kafka_fail(err, code, NULL, "cannot write to topic %s", name);
+    int partitions;
+    rwd_kafka_need need = {.topic = name, .topic_operation = "WRITE"};
+    rd_kafka_resp_err_t code = rwd_kafka_look_at_topic(self->client, name, &partitions);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || rwd_kafka_fail(self->client, err, code, NULL, &need, "cannot write to topic %s", name);
 }

@@ -42,6 +42,7 @@ typedef struct rwd_kafka_property {
     X("max.in.flight.requests.per.connection", "the order of output rests on it")                    \
     X("retries", "exactly once needs all that there are")                                            \
     X("message.send.max.retries", "exactly once needs all that there are")                           \
+    X("api.version.request", "what a broker can do must be known")                                   \
     X("log_level", "the log has one level, --log-level")                                             \
     X("log.queue", "the log is Rewind's")                                                            \
     X("plugin.library.paths", "foreign code does not belong into this process")                      \

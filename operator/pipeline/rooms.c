@@ -58,6 +58,7 @@ bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget 
     rwd_io *own = NULL;
     if (rwd_job_commits_to_kafka(job)) {
         rwd_kafka_settings settings = settings_of(job);
+        settings.proven = job->source.topic != NULL;  // the source has read from it
         return rwd_kafka_sink_open(job, &settings, clock, budget, out, err);
     }
     return refuse_network_fs(job, err) && rwd_io_clone(io, &own, err) && rwd_file_sink_open(job, own, clock, budget, out, err);

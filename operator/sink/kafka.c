@@ -111,11 +111,11 @@ static rwd_commit_outcome run_commit(void *context, rwd_pending *h, const rwd_co
         if (fate == RWD_KAFKA_DOUBT) return RWD_COMMIT_UNKNOWN;
         rwd_log_error(RWD_LOG_WARN, "sink", err);
         rwd_error second;
-        if (!rwd_kafka_producer_abort(self->producer, &second)) {
-            rwd_log_error(RWD_LOG_WARN, "sink", &second);
-            return RWD_COMMIT_UNKNOWN;
-        }
-        if (tries == TRIES_MAX || !may_pass(err) || atomic_load(&self->wait.give_up)) return RWD_COMMIT_ABORTED;
+        bool aborted = rwd_kafka_producer_abort(self->producer, &second);
+        if (!aborted) rwd_log_error(RWD_LOG_WARN, "sink", &second);
+        if (!may_pass(err)) return RWD_COMMIT_ABORTED;  // it has not happened; what the abort came to is the next producer's business
+        if (!aborted) return RWD_COMMIT_UNKNOWN;
+        if (tries == TRIES_MAX || atomic_load(&self->wait.give_up)) return RWD_COMMIT_ABORTED;
         self->clock->sleep_ns(self->clock, RETRY_NS << (tries - 1));
     }
 }

@@ -7,7 +7,8 @@
     broker.proxy()                  before the address broker.proxied: loses requests and answers (proxy.py)
     broker.close()
 
-The jars come from Maven (tests/support/kafka/pom.xml) into build/kafka, once. All that a machine needs is a JDK and Maven. Tests look at topics through
+The jars come from Maven (tests/support/kafka/pom.xml) into build/kafka, once; REWIND_TEST_KAFKA_VERSION, or `version`, names another version than the pom's,
+whose jars are kept beside. All that a machine needs is a JDK and Maven. Tests look at topics through
 an independent client, confluent-kafka.
 """
 import base64
@@ -30,6 +31,8 @@ import proxy
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POM = ROOT / "tests" / "support" / "kafka" / "pom.xml"
 JARS = pathlib.Path(os.environ.get("REWIND_TEST_KAFKA", ROOT / "build" / "kafka"))
+OLDER = "3.9.1"   # the line before the pom's
+VERSION = os.environ.get("REWIND_TEST_KAFKA_VERSION")
 PACKAGES = {"java": "default-jre-headless", "mvn": "maven"}
 PATIENCE = 120
 HEAP = "-Xmx320m"
@@ -39,7 +42,6 @@ SERVER = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 1,
@@ -69,22 +71,24 @@ def need(program):
     return found
 
 
-def jars():
+def jars(version=None):
     """The folder of jars, fetched if it is not there. Several test workers may ask at once."""
-    done = JARS / "complete"
+    folder = JARS.with_name(f"{JARS.name}-{version}") if version else JARS
+    done = folder / "complete"
     wanted = POM.read_text()
-    JARS.parent.mkdir(parents=True, exist_ok=True)
-    with open(JARS.parent / "kafka.lock", "w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / "kafka.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists() and done.read_text() == wanted:
-            return JARS
-        shutil.rmtree(JARS, ignore_errors=True)
-        command = [need("mvn"), "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={JARS}", "-DincludeScope=runtime"]
+            return folder
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [need("mvn"), "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime",
+                   *([f"-Dkafka.version={version}"] if version else [])]
         fetched = subprocess.run(command, capture_output=True, text=True, timeout=900)
         if fetched.returncode:
             raise RuntimeError(f"Maven could not fetch the broker; try: {' '.join(command)}\n{fetched.stdout}{fetched.stderr}")
         done.write_text(wanted)
-    return JARS
+    return folder
 
 
 def text(word):
@@ -98,13 +102,14 @@ def free_port():
         return s.getsockname()[1]
 
 
-def java(main, *words, heap=HEAP):
+def java(main, *words, heap=HEAP, version=VERSION):
     return [need("java"), heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            "-cp", f"{jars()}/*", main, *map(str, words)]
+            "-cp", f"{jars(version)}/*", main, *map(str, words)]
 
 
 class Broker:
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, version=VERSION, **settings):
+        self.version = version
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.controller, self.behind, self.front = free_port(), free_port(), free_port(), free_port()
@@ -114,8 +119,7 @@ class Broker:
         self.clients, self.retired = {}, []
         self.settings = {
             **SERVER,
-            "listeners": f"PLAINTEXT://{self.address},PROXIED://127.0.0.1:{self.behind},CONTROLLER://127.0.0.1:{self.controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address},PROXIED://{self.proxied}",
+            **self.addresses(),
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller}",
             "log.dirs": str(self.folder / "data"),
             **{name.replace("_", "."): value for name, value in settings.items()},
@@ -126,8 +130,21 @@ class Broker:
         self.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self.properties)
         self.start()
 
+    def listeners(self):
+        """Name -> (protocol, port) of each that clients may use."""
+        return {"PLAINTEXT": ("PLAINTEXT", self.port), "PROXIED": ("PLAINTEXT", self.behind)}
+
+    def addresses(self):
+        named = self.listeners()
+        clients = {name: f"{name}://127.0.0.1:{port}" for name, (_, port) in named.items()}
+        return {
+            "listeners": f"{','.join(clients.values())},CONTROLLER://127.0.0.1:{self.controller}",
+            "advertised.listeners": ",".join({**clients, "PROXIED": f"PROXIED://{self.proxied}"}.values()),
+            "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, (protocol, _) in named.items()) + ",CONTROLLER:PLAINTEXT",
+        }
+
     def run(self, main, *words):
-        done = subprocess.run(java(main, *words), capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(java(main, *words, version=self.version), capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, f"{main} failed:\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -135,7 +152,7 @@ class Broker:
     def start(self, wait=True):
         assert self.process is None
         with open(self.folder / "broker.log", "ab") as log:
-            self.process = subprocess.Popen(java("kafka.Kafka", self.properties), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen(java("kafka.Kafka", self.properties, version=self.version), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         if wait:
             self.ready()
 
