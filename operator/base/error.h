@@ -71,6 +71,7 @@ typedef enum rwd_exit {
     X(SOURCE_CHANGED, "source-changed", RWD_PARK, RWD_EXIT_SOURCE, "the input shrank or was replaced")                            \
     X(SOURCE_HEADER, "source-header", RWD_PARK, RWD_EXIT_SOURCE, "the input's header lacks a column that the job needs")          \
     X(POSITION, "position", RWD_PARK, RWD_EXIT_SOURCE, "the committed position is not inside the input")                          \
+    X(PARTIAL_KEY, "partial-key", RWD_PARK, RWD_EXIT_SOURCE, "a new key belongs to another partition of the topic")                \
     X(COMMIT_MOVED, "commit-moved", RWD_PARK, RWD_EXIT_INCOMPATIBLE, "the committed position moved back below a checkpoint")      \
     X(FENCED, "fenced", RWD_FATAL, RWD_EXIT_FENCED, "another owner took over; this one has stopped")                              \
     X(BROKER, "broker", RWD_RETRY, RWD_EXIT_IO, "no broker answers now; the same may work later")                                 \

@@ -199,12 +199,11 @@ static bool check_window(rwd_job_build *b, const rwd_node *node, const char *nam
 }
 
 static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table *out) {
-    char path[RWD_KEY_PATH_MAX], name[RWD_KEY_PATH_MAX];
-    (void)snprintf(path, sizeof path, "tables.%s", table->key);
+    char name[RWD_KEY_PATH_MAX];
     (void)snprintf(name, sizeof name, "tables.%s.window", table->key);
     const rwd_node *node = rwd_node_member(table, "window");
     if (!node) return true;
-    if (!rwd_build_fill(b, "tables.*", table, path, out) || !rwd_build_applies(b, "tables.*", table, path, out) || !has_time(b, node, name)) return false;
+    if (!has_time(b, node, name)) return false;
     bool hops = out->window.hopping_us > 0;
     if (hops && out->window.advance_us == 0)
         return rwd_build_fail(b, node->place, "%s.advance is missing; for example %s: {hopping: 1h, advance: 5m}", name, name);
@@ -220,6 +219,9 @@ static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table 
 }
 
 static bool build_table(rwd_job_build *b, const rwd_node *node, rwd_job_table *out) {
+    char path[RWD_KEY_PATH_MAX];
+    (void)snprintf(path, sizeof path, "tables.%s", node->key);
+    if (!rwd_build_fill(b, "tables.*", node, path, out) || !rwd_build_applies(b, "tables.*", node, path, out)) return false;
     if (!build_key(b, node, out) || !build_window(b, node, out)) return false;
     for (const rwd_node *column = rwd_node_member(node, "aggregates")->first; column; column = column->next)
         if (!build_column(b, column, node->key, out)) return false;

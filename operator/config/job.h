@@ -75,7 +75,7 @@ typedef struct rwd_start {
 } rwd_start;
 
 // What becomes of a record without a value.
-typedef enum rwd_tombstone { RWD_TOMBSTONE_IGNORE, RWD_TOMBSTONE_DEAD_LETTER } rwd_tombstone;
+typedef enum rwd_tombstone { RWD_TOMBSTONE_IGNORE, RWD_TOMBSTONE_DELETE, RWD_TOMBSTONE_DEAD_LETTER } rwd_tombstone;
 
 // What becomes of an event whose windows are closed.
 typedef enum rwd_late { RWD_LATE_DEAD_LETTER, RWD_LATE_DROP } rwd_late;
@@ -101,6 +101,7 @@ typedef struct rwd_job_table {
     struct {                 // as written; schema.window has what follows from it. 0: not given
         int64_t tumbling_us, hopping_us, advance_us, grace_us, retain_us, offset_us;
     } window;
+    bool partial;            // tables.*.partial: keys may have events in other partitions, too
 } rwd_job_table;
 
 // state.io, in the order of rwd_io_tier (checkpoints/io/io.h), which this room does not see.

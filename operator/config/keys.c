@@ -30,7 +30,8 @@ static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROT
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
-static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
+static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DELETE] = "delete",
+                                              [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
 static const char *const io_words[] = {
     [RWD_IO_WANTED_AUTO] = "auto", [RWD_IO_WANTED_PREAD] = "pread", [RWD_IO_WANTED_URING] = "uring", [RWD_IO_WANTED_URING_REGISTERED] = "uring-registered"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
@@ -170,7 +171,9 @@ static const rwd_key keys[] = {
     {.path = "source.kafka.properties.*", .kind = RWD_KEY_TEXT, .example = "ssl",
      .doc = "The value. A password must come from a variable: `${NAME}`, which is the environment's NAME, or the text of the file that NAME_FILE names."},
     {.path = "source.tombstone", .kind = RWD_KEY_CHOICE, .fallback = "ignore", WORDS(tombstone_words), JOB(source.tombstone), .example = "dead-letter",
-     .applies = source_is_kafka, .only = "where the source is Kafka", .doc = "What becomes of a record without a value. ignore: it is read and changes nothing."},
+     .applies = source_is_kafka, .only = "where the source is Kafka",
+     .doc = "What becomes of a record without a value. ignore: it is read and changes nothing. delete: the row whose key is the record's key vanishes from every "
+            "table; a key of several fields is a JSON array, as in an output topic. dead-letter: it is one."},
     {.path = "source.format", .kind = RWD_KEY_CHOICE, .required = true, WORDS(format_words), JOB(source.format), .example = "json",
      .doc = "How a record is written."},
     {.path = "source.csv", .kind = RWD_KEY_GROUP, .applies = source_is_csv, .only = "where source.format is csv",
@@ -262,6 +265,9 @@ static const rwd_key keys[] = {
      .doc = "How long after its end, in stream time, a closed window stays in the state, where it can be read, exported and corrected."},
     {.path = "tables.*.window.offset", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.offset_us),
      .applies = table_has_windows, .example = "6h", .doc = "Windows begin this much after midnight (UTC) or after a multiple of their length since 1970."},
+    {.path = "tables.*.partial", .kind = RWD_KEY_BOOL, .fallback = "false", TABLE(partial), .applies = source_is_kafka, .only = "where the source is Kafka",
+     .example = "true",
+     .doc = "true: this partition's share of each key is what is meant. Otherwise a new key that belongs to another partition of the topic stops the job."},
     {.path = "tables.*.aggregates", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_COLUMNS_MAX,
      .example = "{orders: count(), revenue: sum(amount)}", .doc = "What is kept for each key, by name."},
     {.path = "tables.*.aggregates.*", .kind = RWD_KEY_AGGREGATE, .example = "sum(amount)",

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "state/key_text.h"
 #include "state/row.h"
 
 typedef struct table_plan {
@@ -17,6 +18,7 @@ typedef struct job_step {
     const rwd_job *job;
     table_plan *tables;
     rwd_value args[RWD_COLUMNS_MAX];  // of the row being made
+    rwd_buf scratch;
 } job_step;
 
 // S2: `ahead` is measured on the record's time. A file's records have none, so there it is measured on stream time, and is off unless the job sets it; the
@@ -106,10 +108,30 @@ static bool key_too_long(const table_plan *plan, const rwd_event *event, rwd_fau
     return false;
 }
 
+// A key that one table cannot have may be another's: only one that is no table's is at fault. Windows are not deleted: they close and leave by stream time.
+static bool route_tombstone(job_step *step, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
+                            size_t *out_used, rwd_fault *out_fault) {
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    if (step->job->source.tombstone != RWD_TOMBSTONE_DELETE) return true;
+    for (size_t t = 0; event->record->key.data && t < step->job->table_count; t++) {
+        const table_plan *plan = &step->tables[t];
+        if (plan->schema->window.kind != RWD_WINDOW_NONE || !rwd_key_read_text(plan->schema, event->record->key, &step->scratch, parts)) continue;
+        if (!touch_one(plan, parts, RWD_TIME_NONE, event_index, &touches[*out_count], keys + *out_used)) continue;  // no row has so long a key
+        *out_used += touches[(*out_count)++].key_size;
+    }
+    if (*out_count > 0) return true;
+    *out_fault = (rwd_fault){
+        .code = RWD_E_MALFORMED, .field = -1,
+        .why = event->record->key.data ? "no value, and its key is no key of any table" : "neither value nor key: it says nothing of what to delete",
+    };
+    return false;
+}
+
 static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault) {
-    const job_step *step = (const job_step *)self;
+    job_step *step = (job_step *)self;
     *out_count = *out_used = 0;
+    if (event->record->tombstone) return route_tombstone(step, event, event_index, touches, out_count, keys, out_used, out_fault);
     for (size_t t = 0; t < step->job->table_count; t++) {
         const table_plan *plan = &step->tables[t];
         bool windowed = plan->schema->window.kind != RWD_WINDOW_NONE;
@@ -129,6 +151,7 @@ static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, 
 static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
                   uint32_t *out_size, rwd_fault *out_fault) {
     job_step *step = (job_step *)self;
+    if (event->record->tombstone) return old_row ? RWD_CHANGE_DELETE : RWD_CHANGE_NONE;
     const table_plan *plan = &step->tables[touch->table];
     const rwd_schema *schema = plan->schema;
     const rwd_moment when = {.time_us = event->time_us, .offset = event->record->offset};
@@ -145,6 +168,7 @@ static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch 
 static void step_free(rwd_step *self) {
     job_step *step = (job_step *)self;
     free(step->tables);
+    rwd_buf_deinit(&step->scratch);
     free(step);
 }
 

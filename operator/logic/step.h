@@ -8,6 +8,9 @@
 //   admits   does a touch still count at this stream time (S4)?
 //   apply    what becomes of the row of one touch
 //
+// A record without a value (a tombstone) comes undecoded: its event has neither fields nor time. With tombstone: delete it touches the row whose key is the
+// record's own (state/key_text.h), in each table that has no windows and whose keys have that form, and deletes it.
+//
 // Implementations: the job's tables (rwd_step_new) and functions given by a test.
 //
 // Thread: pipeline; no allocation.
@@ -33,7 +36,7 @@ typedef struct rwd_step_ops {
     // How many rows one event touches at most. Constant.
     size_t (*reach)(const rwd_step *self);
     // Writes the event's touches (room for `reach`), keys encoded into `keys` (room for `reach` times RWD_KEY_BYTES_MAX), `out_used` bytes of it.
-    // False: `out_fault` (TOO_LARGE; MISSING_FIELD: a table has windows, and the event has no time).
+    // False: `out_fault` (TOO_LARGE; MISSING_FIELD: a table has windows, and the event has no time; of a tombstone MALFORMED).
     bool (*route)(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault);
     // False: the touch's window is closed.

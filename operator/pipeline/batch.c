@@ -10,7 +10,9 @@
 #include <stdlib.h>
 
 #include "operator/base/log.h"
+#include "operator/kafka/partitioner.h"
 #include "operator/pipeline/operator_private.h"
+#include "state/key_text.h"
 
 void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) {
     size_t reach = step->ops->reach(step);
@@ -38,6 +40,8 @@ void rwd_group_deinit(rwd_group *group) {
     free(group->rows);
     free(group->row);
     rwd_buf_deinit(&group->fault_text);
+    rwd_buf_deinit(&group->key_text);
+    rwd_buf_deinit(&group->key_scratch);
     *group = (rwd_group){0};
 }
 
@@ -55,11 +59,8 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
         at->ends_record = true;
         at->event.record = record;
         at->fault = (rwd_fault){.code = record->fault, .field = -1};
-        if (record->tombstone) {
-            at->event.time_us = RWD_TIME_NONE;
-            continue;
-        }
-        if (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault)) continue;
+        if (record->tombstone) at->event.time_us = RWD_TIME_NONE;
+        else if (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault)) continue;
         at->fault.code = RWD_E_NONE;
         size_t touches = 0, used = 0;
         if (!op->step->ops->route(op->step, &at->event, index, group->touches + group->touch_count, &touches,
@@ -127,6 +128,48 @@ static rwd_code admit(rwd_operator *op, const rwd_group_event *at) {
     return late && (!drop || !any) ? RWD_E_LATE : RWD_E_NONE;
 }
 
+// Is the record's key this number, as Kafka's own serializers write it: 4 or 8 bytes, big-endian?
+static bool is_binary(const rwd_schema *schema, rwd_slice text, rwd_slice record_key) {
+    size_t parts = schema->part_count - (schema->window.kind != RWD_WINDOW_NONE);
+    rwd_value value;
+    uint8_t bytes[8];
+    if (parts != 1 || schema->parts[0].type != RWD_TYPE_INT || (record_key.size != 4 && record_key.size != 8)) return false;
+    if (!rwd_value_from_text(text, RWD_TYPE_INT, 0, NULL, &value, NULL)) return false;
+    rwd_put_be64(bytes, (uint64_t)value.i);
+    bool fits = record_key.size == 8 || value.i == (int32_t)value.i;
+    return fits && memcmp(bytes + sizeof bytes - record_key.size, record_key.data, record_key.size) == 0;
+}
+
+// A new key must belong to this partition: else other partitions hold shares of it, too, and what is published is not its total.
+static bool belongs_here(rwd_operator *op, const rwd_group_event *at, const rwd_touch *touch) {
+    const rwd_job_table *table = &op->job->tables[touch->table];
+    rwd_group *group = &op->group;
+    if (op->partitions <= 1 || table->partial) return true;
+    rwd_buf_clear(&group->key_text);
+    bool decoded = rwd_key_write_partition_text(&table->schema, rwd_slice_of(touch->key, touch->key_size), &group->key_scratch, &group->key_text);
+    assert(decoded && "the step encoded it");
+    (void)decoded;
+    if (rwd_kafka_key_belongs(rwd_buf_slice(&group->key_text), at->event.record->key, op->job->source.partition, op->partitions)) return true;
+    if (is_binary(&table->schema, rwd_buf_slice(&group->key_text), at->event.record->key)) return true;
+    group->stray = touch;
+    return false;
+}
+
+// Never a dead letter: the event is good, the job is not.
+static bool refuse_stray(rwd_operator *op, const rwd_group_event *at, rwd_error *err) {
+    const rwd_record *record = at->event.record;
+    const rwd_buf *key = &op->group.key_text;
+    const char *table = op->job->tables[op->group.stray->table].schema.name;
+    unsigned partition = op->job->source.partition;
+    bool known = rwd_kafka_rule_is_known(record->key, partition, op->partitions);
+    rwd_fail(err, RWD_E_PARTIAL_KEY, "table %s: the key %.*s%s: %u partitions may each hold a share of it, and none of them its total", table,
+             (int)(key->size < 200 ? key->size : 200), (const char *)key->data,
+             known ? " belongs to another partition of the topic" : " is not the record's, and the topic's own keys follow neither murmur2 nor crc32", op->partitions);
+    rwd_error_at(err, "%s, offset %lld", op->source->ops->label(op->source), (long long)record->offset);
+    return rwd_error_next(err, "if shares are meant: tables.%s.partial: true, and start again; else write the records to a topic whose key is this table's, and run a new "
+                          "job on it (another name, other outputs) from `start: earliest`", table);
+}
+
 // What the event makes of each row that it touches. Nothing changes yet.
 static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
     rwd_group *group = &op->group;
@@ -140,6 +183,10 @@ static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
         row->at = used;
         row->change = op->step->ops->apply(op->step, &at->event, &touches[i], old, old_size, group->rows + used, &row->size, &at->fault);
         if (row->change == RWD_CHANGE_FAULT) return false;
+        if (!old && row->change == RWD_CHANGE_WRITE && !belongs_here(op, at, &touches[i])) {
+            at->fault = (rwd_fault){.code = RWD_E_PARTIAL_KEY, .field = -1};
+            return false;
+        }
         if (row->change == RWD_CHANGE_WRITE) used += row->size;
     }
     return true;
@@ -203,6 +250,7 @@ static void pass_record(rwd_operator *op, const rwd_record *record) {
 
 // A dead letter, or where late events are dropped, nothing but a count.
 static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rwd_error *err) {
+    if (at->fault.code == RWD_E_PARTIAL_KEY) return refuse_stray(op, at, err);
     if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
     if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
     // C9: what lies below C was sent before and is not sent again.

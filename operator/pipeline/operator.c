@@ -193,6 +193,7 @@ static bool open_source(rwd_operator *op, rwd_error *err) {
     else if (!open_real_source(op, err)) return false;
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
     if (!op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err)) return false;
+    op->partitions = op->source->ops->partitions ? op->source->ops->partitions(op->source) : 1;
     // A followed file may have no header yet; then the first record makes the decoder.
     size_t columns = 0;
     bool awaited = op->job->source.format == RWD_FORMAT_CSV && op->job->source.csv_header && op->job->source.follow &&
@@ -433,7 +434,7 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
     bool ended = false;
     if (!run_live(op, &ended, err)) {
         // An event that stops the job, or an input that was taken away, is no damage: what came before is kept.
-        if (rwd_code_decision(err->code) == RWD_SKIP || err->code == RWD_E_SOURCE_CHANGED) {
+        if (rwd_code_decision(err->code) == RWD_SKIP || err->code == RWD_E_SOURCE_CHANGED || err->code == RWD_E_PARTIAL_KEY) {
             rwd_error second;
             if (!rwd_finish(op, false, &second)) rwd_log_error(RWD_LOG_WARN, "operator", &second);
         }

@@ -97,6 +97,8 @@ typedef struct rwd_group {
     uint32_t row_max;        // bytes of one new row, at most
     uint8_t *rows;           // reach * row_max
     rwd_group_row *row;      // reach
+    const rwd_touch *stray;  // of an event at fault with PARTIAL_KEY: the key that belongs elsewhere
+    rwd_buf key_text, key_scratch;
     rwd_buf fault_text;
 } rwd_group;
 
@@ -127,6 +129,7 @@ struct rwd_operator {
     rwd_repo *repo;
     rwd_source *source;
     rwd_buf source_identity;
+    unsigned partitions;      // of the source's topic; 1: keys can belong nowhere else
     rwd_hash128 source_hash;
     rwd_decoder *decoder;
     rwd_step *step;

@@ -249,6 +249,15 @@ static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *
     return true;
 }
 
+// What the base pins about the source (the count of its partitions) goes into the next manifests, too.
+static bool check_source(rwd_operator *op, rwd_slice stored, rwd_error *err) {
+    if (!op->source->ops->check_identity(op->source, stored, err)) return false;
+    if (!op->source->ops->partitions) return true;
+    op->partitions = op->source->ops->partitions(op->source);
+    rwd_buf_clear(&op->source_identity);
+    return op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err);
+}
+
 // (5) to (7), from a known C.
 static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_VERIFYING);
@@ -261,7 +270,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,
             base.facts.next_offset, base.facts.next_offset, commit->next_offset, skipped ? "; newer ones were bad and are quarantined" : "");
     int64_t from = base.facts.next_offset;
-    bool ok = op->source->ops->check_identity(op->source, base.facts.source_identity, err) && open_state(op, &base, err) &&
+    bool ok = check_source(op, base.facts.source_identity, err) && open_state(op, &base, err) &&
               op->source->ops->assign(op->source, from, base.facts.cursor, err);
     if (ok) {
         start_at(op, &base.facts);

@@ -9,6 +9,7 @@
 
 #include "operator/base/time.h"
 #include "operator/sink/row_proto.h"
+#include "state/key_text.h"
 #include "state/row.h"
 
 #define US_PER_MS 1000
@@ -40,21 +41,9 @@ static void add_number(rwd_kafka_record_text *record, const char *name, int64_t 
 static rwd_slice not_null(const rwd_buf *buf) { return rwd_slice_of(buf->size ? buf->data : (const uint8_t *)"", buf->size); }
 
 static bool put_key(const rwd_schema *schema, rwd_slice key, rwd_kafka_record_text *record, rwd_error *err) {
-    rwd_value parts[RWD_KEY_PARTS_MAX];
-    rwd_buf_clear(&record->scratch);
     rwd_buf_clear(&record->key);
-    if (!rwd_key_decode(schema, key, parts, &record->scratch))
+    if (!rwd_key_write_text(schema, key, &record->scratch, &record->key))
         return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
-    if (schema->part_count == 1) {
-        rwd_value_text(&parts[0], schema->parts[0].type, schema->parts[0].scale, &record->key);
-        record->output.key = not_null(&record->key);
-        return true;
-    }
-    for (size_t i = 0; i < schema->part_count; i++) {
-        rwd_buf_append_char(&record->key, i ? ',' : '[');
-        rwd_value_json(&parts[i], schema->parts[i].type, schema->parts[i].scale, &record->key);
-    }
-    rwd_buf_append_char(&record->key, ']');
     record->output.key = not_null(&record->key);
     return true;
 }
@@ -157,6 +146,10 @@ static void keep_slice(rwd_buf *out, rwd_slice slice) {
 }
 
 static bool keep_value(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
+    if (!letter->value.data && letter->full_size == 0) {
+        keep_size(out, ABSENT);
+        return true;
+    }
     size_t whole = letter->full_size < most ? (size_t)letter->full_size : most;
     size_t here = letter->value.size < whole ? letter->value.size : whole;
     keep_size(out, (uint32_t)whole);

@@ -15,6 +15,8 @@
 #define US_PER_MS 1000
 #define NS_PER_MS 1000000LL
 #define LOOK_NS 20000000
+#define PARTITIONS_NS 10000000000LL  // how often the topic is asked how many partitions it has, while there are records
+#define PARTITIONS_WORD " partitions="
 
 // What is remembered of the record below the cursor.
 typedef struct last_record {
@@ -27,13 +29,15 @@ typedef struct kafka_source {
     rwd_source base;  // first
     const rwd_job *job;
     rwd_kafka_consumer *consumer;
+    rwd_clock *clock;
     char *label;
-    rwd_buf identity;
+    rwd_buf identity;        // without the count of partitions, which is no part of what the hash names
+    unsigned partitions;     // of the topic when the job began
+    int64_t asked_ns;
     rwd_record *records;
     size_t held;             // records of the batch in hand
     int64_t behind;          // offset behind the last batch that was released, or the assigned one
     last_record last;        // the record before it
-    rwd_clock *clock;
 } kafka_source;
 
 static kafka_source *self_of(const rwd_source *source) { return (kafka_source *)(uintptr_t)source; }
@@ -44,13 +48,52 @@ static bool kafka_identity(rwd_source *source, rwd_buf *out, rwd_hash128 *out_ha
     (void)err;
     const rwd_buf *identity = &self_of(source)->identity;
     rwd_buf_append(out, identity->data, identity->size);
+    rwd_buf_appendf(out, PARTITIONS_WORD "%u", self_of(source)->partitions);
     *out_hash = rwd_hash128_of(identity->data, identity->size, 0);
+    return true;
+}
+
+// A table of shares by intention has no key that another partition could take away.
+static bool all_partial(const rwd_job *job) {
+    for (size_t i = 0; i < job->table_count; i++)
+        if (!job->tables[i].partial) return false;
+    return true;
+}
+
+// Keys go to other partitions when there are more of them: what a table holds is then one share of a key.
+static bool check_partitions(kafka_source *self, rwd_error *err) {
+    int now;
+    self->asked_ns = rwd_clock_ns(self->clock);
+    if (!rwd_kafka_consumer_partitions(self->consumer, &now, err)) return false;
+    if ((unsigned)now == self->partitions || all_partial(self->job)) return true;
+    (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "the topic has %d partitions and had %u when this job began: keys that were in this one may go on in another, and the "
+                   "other way round, so that each holds a share", now, self->partitions);
+    (void)rwd_error_next(err, "copy all records, by key, to a new topic with a fixed count, and run a new job on it (another name, other outputs) from `start: earliest`; "
+                         "or, if shares are meant, give every table `partial: true`");
+    return rwd_error_at(err, "%s", self->label);
+}
+
+// " partitions=N" at the end.
+static bool split_partitions(rwd_slice *stored, unsigned *out) {
+    const size_t word = sizeof(PARTITIONS_WORD) - 1;
+    size_t at = stored->size;
+    unsigned count = 0, unit = 1;
+    for (; at > 0 && stored->size - at < 9 && stored->data[at - 1] >= '0' && stored->data[at - 1] <= '9'; at--, unit *= 10)
+        count += unit * (unsigned)(stored->data[at - 1] - '0');
+    if (at == stored->size || at < word || memcmp(stored->data + at - word, PARTITIONS_WORD, word) != 0) return false;
+    stored->size = at - word;
+    *out = count;
     return true;
 }
 
 static bool kafka_check_identity(rwd_source *source, rwd_slice stored, rwd_error *err) {
     kafka_source *self = self_of(source);
-    if (rwd_slice_equal(stored, rwd_buf_slice(&self->identity))) return true;
+    unsigned pinned = self->partitions;
+    (void)split_partitions(&stored, &pinned);  // a job that began before counts were kept has the one that is there now
+    if (rwd_slice_equal(stored, rwd_buf_slice(&self->identity))) {
+        self->partitions = pinned;
+        return check_partitions(self, err);
+    }
     (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "this state was made from \"%.*s\", and the job reads \"%.*s\"", (int)(stored.size < 300 ? stored.size : 300),
                    (const char *)stored.data, (int)self->identity.size, (const char *)self->identity.data);
     (void)rwd_error_next(err, "point the job at the cluster and partition that it read, or give the new one a job name of its own");
@@ -63,8 +106,13 @@ static bool learn_identity(kafka_source *self, rwd_error *err) {
     if (!rwd_kafka_consumer_cluster(self->consumer, &cluster, err)) return false;
     rwd_buf_appendf(&self->identity, "kafka cluster=%s topic=%s partition=%u", cluster, self->job->source.topic, self->job->source.partition);
     free(cluster);
-    return rwd_kafka_consumer_partitions(self->consumer, &partitions, err);
+    if (!rwd_kafka_consumer_partitions(self->consumer, &partitions, err)) return false;
+    self->partitions = (unsigned)partitions;
+    self->asked_ns = rwd_clock_ns(self->clock);
+    return true;
 }
+
+static unsigned kafka_partitions(const rwd_source *source) { return self_of(source)->partitions; }
 
 // ---- where to read
 
@@ -191,15 +239,21 @@ static void take_record(const kafka_source *self, const rwd_kafka_record *from, 
     *to = (rwd_record){
         .offset = from->offset,
         .time_us = from->time_ms < 0 ? RWD_TIME_NONE : from->time_ms * US_PER_MS,
-        .value = from->value.data ? from->value : rwd_slice_of("", 0),
+        .value = from->value,  // without one, nothing is decoded
         .full_size = from->value.size,
         .hash = rwd_hash128_of(from->raw.data, from->raw.size, (uint64_t)from->offset),
         .fault = from->value.size > self->job->event.max_size ? RWD_E_TOO_LARGE : RWD_E_NONE,
         .key = from->key,
     };
     if (from->value.data) return;
-    if (self->job->source.tombstone == RWD_TOMBSTONE_IGNORE) to->tombstone = true;
-    else to->fault = RWD_E_MALFORMED;
+    if (self->job->source.tombstone == RWD_TOMBSTONE_DEAD_LETTER) to->fault = RWD_E_MALFORMED;
+    else to->tombstone = true;
+}
+
+// Before records are handed out: those that came since the count changed are not to be applied. An answer that cannot be had now is asked for again.
+static bool recheck_partitions(kafka_source *self, rwd_error *err) {
+    if (rwd_clock_ns(self->clock) - self->asked_ns < PARTITIONS_NS) return true;
+    return check_partitions(self, err) || err->decision == RWD_RETRY;
 }
 
 static bool kafka_batch(rwd_source *source, size_t max, int64_t timeout_ns, rwd_batch *out, rwd_error *err) {
@@ -208,6 +262,7 @@ static bool kafka_batch(rwd_source *source, size_t max, int64_t timeout_ns, rwd_
     assert(self->held == 0 && "release the last batch first");
     if (!rwd_kafka_consumer_batch(self->consumer, max < RWD_KAFKA_BATCH_MAX ? max : RWD_KAFKA_BATCH_MAX, timeout_ns, &batch, err))
         return err->code == RWD_E_POSITION ? start_over_hint(self, err) : false;
+    if (batch.count > 0 && !recheck_partitions(self, err)) return false;
     for (size_t i = 0; i < batch.count; i++) take_record(self, &batch.records[i], &self->records[i]);
     self->held = batch.count;
     *out = (rwd_batch){self->records, batch.count, batch.end};
@@ -275,6 +330,7 @@ static const rwd_source_ops kafka_source_ops = {
     .release = kafka_release,
     .cursor = kafka_cursor,
     .read_back = kafka_read_back,
+    .partitions = kafka_partitions,
     .label = kafka_label,
     .progress = kafka_progress,
     .outlook = kafka_outlook,

@@ -1,7 +1,8 @@
 // A partition of a Kafka topic: committed records, by explicit offsets.
 //
-// Its identity is the cluster's id, the topic and the partition. The cursor is the offset with time and hash of the record before it; assign compares
-// that record with what the topic now holds there (C5), SOURCE_CHANGED where it is another. Without a broker a batch is empty and not the end, so the pipeline
+// Its identity is the cluster's id, the topic and the partition. Beside it the count of partitions is kept that the topic had when the job began: with another one
+// it stops, at a start or while it runs, unless every table is partial. The cursor is the offset with time and hash of the record before it; assign compares that
+// record with what the topic now holds there (C5), SOURCE_CHANGED where it is another. Without a broker a batch is empty and not the end, so the pipeline
 // waits. E4 covers a record's time, value, key and headers.
 //
 // Thread: pipeline.

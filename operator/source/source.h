@@ -18,13 +18,13 @@
 typedef struct rwd_record {
     int64_t offset;
     int64_t time_us;       // the record's own time, RWD_TIME_NONE where there is none (files)
-    rwd_slice value;       // borrowed until release; followed by RWD_RECORD_PADDING readable bytes
+    rwd_slice value;       // borrowed until release; followed by RWD_RECORD_PADDING readable bytes; data NULL: none, and the record is a tombstone or at fault
     uint64_t full_size;    // of the raw record; above value.size when it is over the size limit (value then holds its beginning)
     uint64_t position;     // where its raw bytes begin, in the source's own terms (files: byte)
     rwd_hash128 hash;      // E4: XXH3-128 of the whole raw record, seed = offset
     rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
     rwd_slice key;         // borrowed as the value is; data NULL: none (files)
-    bool tombstone;        // no value, and that is no fault: it is read and changes nothing
+    bool tombstone;        // no value, and that is no fault: the job says what it means
 } rwd_record;
 
 typedef struct rwd_batch {
@@ -46,7 +46,7 @@ typedef struct rwd_source_ops {
     // What this source is, as bytes that are kept in every manifest; `out_hash` names it in lineages. Files: path, and hash of the header
     // and first bytes. Appends.
     RWD_MUST bool (*identity)(rwd_source *self, rwd_buf *out, rwd_hash128 *out_hash, rwd_error *err);
-    // SOURCE_CHANGED if `stored`, from a manifest, is not this source.
+    // SOURCE_CHANGED if `stored`, from a manifest, is not this source. What `stored` pins holds from here on, in `identity`, too.
     RWD_MUST bool (*check_identity)(rwd_source *self, rwd_slice stored, rwd_error *err);
     // First offset there is, and first offset there is not (-1: unknown until read, as in files).
     RWD_MUST bool (*bounds)(rwd_source *self, int64_t *out_low, int64_t *out_high, rwd_error *err);
@@ -64,6 +64,8 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*cursor)(rwd_source *self, const rwd_record *last, rwd_buf *out, rwd_error *err);
     // Bytes [at, at + size) of a record's raw bytes, again: for dead letters of records over the limit. The batch is not released.
     RWD_MUST bool (*read_back)(rwd_source *self, const rwd_record *record, uint64_t at, void *out, size_t size, rwd_error *err);
+    // How many partitions its topic had when this job began. NULL: there is only this one.
+    unsigned (*partitions)(const rwd_source *self);
     // Names "orders.csv" or "orders/0" for messages. *borrows*.
     const char *(*label)(const rwd_source *self);
     // Position and size for progress: bytes read so far and bytes in all (0: unknown).

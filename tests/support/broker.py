@@ -251,7 +251,8 @@ class Broker:
             done.result(PATIENCE)
 
     def produce(self, topic, values, partition=0, **properties):
-        """Each value is bytes or text, or a dict of what Producer.produce takes."""
+        """Each value is bytes or text, or a dict of what Producer.produce takes. Partition None: where the client's partitioner puts it."""
+        where = {} if partition is None else {"partition": partition}
         producer = self.kept(confluent_kafka.Producer, linger_ms=1, enable_idempotence=True, **properties)
         failures = []
 
@@ -263,7 +264,7 @@ class Broker:
             given = value if isinstance(value, dict) else {"value": value}
             while True:
                 try:
-                    producer.produce(topic, partition=partition, on_delivery=told, **given)
+                    producer.produce(topic, on_delivery=told, **where, **given)
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -310,6 +311,17 @@ class Broker:
         finally:
             consumer.unassign()
         raise AssertionError(f"no end of {topic}/{partition}")
+
+    def partitions(self, topic):
+        return len(self.admin().list_topics(topic, timeout=PATIENCE).topics[topic].partitions)
+
+    def raise_partitions(self, topic, count):
+        admin = self.admin()
+        admin.create_partitions([confluent_kafka.admin.NewPartitions(topic, count)])[topic].result(PATIENCE)
+
+    def read_all(self, topic):
+        """All partitions, one behind the other."""
+        return [m for partition in range(self.partitions(topic)) for m in self.read(topic, partition)]
 
     # By hand, since the client adds a byte to metadata when it writes them and reads beyond their end.
     def ask(self, key, version, body):

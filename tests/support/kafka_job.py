@@ -12,7 +12,7 @@ import rewind as driver
 
 
 class KafkaJob(driver.Job):
-    def __init__(self, folder, broker, name, topics=True, **sections):
+    def __init__(self, folder, broker, name, topics=True, partitions=1, **sections):
         self.broker = broker
         self.source_topic = f"{name}-in"
         given = {
@@ -29,7 +29,7 @@ class KafkaJob(driver.Job):
         if topics:
             if self.output_topics:
                 broker.topics(self.output_topics, retention_ms=-1)   # whatever times the records have
-            broker.topics([self.source_topic], **{"retention_ms": -1, **(topics if isinstance(topics, dict) else {})})
+            broker.topics([self.source_topic], partitions, **{"retention_ms": -1, **(topics if isinstance(topics, dict) else {})})
 
     @property
     def output_topics(self):
@@ -40,12 +40,20 @@ class KafkaJob(driver.Job):
     def group(self):
         return self.given.get("group", self.name)
 
+    @property
+    def partition(self):
+        return self.given["source"].get("kafka", {}).get("partition", 0)
+
+    @property
+    def data(self):
+        return self.folder / "data" / self.name / str(self.partition)
+
     def produce(self, lines, **more):
         self.broker.produce(self.source_topic, lines, **more)
 
     def end(self):
         """Behind the last committed record."""
-        messages = self.broker.read(self.source_topic)
+        messages = self.broker.read(self.source_topic, self.partition)
         return messages[-1].offset() + 1 if messages else 0
 
     def running(self, *words, **env):
@@ -58,19 +66,19 @@ class KafkaJob(driver.Job):
 
     def c(self):
         """(offset, metadata) that the group has."""
-        return self.broker.committed(self.group, self.source_topic)
+        return self.broker.committed(self.group, self.source_topic, self.partition)
 
     def expected(self, until=None):
-        return oracle.run_messages(oracle.Job(self.file), self.broker.read(self.source_topic), until)
+        return oracle.run_messages(oracle.Job(self.file), self.broker.read(self.source_topic, self.partition), until)
 
     # -------------------------------------------------------------------------------------------- what stands in the topics
     def rows(self, topic):
         """(key, value, offset of the record that it includes, time) of each, in order."""
-        return [(m.key(), m.value(), int(dict(m.headers())["rewind-offset"]), m.timestamp()[1]) for m in self.broker.read(topic)]
+        return [(m.key(), m.value(), int(dict(m.headers())["rewind-offset"]), m.timestamp()[1]) for m in self.broker.read_all(topic)]
 
     def check_outputs(self, expected):
         """E1 and E2. With `emit: commit` each transaction has, in key order, all keys that were touched since the one before, as they are then."""
-        inputs = {m.offset(): m.timestamp()[1] for m in self.broker.read(self.source_topic)} if "kafka" in self.given["source"] else None
+        inputs = {m.offset(): m.timestamp()[1] for m in self.broker.read(self.source_topic, self.partition)} if "kafka" in self.given["source"] else None
         for sink in expected.job.sinks:
             found = self.rows(sink.topic)
             wanted = [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in rows_of(expected, sink, [row[2] for row in found])]
@@ -79,11 +87,11 @@ class KafkaJob(driver.Job):
                 assert [row[3] for row in found] == [inputs[row[2]] for row in found], sink.topic
 
     def check_dead(self, expected, topic):
-        inputs = {m.offset(): m for m in self.broker.read(self.source_topic)}
+        inputs = {m.offset(): m for m in self.broker.read(self.source_topic, self.partition)}
         found = []
         for m in self.broker.read(topic):
             headers = {name: value.decode() for name, value in m.headers()}
-            assert headers["rewind-source"] == f"{self.source_topic}/0"
+            assert headers["rewind-source"] == f"{self.source_topic}/{self.partition}"
             found.append((int(headers["rewind-offset"]), headers["rewind-reason"], headers.get("rewind-field"), m.value()))
             cause = inputs[found[-1][0]]
             assert (m.key(), m.timestamp()[1]) == (cause.key(), cause.timestamp()[1])
@@ -125,5 +133,7 @@ def key_of(sink, key):
 
 
 def value_of(sink, key, row):
+    if row is None:
+        return None
     write = oracle.row_csv if sink.format == "csv" else oracle.row_json
     return write(sink.table, sink.columns, key, row)[:-1]

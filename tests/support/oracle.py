@@ -454,6 +454,29 @@ def encode_row(table, row):
     return aggregates.row_bytes([(c.made, state) for c, state in zip(table.columns, row.states)])
 
 
+def key_of_text(table, text):
+    """The key whose text this is, as output records have it; None: it is no key of the table."""
+    try:
+        text = text.decode()
+        texts = [text]
+        if len(table.key) > 1:
+            texts = json.loads(text, parse_int=NumberToken, parse_float=NumberToken, parse_constant=lambda c: 1 / 0)
+            if not isinstance(texts, list) or len(texts) != len(table.key):
+                return None
+            bare = {"int": NumberToken, "decimal": NumberToken, "float": NumberToken, "bool": bool}
+            if any(t is not None and type(t) is not bare.get(f.kind, str) for f, t in zip(table.key, texts)):
+                return None
+            texts = [str(t).lower() if isinstance(t, bool) else t for t in texts]
+        return tuple(None if t is None else value_of_text(t, as_key(f)) for f, t in zip(table.key, texts))
+    except (UnicodeDecodeError, ValueError, ZeroDivisionError, Fault):
+        return None
+
+
+def as_key(field):
+    """Keys have times as RFC 3339, however the event has them."""
+    return field if field.kind != "time" else Field(field.name, {"type": "time"})
+
+
 def store_key(table, key):
     return struct.pack(">HH", table.number, xxhash.xxh3_64_intdigest(key, table.number) >> 52) + key
 
@@ -576,9 +599,12 @@ class Expected:
             self.applied += 1
             return
         try:
-            if raw is None:
+            if raw is not None:
+                self.apply(offset, self.decode(raw, header, key))
+            elif self.job.tombstone == "delete":
+                self.delete(offset, key)
+            else:
                 raise Fault("malformed")
-            self.apply(offset, self.decode(raw, header, key))
             self.applied += 1
             self.advance(offset)
         except Fault as fault:
@@ -654,6 +680,15 @@ class Expected:
     def time_of(self, event):
         time = event[self.job.time_field.name] if self.job.time_field else None
         return aggregates.NO_TIME if time is None else time
+
+    def delete(self, offset, text):
+        """The rows whose key is the key of a record without a value. A key that no table can have is at fault."""
+        keys = {table.name: key_of_text(table, text) for table in self.job.tables.values() if not table.window} if text is not None else {}
+        if not any(key is not None for key in keys.values()):
+            raise Fault("malformed")
+        for name, key in keys.items():
+            if key is not None and self.tables[name].pop(key, None) is not None:
+                self.events[name].append((offset, key, None))
 
     # -------------------------------------------------------------------------------------------- what can be compared
     @property

@@ -1,5 +1,6 @@
 // The step that a job's tables define, against totals kept by hand.
 #include "tests/support/random.h"
+#include "state/key_text.h"
 #include "state/row.h"
 #include "tests/unit/logic_support.h"
 
@@ -71,6 +72,47 @@ static void an_event_touches_one_key_in_each_table(void **state) {
         used += size;
     }
     assert_int_equal(f.keys_used, used);
+}
+
+static void expect_keys(const char *record_key, bool customers, bool places) {
+    const rwd_record record = {.tombstone = true, .time_us = RWD_TIME_NONE, .key = rwd_slice_str(record_key)};
+    const rwd_event event = {.time_us = RWD_TIME_NONE, .record = &record};
+    assert_true(route(&event));
+    assert_int_equal(f.touch_count, (size_t)customers + places);
+    rwd_buf text = {0}, scratch = {0};
+    for (size_t i = 0; i < f.touch_count; i++) {
+        const rwd_touch *touch = &f.touches[i];
+        assert_int_equal(touch->table, customers ? i : 1);
+        rwd_buf_clear(&text);
+        assert_true(rwd_key_write_text(&f.job->tables[touch->table].schema, rwd_slice_of(touch->key, touch->key_size), &scratch, &text));
+        assert_string_equal(rwd_buf_cstr(&text), record_key);
+        uint8_t row[256] = {0};
+        uint32_t size = 0;
+        assert_int_equal(f.step->ops->apply(f.step, &event, touch, row, sizeof row, row, &size, &f.fault), RWD_CHANGE_DELETE);
+        assert_int_equal(f.step->ops->apply(f.step, &event, touch, NULL, 0, row, &size, &f.fault), RWD_CHANGE_NONE);
+    }
+    rwd_buf_deinit(&text);
+    rwd_buf_deinit(&scratch);
+}
+
+static void expect_undeletable(rwd_slice key) {
+    const rwd_record record = {.tombstone = true, .time_us = RWD_TIME_NONE, .key = key};
+    const rwd_event event = {.time_us = RWD_TIME_NONE, .record = &record};
+    assert_false(route(&event));
+    assert_int_equal(f.fault.code, RWD_E_MALFORMED);
+    assert_int_equal(f.fault.field, -1);
+}
+
+static void a_tombstone_deletes_its_key_where_keys_have_that_form(void **state) {
+    (void)state;
+    f.job->source.tombstone = RWD_TOMBSTONE_DELETE;
+    expect_keys("anna", true, false);
+    expect_keys("[\"DE\",\"anna\"]", true, true);
+    expect_keys("", true, false);
+    expect_undeletable(rwd_slice_of(NULL, 0));
+    expect_undeletable(rwd_slice_str("\xff"));
+    f.job->source.tombstone = RWD_TOMBSTONE_IGNORE;
+    expect_keys("anna", false, false);
 }
 
 static void a_key_that_is_too_long_is_too_large_and_names_its_longest_part(void **state) {
@@ -188,6 +230,7 @@ static void nothing_is_future_unless_ahead_is_set(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_touches_one_key_in_each_table),
+        cmocka_unit_test(a_tombstone_deletes_its_key_where_keys_have_that_form),
         cmocka_unit_test(a_key_that_is_too_long_is_too_large_and_names_its_longest_part),
         cmocka_unit_test(rows_are_the_totals_of_their_events),
         cmocka_unit_test(a_total_that_would_overflow_is_a_fault_and_the_old_row_stays),
