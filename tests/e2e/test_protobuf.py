@@ -168,7 +168,7 @@ def orders(order_class, count, seed=1):
 
 def row_class(job, table, **env):
     text = rewind("config", "proto", job.file, cwd=job.folder).out
-    return proto_messages.class_of(compile_proto(text, job.folder, "rows"), f"rewind.{job.name}.{table}")
+    return proto_messages.class_of(compile_proto(text, job.folder, "rows"), "rewind." + job.name.replace("-", "_") + f".{table}")
 
 
 def answers(message, names, kinds):
