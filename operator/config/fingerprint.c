@@ -103,6 +103,7 @@ static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out)
     put_output(out, sink->path, sink->topic);
     put_key(out, "sinks[].format", sink);
     put_key(out, "sinks[].emit", sink);
+    if (sink->partition != RWD_PARTITIONER_MURMUR2) put_key(out, "sinks[].kafka.partition", sink);
     if (sink->format == RWD_FORMAT_RAW) {
         put_key(out, "sinks[].raw.key", sink);
         put_key(out, "sinks[].raw.value", sink);

@@ -82,10 +82,14 @@ typedef enum rwd_late { RWD_LATE_DEAD_LETTER, RWD_LATE_DROP } rwd_late;
 
 typedef enum rwd_emit { RWD_EMIT_COMMIT, RWD_EMIT_UPDATE, RWD_EMIT_CLOSE } rwd_emit;
 
+// Which partition of an output topic a row goes to: by its key, as Java's clients do, or that of the input (a file's: 0).
+typedef enum rwd_partitioner { RWD_PARTITIONER_MURMUR2, RWD_PARTITIONER_SAME } rwd_partitioner;
+
 typedef struct rwd_job_sink {
     uint16_t table;          // index into tables
     char *path;              // sinks[].file.path, or NULL
     char *topic;             // sinks[].kafka.topic, or NULL
+    rwd_partitioner partition;
     rwd_format format;
     rwd_emit emit;
     rwd_raw_type raw_key, raw_value;  // raw.key, raw.value: of format raw

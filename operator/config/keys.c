@@ -29,6 +29,7 @@ static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
 static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
+static const char *const partitioner_words[] = {[RWD_PARTITIONER_MURMUR2] = "murmur2", [RWD_PARTITIONER_SAME] = "same"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
 static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore", [RWD_TOMBSTONE_DELETE] = "delete",
                                               [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
@@ -80,6 +81,11 @@ static bool source_is_protobuf(const rwd_job *job, const void *base) {
 static bool source_is_raw(const rwd_job *job, const void *base) {
     (void)base;
     return job->source.format == RWD_FORMAT_RAW;
+}
+
+static bool sink_is_topic(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_job_sink *)base)->topic != NULL;
 }
 
 static bool sink_is_raw(const rwd_job *job, const void *base) {
@@ -284,6 +290,9 @@ static const rwd_key keys[] = {
      .doc = "An output topic. Either all outputs are topics or all are files."},
     {.path = "sinks[].kafka.topic", .kind = RWD_KEY_TEXT, .required = true, SINK(topic), .example = "customer-totals",
      .doc = "The topic, which must exist. A record's key is the row's key."},
+    {.path = "sinks[].kafka.partition", .kind = RWD_KEY_CHOICE, .fallback = "murmur2", WORDS(partitioner_words), SINK(partition), .applies = sink_is_topic,
+     .example = "same",
+     .doc = "murmur2: by the row's key, as Java's clients do. same: the partition of the input, whatever the key; the topic then has as many, or more."},
     {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", WORDS(format_words), SINK(format), .example = "csv",
      .doc = "How a row is written."},
     {.path = "sinks[].raw", .kind = RWD_KEY_GROUP, .applies = sink_is_raw, .only = "where the sink's format is raw",

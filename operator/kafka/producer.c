@@ -123,7 +123,7 @@ bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *o
     rd_kafka_headers_t *headers = headers_of(output);
     rd_kafka_resp_err_t code;
     for (unsigned tries = 0;; tries++) {
-        code = rd_kafka_producev(self->client->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        code = rd_kafka_producev(self->client->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_PARTITION(output->partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                  RD_KAFKA_V_KEY(output->key.data, output->key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)output->value.data, output->value.size),
                                  RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the headers are librdkafka's now
@@ -196,9 +196,8 @@ bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
 
 // ---- questions
 
-bool rwd_kafka_producer_topic(rwd_kafka_producer *self, const char *name, rwd_error *err) {
-    int partitions;
+bool rwd_kafka_producer_topic(rwd_kafka_producer *self, const char *name, int *out_partitions, rwd_error *err) {
     rwd_kafka_need need = {.topic = name, .topic_operation = "WRITE"};
-    rd_kafka_resp_err_t code = rwd_kafka_look_at_topic(self->client, name, &partitions);
+    rd_kafka_resp_err_t code = rwd_kafka_look_at_topic(self->client, name, out_partitions);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || rwd_kafka_fail(self->client, err, code, NULL, &need, "cannot write to topic %s", name);
 }

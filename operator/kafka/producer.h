@@ -36,6 +36,7 @@ typedef struct rwd_kafka_header {
 // A record to be written. All is copied.
 typedef struct rwd_kafka_output {
     const char *topic;
+    int partition;        // -1: by the key
     rwd_slice key;        // data NULL: none
     rwd_slice value;      // data NULL: a tombstone
     int64_t time_ms;      // -1: now
@@ -63,7 +64,7 @@ RWD_MUST bool rwd_kafka_producer_commit(rwd_kafka_producer *producer, rwd_kafka_
 // False: in doubt.
 RWD_MUST bool rwd_kafka_producer_abort(rwd_kafka_producer *producer, rwd_error *err);
 
-// TOPIC where a topic does not exist.
-RWD_MUST bool rwd_kafka_producer_topic(rwd_kafka_producer *producer, const char *topic, rwd_error *err);
+// How many partitions a topic has. TOPIC where it does not exist.
+RWD_MUST bool rwd_kafka_producer_topic(rwd_kafka_producer *producer, const char *topic, int *out_partitions, rwd_error *err);
 
 #endif

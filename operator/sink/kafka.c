@@ -167,9 +167,16 @@ static bool kafka_peek(rwd_sink *sink, rwd_commit *out, bool *out_found, rwd_err
 }
 
 static bool check_topics(kafka_sink *self, rwd_error *err) {
-    for (size_t i = 0; i < self->job->sink_count; i++)
-        if (!rwd_kafka_producer_topic(self->producer, self->job->sinks[i].topic, err)) return false;
-    return !self->job->dead_letter_topic || rwd_kafka_producer_topic(self->producer, self->job->dead_letter_topic, err);
+    int partitions;
+    unsigned input = self->job->source.topic ? self->job->source.partition : 0;
+    for (size_t i = 0; i < self->job->sink_count; i++) {
+        const rwd_job_sink *sink = &self->job->sinks[i];
+        if (!rwd_kafka_producer_topic(self->producer, sink->topic, &partitions, err)) return false;
+        if (sink->partition != RWD_PARTITIONER_SAME || input < (unsigned)partitions) continue;
+        (void)rwd_fail(err, RWD_E_TOPIC, "topic %s has %d partitions, so none of the input's number, %u, which `partition: same` asks for", sink->topic, partitions, input);
+        return rwd_error_next(err, "give it at least %u partitions: kafka-topics --alter --topic %s --partitions %u", input + 1, sink->topic, input + 1);
+    }
+    return !self->job->dead_letter_topic || rwd_kafka_producer_topic(self->producer, self->job->dead_letter_topic, &partitions, err);
 }
 
 // C4 (3), (4): a handle of our own fences all before it; then C is what the group has, with nothing pending.

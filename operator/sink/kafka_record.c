@@ -22,7 +22,7 @@ void rwd_kafka_record_deinit(rwd_kafka_record_text *record) {
 }
 
 static void begin(rwd_kafka_record_text *record, const char *topic, int64_t time_us) {
-    record->output = (rwd_kafka_output){.topic = topic, .time_ms = time_us == RWD_TIME_NONE ? -1 : time_us / US_PER_MS, .headers = record->headers};
+    record->output = (rwd_kafka_output){.topic = topic, .partition = -1, .time_ms = time_us == RWD_TIME_NONE ? -1 : time_us / US_PER_MS, .headers = record->headers};
 }
 
 static void add_header(rwd_kafka_record_text *record, const char *name, rwd_slice value) {
@@ -118,6 +118,7 @@ bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const
                              rwd_kafka_record_text *record, rwd_error *err) {
     const rwd_schema *schema = &job->tables[sink->table].schema;
     begin(record, sink->topic, row->time_us);
+    if (sink->partition == RWD_PARTITIONER_SAME) record->output.partition = job->source.topic ? (int)job->source.partition : 0;
     bool text_key = sink->format != RWD_FORMAT_RAW || sink->raw_key == RWD_RAW_TYPE_STRING;
     if (!(text_key ? put_key(schema, row->key, record, err) : put_raw_key(schema, sink, row->key, record, err))) return false;
     if (row->row && !put_value(schema, sink, row, record, err)) return false;

@@ -149,6 +149,50 @@ def test_partial_has_a_meaning_only_with_topics(make_job):
     assert "where the source is Kafka" in rewind("config", "check", job.file, expect=2).err
 
 
+# ------------------------------------------------------------------------------------------------ output
+def test_rows_go_where_javas_partitioner_puts_them_or_where_the_input_is(make_partitioned, broker):
+    job = make_partitioned()
+    topics = {"murmur2": f"{job.name}-by-key", "same": f"{job.name}-same"}
+    job.given["sinks"] = [{"table": "customers", "kafka": {"topic": topic, "partition": how}, "emit": "update"} for how, topic in topics.items()]
+    job.set()
+    broker.topic(topics["murmur2"], 4, retention_ms=-1)
+    broker.topic(topics["same"], 1, retention_ms=-1)
+    job.produce(keyed(300), partition=None, partitioner="murmur2_random")
+    said = rewind("run", job.file, expect=8, cwd=job.folder).err
+    assert "has 1 partitions" in said and "partition: same" in said and "--partitions 2" in said
+    broker.raise_partitions(topics["same"], 3)
+    job.run_to_end()
+    job_rows = {how: [m for m in broker.read_all(topic)] for how, topic in topics.items()}
+    expected = job.expected().events["customers"]
+    assert [m.partition() for m in job_rows["same"]] == [1] * len(expected)
+    assert [m.key().decode() for m in job_rows["same"]] == [key[0] for _, key, _ in expected]
+    assert len(job_rows["murmur2"]) == len(expected)
+    assert all(m.partition() == java_partition(m.key(), 4) for m in job_rows["murmur2"])
+
+
+def test_sinks_have_their_own_table_fields_format_and_emit_in_one_transaction(make_kafka_job, broker):
+    job = make_kafka_job(topics=False)
+    names = [f"{job.name}-{i}" for i in range(4)]
+    job.given["sinks"] = [
+        {"table": "customers", "kafka": {"topic": names[0]}, "fields": ["most", "orders"], "emit": "update"},
+        {"table": "customers", "kafka": {"topic": names[1]}, "format": "csv", "fields": ["last_seen"]},
+        {"table": "countries", "kafka": {"topic": names[2]}, "format": "csv", "emit": "update"},
+        {"table": "countries", "kafka": {"topic": names[3]}, "fields": ["units"]},
+    ]
+    job.set()
+    broker.topics([job.source_topic, *job.output_topics], retention_ms=-1)
+    job.produce(orders(700, bad_every=29))
+    # Killed when all is written and nothing is committed: rows and dead letters are there for nobody.
+    rewind("run", job.file, expect=-9, cwd=job.folder, REWIND_CRASH_POINT="kafka-position-sent:2")
+    written = [broker.read(topic, isolation="read_uncommitted") for topic in job.output_topics]
+    job.run_to_end()
+    expected = job.check()
+    assert len(expected.dead) == 24
+    assert all(written)
+    again = [broker.read(topic, isolation="read_uncommitted") for topic in job.output_topics]
+    assert [len(a) > len(broker.read(topic)) for a, topic in zip(again, job.output_topics)] == [True] * 5
+
+
 # ------------------------------------------------------------------------------------------------ deletion
 def deletions(count, seed):
     """Orders and, among them, records without a value: keys of both tables, of none, and none at all."""
