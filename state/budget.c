@@ -30,11 +30,15 @@ bool rwd_budget_init(rwd_budget *budget, uint64_t total, rwd_error *err) {
         return rwd_fail(err, RWD_E_CONFIG, "state.memory is %s; the least is %s", have, least);
     }
     budget->total = total;
-    for (size_t i = 0; i < RWD_SHARE_COUNT; i++) {
-        budget->limit[i] = total / 100 * shares[i].percent;
-        atomic_init(&budget->used[i], 0);
-    }
+    for (size_t i = 0; i < RWD_SHARE_COUNT; i++) atomic_init(&budget->used[i], 0);
+    rwd_budget_set_aside(budget, 0);
     return true;
+}
+
+void rwd_budget_set_aside(rwd_budget *budget, uint64_t bytes) {
+    assert(bytes <= budget->total / 2);
+    budget->aside = bytes;
+    for (size_t i = 0; i < RWD_SHARE_COUNT; i++) budget->limit[i] = (budget->total - bytes) / 100 * shares[i].percent;
 }
 
 const char *rwd_share_name(rwd_share share) {

@@ -1,6 +1,6 @@
 // One byte budget, `state.memory`, shared out once: who may hold how much, and who holds how much now.
 //
-// Resident memory stays within the budget plus a constant (program text, stacks, allocator slack). Shares are fixed at
+// A library that bounds its own queues (librdkafka) has its part set aside first. Resident memory stays within the budget plus a constant (program text, stacks, allocator slack). Shares are fixed at
 // start, so that no part can starve another; `used` is kept by the part itself.
 //
 // Thread: limits are immutable; `used` is relaxed-atomic, written by the owner of the share, read by metrics.
@@ -31,10 +31,13 @@ typedef enum rwd_share {
 
 typedef struct rwd_budget {
     uint64_t total;
+    uint64_t aside;           // not shared: rwd_budget_set_aside
     uint64_t limit[RWD_SHARE_COUNT];
     _Atomic uint64_t used[RWD_SHARE_COUNT];
 } rwd_budget;
 
+// Takes `bytes` out before the rest is shared: what a library holds beside the shares, by limits that it was given. Before anything is taken. At most half.
+void rwd_budget_set_aside(rwd_budget *budget, uint64_t bytes);
 // Shares out `total` bytes; less than RWD_BUDGET_MIN is a CONFIG error.
 RWD_MUST bool rwd_budget_init(rwd_budget *budget, uint64_t total, rwd_error *err);
 const char *rwd_share_name(rwd_share share);

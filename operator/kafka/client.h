@@ -19,6 +19,7 @@ typedef struct rwd_kafka_settings {
     bool proven;                             // a broker has answered with these settings: a connection that ends early is then a broker that is away
     bool any_version;                        // for tests: librdkafka's own broker knows no stable offsets, and is taken all the same
     uint64_t memory;                         // bytes of records that a consumer may hold ahead
+    uint64_t memory_out;                     // bytes of records that a producer may hold until they are acknowledged
 } rwd_kafka_settings;
 
 #endif

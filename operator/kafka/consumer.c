@@ -14,6 +14,7 @@
 
 #include "operator/base/log.h"
 #include "operator/base/time.h"
+#include "operator/kafka/group.h"
 #include "operator/kafka/kafka_private.h"
 
 #define QUIET_NS 2000000000LL    // nothing was heard from a broker for so long: it is asked
@@ -283,6 +284,17 @@ bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_err
     self->end_seen = -1;
     self->empty_ns = 0;
     return ok && (self->probing || start_probe(self, err));
+}
+
+void rwd_kafka_consumer_show(rwd_kafka_consumer *self, int64_t offset) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
+    at->offset = offset;
+    at->metadata = rwd_strdup(RWD_KAFKA_SHOWN);  // librdkafka frees it with free()
+    at->metadata_size = strlen(RWD_KAFKA_SHOWN);
+    rd_kafka_resp_err_t code = rd_kafka_commit(self->rk, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) rwd_log(RWD_LOG_DEBUG, "kafka", "cannot show the group's lag: %s", rd_kafka_err2str(code));
 }
 
 // ---- batches

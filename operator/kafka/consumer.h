@@ -50,6 +50,8 @@ RWD_MUST bool rwd_kafka_consumer_offset_at(rwd_kafka_consumer *consumer, int64_t
 RWD_MUST bool rwd_kafka_consumer_assign(rwd_kafka_consumer *consumer, int64_t offset, rwd_error *err);
 // At most `max` records, in order of offsets; waits up to `timeout_ns` for the first. Without a broker: an empty batch, and a line in the log that says since when.
 RWD_MUST bool rwd_kafka_consumer_batch(rwd_kafka_consumer *consumer, size_t max, int64_t timeout_ns, rwd_kafka_batch *out, rwd_error *err);
+// Commits the offset for the group, so that its tools show the lag (RWD_KAFKA_SHOWN). Waits for nothing; a failure is a line in the debug log.
+void rwd_kafka_consumer_show(rwd_kafka_consumer *consumer, int64_t offset);
 
 // What is known of the partition beyond what was handed out. Asks nobody, waits for nothing. To be shown (C8).
 typedef struct rwd_kafka_outlook {

@@ -35,6 +35,8 @@ static bool open_client(const rwd_kafka_settings *settings, bool stable, rwd_kaf
 static void keep(const rd_kafka_topic_partition_t *at, rwd_kafka_committed *out) {
     out->found = at->offset >= 0;
     out->offset = at->offset;
+    bool shown = at->metadata_size == strlen(RWD_KAFKA_SHOWN) && memcmp(at->metadata, RWD_KAFKA_SHOWN, at->metadata_size) == 0;
+    if (shown) out->found = false;
     if (out->found && at->metadata_size) rwd_buf_append(&out->metadata, at->metadata, at->metadata_size);
 }
 

@@ -6,8 +6,11 @@
 
 #include "operator/kafka/client.h"
 
+// Metadata of an offset that only shows lag: that of a job whose C is not in Kafka (C1). It is never trusted, and reads as if nothing were committed.
+#define RWD_KAFKA_SHOWN "rewind: shows lag only"
+
 typedef struct rwd_kafka_committed {
-    bool found;          // false: the group never committed for this partition, or the broker has forgotten it
+    bool found;          // false: the group never committed for this partition, or the broker has forgotten it, or the offset only shows lag
     int64_t offset;
     rwd_buf metadata;    // owned
     char *cluster;       // id of the cluster that answered; owned

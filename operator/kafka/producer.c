@@ -30,7 +30,9 @@ bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *tra
     rwd_kafka_own(conf, "transactional.id", transactional_id);
     rwd_kafka_own(conf, "partitioner", "murmur2");  // as Java's for records that have a key, and ours do
     rwd_kafka_prefer(conf, settings, "queue.buffering.max.messages", "1000000");
-    rwd_kafka_prefer(conf, settings, "queue.buffering.max.kbytes", "65536");
+    char kilobytes[32];
+    (void)snprintf(kilobytes, sizeof kilobytes, "%llu", (unsigned long long)(settings->memory_out / 1024));
+    rwd_kafka_prefer(conf, settings, "queue.buffering.max.kbytes", kilobytes);
     if (!rwd_kafka_new(RD_KAFKA_PRODUCER, conf, settings, &client, err)) return false;
     rwd_kafka_producer *self = rwd_calloc(1, sizeof *self);
     self->client = client;

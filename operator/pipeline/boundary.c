@@ -215,6 +215,7 @@ static bool poll_checkpoint(rwd_operator *op, rwd_error *err) {
         op->status.checkpoint_us = rwd_clock_wall_us(op->clock);
         op->status.checkpoint_ns = rwd_clock_ns(op->clock) - op->checkpoint_started_ns;
         rwd_answer_checkpoints(op, result.id, NULL);
+        if (op->source->ops->show && !rwd_job_commits_to_kafka(op->job)) op->source->ops->show(op->source, result.next_offset);
         if (op->keeper) rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, result.id);
         return true;
     case RWD_CHECKPOINT_FAILED:

@@ -158,6 +158,7 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
         s->tables[i].late = op->late[i];
     }
     s->memory_total = op->budget.total;
+    s->memory_kafka = op->budget.aside;
     s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);
     s->memory_frozen = atomic_load(&op->budget.used[RWD_SHARE_FROZEN]);
     s->memory_sink = atomic_load(&op->budget.used[RWD_SHARE_SINK]);

@@ -69,6 +69,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
         *out = NULL;
         return false;
     }
+    rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job));
     op->schemas = rwd_calloc(op->job->table_count, sizeof(*op->schemas));
     for (size_t i = 0; i < op->job->table_count; i++) op->schemas[i] = op->job->tables[i].schema;
     op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));

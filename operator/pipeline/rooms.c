@@ -8,8 +8,9 @@
 #include "operator/source/file.h"
 #include "operator/source/kafka.h"
 
-// Records that librdkafka holds ahead: one part of this many of the job's memory.
+// What librdkafka may hold, as parts of the job's memory: records ahead, and outputs on their way. The rest is shared out (state/budget.h).
 #define RWD_KAFKA_AHEAD 8
+#define RWD_KAFKA_OUT 8
 
 static rwd_kafka_settings settings_of(const rwd_job *job) {
     return (rwd_kafka_settings){
@@ -19,7 +20,15 @@ static rwd_kafka_settings settings_of(const rwd_job *job) {
         .properties = job->kafka.properties,
         .property_count = job->kafka.property_count,
         .memory = job->state.memory / RWD_KAFKA_AHEAD,
+        .memory_out = job->state.memory / RWD_KAFKA_OUT,
     };
+}
+
+uint64_t rwd_memory_aside(const rwd_job *job) {
+    uint64_t bytes = 0;
+    if (job->source.topic) bytes += job->state.memory / RWD_KAFKA_AHEAD;
+    if (rwd_job_commits_to_kafka(job)) bytes += job->state.memory / RWD_KAFKA_OUT;
+    return bytes;
 }
 
 static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {

@@ -18,4 +18,7 @@ RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rw
 // Does the job publish anything?
 static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
 
+// Bytes of the job's memory that librdkafka's queues may hold; 0 where nothing is Kafka's.
+uint64_t rwd_memory_aside(const rwd_job *job);
+
 #endif

@@ -250,6 +250,7 @@ static void put_state(rwd_json_out *json, const rwd_status *status) {
     rwd_json_object_end(json);
     rwd_json_put_object(json, "memory");
     rwd_json_put_uint(json, "limit", status->memory_total);
+    rwd_json_put_uint(json, "kafka", status->memory_kafka);
     rwd_json_put_uint(json, "hot", status->memory_hot);
     rwd_json_put_uint(json, "frozen", status->memory_frozen);
     rwd_json_put_uint(json, "sink", status->memory_sink);

@@ -97,7 +97,7 @@ typedef struct rwd_status {
     rwd_table_status tables[RWD_STATUS_TABLES_MAX];
     size_t table_count;
     bool hot_complete;
-    uint64_t memory_total, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
+    uint64_t memory_total, memory_kafka, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
 
     uint64_t commits, rows, output_bytes;
     int64_t last_commit_us, last_commit_ns;
@@ -136,6 +136,7 @@ typedef struct rwd_status {
     X("hot_full", "counter", "", "Times no clean slot was left and the pipeline had to checkpoint first", full, 1)       \
     X("store_reads", "counter", "", "Keys asked of RocksDB", store_reads, 1)                                             \
     X("memory_limit_bytes", "gauge", "bytes", "state.memory", memory_total, 1)                                           \
+    X("memory_kafka_bytes", "gauge", "bytes", "What librdkafka's queues may hold, taken out of state.memory before it is shared", memory_kafka, 1) \
     X("memory_hot_bytes", "gauge", "bytes", "Hot tables", memory_hot, 1)                                                 \
     X("memory_frozen_bytes", "gauge", "bytes", "Frozen versions on their way to a checkpoint", memory_frozen, 1)         \
     X("memory_sink_bytes", "gauge", "bytes", "Output of the open and the committing transaction", memory_sink, 1)        \

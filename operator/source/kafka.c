@@ -302,6 +302,8 @@ static void kafka_outlook(rwd_source *source, rwd_outlook *out) {
     *out = (rwd_outlook){.end = known.end, .waiting_ns = known.waiting_ns, .away_us = known.away_us};
 }
 
+static void kafka_show(rwd_source *source, int64_t offset) { rwd_kafka_consumer_show(self_of(source)->consumer, offset); }
+
 static const char *const *kafka_columns(const rwd_source *source, size_t *out_count) {
     (void)source;
     *out_count = 0;
@@ -334,6 +336,7 @@ static const rwd_source_ops kafka_source_ops = {
     .label = kafka_label,
     .progress = kafka_progress,
     .outlook = kafka_outlook,
+    .show = kafka_show,
     .columns = kafka_columns,
     .close = kafka_close,
 };

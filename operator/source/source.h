@@ -72,6 +72,8 @@ typedef struct rwd_source_ops {
     void (*progress)(const rwd_source *self, uint64_t *out_done, uint64_t *out_total);
     // NULL: nothing is known. Asks nobody and waits for nothing.
     void (*outlook)(rwd_source *self, rwd_outlook *out);
+    // NULL: there is no place for it. Shows others how far a job has come whose C is kept elsewhere (C1). Waits for nothing, may fail unseen.
+    void (*show)(rwd_source *self, int64_t offset);
     // CSV: names of the columns from the header, NULL where there is none. *borrows*.
     const char *const *(*columns)(const rwd_source *self, size_t *out_count);
     void (*close)(rwd_source *self);

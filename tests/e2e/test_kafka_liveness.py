@@ -152,6 +152,32 @@ def test_lag_is_what_is_left_to_read(make_kafka_job):
     job.check()
 
 
+def test_a_job_without_outputs_shows_its_lag_and_never_trusts_it(make_kafka_job, broker):
+    job = make_kafka_job(sinks=[], errors=None)
+    broker.topics([f"{job.name}-dead"])
+    job.produce(orders(1000))
+
+    def shows(offset):
+        return lambda: job.c() == (offset, "rewind: shows lag only")
+
+    with job.running() as r:
+        wait(shows(1000), "the group to show 1000")
+        r.kill()
+    broker.commit(job.group, job.source_topic, 10, metadata="rewind: shows lag only")   # no truth: X is
+    job.produce(orders(500, first=1000))
+    with job.running() as r:
+        wait(shows(1500), "the group to show 1500")
+        assert r.stop() == 0, r.stderr
+    assert driver.newest(job)["counts"]["read"] == 1500
+    assert driver.digest(job) == job.expected().digest()
+    # A place for dead letters makes the group's offset C: what stood there is no foreign commit.
+    job.set(errors={"dead_letter": {"kafka": {"topic": f"{job.name}-dead"}}})
+    job.produce(["nonsense"])
+    job.run_to_end()
+    assert job.c()[0] == 1501 and "shows lag" not in job.c()[1]
+    assert len(broker.read(f"{job.name}-dead")) == 1
+
+
 # ------------------------------------------------------------------------------------------------ pause
 def pause(job, *words):
     return driver.rewind_json("pause", job.file, *words, cwd=job.folder)

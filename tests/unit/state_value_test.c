@@ -97,6 +97,11 @@ static void the_budget_is_shared_out_and_kept(void **state) {
     uint64_t sum = 0;
     for (int i = 0; i < RWD_SHARE_COUNT; i++) sum += budget.limit[i];
     assert_int_equal(sum, 1000000000);
+    rwd_budget_set_aside(&budget, 400000000);  // what a library holds is not shared
+    sum = 0;
+    for (int i = 0; i < RWD_SHARE_COUNT; i++) sum += budget.limit[i];
+    assert_int_equal(sum, 600000000);
+    rwd_budget_set_aside(&budget, 0);
     uint64_t limit = budget.limit[RWD_SHARE_SINK];
     assert_true(rwd_budget_fits(&budget, RWD_SHARE_SINK, limit));
     assert_false(rwd_budget_fits(&budget, RWD_SHARE_SINK, limit + 1));
