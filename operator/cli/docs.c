@@ -53,7 +53,8 @@ static void metrics_page(rwd_buf *out) {
                             "| `/readyz` | 200 while records are read, or may be, and no stage is stuck; else 503 with the phase, what is stuck since when, the reason and the command to type |\n"
                             "| `/startupz` | 200 once recovery is over, or while it waits for a broker |\n"
                             "| `/status` | what `rewind status -o json` prints |\n");
-    rwd_buf_append_str(out, "\n## Memory\n\n`state.memory` is shared out once, at the start. What librdkafka may hold is taken out first: an eighth of it for records read ahead, and an eighth for outputs "
+    rwd_buf_append_str(out, "\n## Memory\n\n`state.memory` is shared out once, at the start. "
+                            "What librdkafka may hold is taken out first: an eighth of it for records read ahead, and an eighth for outputs "
                             "on their way, where source and outputs are topics.\n\n| share | percent | what it holds |\n|---|---|---|\n");
 #define RWD_SHARE_ROW(id, name, doc, percent) rwd_buf_appendf(out, "| %s | %d | %s |\n", name, percent, doc);
     RWD_BUDGET_TABLE(RWD_SHARE_ROW)
