@@ -14,7 +14,7 @@ static void schema_of(rwd_schema *schema, const rwd_type *parts, size_t count) {
     rwd_error err;
     rwd_schema_init(schema, 3, "t");
     for (size_t i = 0; i < count; i++) {
-        char name[8];
+        char name[24];
         (void)snprintf(name, sizeof name, "p%zu", i);
         assert_true(rwd_schema_add_part(schema, name, parts[i], parts[i] == RWD_TYPE_DECIMAL ? 2 : 0, &err));
     }
