@@ -32,6 +32,8 @@ struct rwd_store {
     rocksdb_ingestexternalfileoptions_t *ingest;
     rocksdb_envoptions_t *file_env;
     rocksdb_column_family_handle_t *family;
+    rocksdb_compactionfilter_t *drop;  // NULL: none
+    rwd_store_filter filter;
     rocksdb_t *db;
 };
 
@@ -136,7 +138,31 @@ static rocksdb_t *open_db(rwd_store *store, rwd_store_mode mode, char **message)
     return rocksdb_open_column_families(store->options, store->path, 1, names, options, &store->family, message);
 }
 
+static unsigned char drops(void *state, int level, const char *key, size_t key_size, const char *value, size_t value_size, char **new_value,
+                           size_t *new_size, unsigned char *changed) {
+    (void)level, (void)new_value, (void)new_size, (void)changed;
+    const rwd_store_filter *filter = state;
+    return filter->is_done(filter->context, rwd_slice_of(key, key_size), rwd_slice_of(value, value_size));
+}
+static void no_destructor(void *state) { (void)state; }
+static const char *filter_name(void *state) {
+    (void)state;
+    return "done";
+}
+
+static void set_filter(rwd_store *store, const rwd_store_filter *filter) {
+    if (!filter) return;
+    store->filter = *filter;
+    store->drop = rocksdb_compactionfilter_create(&store->filter, no_destructor, drops, filter_name);
+    rocksdb_options_set_compaction_filter(store->options, store->drop);
+}
+
 bool rwd_store_open(const char *dir, rwd_store_mode mode, uint64_t cache_bytes, rwd_store **out, rwd_error *err) {
+    return rwd_store_open_filtered(dir, mode, cache_bytes, NULL, out, err);
+}
+
+bool rwd_store_open_filtered(const char *dir, rwd_store_mode mode, uint64_t cache_bytes, const rwd_store_filter *filter, rwd_store **out,
+                             rwd_error *err) {
     rwd_store *store = rwd_calloc(1, sizeof *store);
     if ((size_t)snprintf(store->path, sizeof store->path, "%s", dir) >= sizeof store->path) {
         free(store);
@@ -147,6 +173,7 @@ bool rwd_store_open(const char *dir, rwd_store_mode mode, uint64_t cache_bytes, 
     set_background_options(store);
     set_housekeeping_options(store, mode);
     set_operation_options(store);
+    set_filter(store, filter);
     char *message = NULL;
     store->db = open_db(store, mode, &message);
     if (!store->db) {
@@ -169,6 +196,7 @@ void rwd_store_close(rwd_store *store) {
     rocksdb_ingestexternalfileoptions_destroy(store->ingest);
     rocksdb_readoptions_destroy(store->read);
     rocksdb_options_destroy(store->options);
+    if (store->drop) rocksdb_compactionfilter_destroy(store->drop);
     rocksdb_block_based_options_destroy(store->table);
     rocksdb_cache_destroy(store->cache);
     rocksdb_env_destroy(store->env);

@@ -24,6 +24,13 @@ typedef enum rwd_store_mode {
 
 // `cache_bytes`: what RocksDB may hold in memory.
 RWD_MUST bool rwd_store_open(const char *dir, rwd_store_mode mode, uint64_t cache_bytes, rwd_store **out, rwd_error *err);
+// The same, and compaction drops entries of which `is_done` says so. It runs on RocksDB's thread, at any time until close.
+typedef struct rwd_store_filter {
+    bool (*is_done)(void *context, rwd_slice key, rwd_slice value);
+    void *context;
+} rwd_store_filter;
+RWD_MUST bool rwd_store_open_filtered(const char *dir, rwd_store_mode mode, uint64_t cache_bytes, const rwd_store_filter *filter, rwd_store **out,
+                                      rwd_error *err);
 void rwd_store_close(rwd_store *store);
 
 // Makes the folder `to` (must not exist) a store of its own with the same content: table files are linked, for they never change; the

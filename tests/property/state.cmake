@@ -1,5 +1,6 @@
 rwd_test(state_model_test SOURCES state_model_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_timers_test SOURCES state_timers_test.c LIBS rwd_state LABELS threads)
+rwd_test(state_dedup_test SOURCES state_dedup_test.c LIBS rwd_state LABELS threads TIMEOUT 600)
 
 # Rows of random events, which tests/e2e/test_aggregates.py calculates a second time.
 add_executable(aggregate_rows ${CMAKE_CURRENT_LIST_DIR}/aggregate_rows.c)
