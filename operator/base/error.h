@@ -87,6 +87,7 @@ typedef enum rwd_exit {
     X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate or the value of an expression would overflow")                   \
     X(DIVISION, "division-by-zero", RWD_SKIP, RWD_EXIT_OK, "an expression divides by zero")                                       \
     X(LATE, "late", RWD_SKIP, RWD_EXIT_OK, "the windows that the event belongs to are closed")                                    \
+    X(DUPLICATE, "duplicate", RWD_SKIP, RWD_EXIT_OK, "an event with this id was applied within event.dedup.within")                \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \
     X(INVARIANT, "invariant", RWD_PARK, RWD_EXIT_DIFFERENT, "an invariant of the job does not hold")                              \
     X(INTERNAL, "internal", RWD_FATAL, RWD_EXIT_INTERNAL, "a bug in Rewind")

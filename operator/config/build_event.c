@@ -175,12 +175,26 @@ static bool build_time(rwd_job_build *b) {
     return true;
 }
 
+static bool build_id(rwd_job_build *b) {
+    rwd_job *job = b->job;
+    const rwd_node *id = rwd_node_find(b->root, "event.id"), *dedup = rwd_node_find(b->root, "event.dedup");
+    if (id) {
+        int index = rwd_job_field(job, id->text);
+        if (index < 0) return rwd_build_unknown_field(b, id->place, "event.id", id->text);
+        job->event.id_field = (int16_t)index;
+    }
+    if (!dedup) return true;
+    if (!id) return rwd_build_fail(b, dedup->place, "event.dedup: which field tells events apart? give event.id, for example id: event_id");
+    if (job->event.time_field >= 0 || job->source.topic) return true;
+    return rwd_build_fail(b, dedup->place, "event.dedup: the span is measured in event time; give event.time, for example time: {field: ts, format: epoch-ms}");
+}
+
 bool rwd_build_event(rwd_job_build *b) {
     rwd_job *job = b->job;
     const rwd_node *fields = rwd_node_find(b->root, "event.fields");
-    job->event.time_field = -1;
+    job->event.time_field = job->event.id_field = -1;
     job->event.fields = rwd_calloc(fields->count + 1, sizeof *job->event.fields);  // and the hidden one
     for (const rwd_node *node = fields->first; node; node = node->next)
         if (!build_field(b, node, &job->event.fields[job->event.field_count++])) return false;
-    return build_time(b);
+    return build_time(b) && build_id(b);
 }

@@ -50,6 +50,12 @@ static void put_event(const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, "event");
     put_key(out, "event.max_size", job);
     if (job->event.late != RWD_LATE_DEAD_LETTER) put_key(out, "event.late", job);
+    if (job->event.within_us > 0) {
+        rwd_buf_append_str(out, " id=");
+        quote(out, job->event.fields[job->event.id_field].name);
+        put_key(out, "event.dedup.within", job);
+        put_key(out, "event.dedup.duplicates", job);
+    }
     if (job->event.time_field >= 0) {
         rwd_buf_append_str(out, " time=");
         quote(out, job->event.fields[job->event.time_field].name);

@@ -77,6 +77,9 @@ typedef struct rwd_start {
 // What becomes of a record without a value.
 typedef enum rwd_tombstone { RWD_TOMBSTONE_IGNORE, RWD_TOMBSTONE_DELETE, RWD_TOMBSTONE_DEAD_LETTER } rwd_tombstone;
 
+// What becomes of an event whose id was applied already.
+typedef enum rwd_duplicates { RWD_DUPLICATES_DROP, RWD_DUPLICATES_DEAD_LETTER } rwd_duplicates;
+
 // What becomes of an event whose windows are closed.
 typedef enum rwd_late { RWD_LATE_DEAD_LETTER, RWD_LATE_DROP } rwd_late;
 
@@ -141,6 +144,9 @@ typedef struct rwd_job {
     struct {
         int16_t time_field;  // index into fields, or -1: no event time
         rwd_late late;       // event.late
+        int16_t id_field;    // event.id: index into fields, or -1
+        int64_t within_us;   // event.dedup.within; 0: ids are not remembered
+        rwd_duplicates duplicates;  // event.dedup.duplicates
         int64_t ahead_us;    // event.time.ahead; 0: off (S2)
         uint64_t max_size;   // event.max_size: a larger record is a dead letter
         rwd_field *fields;   // declared ones, in the order of the file; plus one for event.time.field where that is not declared

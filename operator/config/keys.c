@@ -28,6 +28,7 @@ static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
 static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
 static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
+static const char *const duplicates_words[] = {[RWD_DUPLICATES_DROP] = "drop", [RWD_DUPLICATES_DEAD_LETTER] = "dead-letter"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
 static const char *const partitioner_words[] = {[RWD_PARTITIONER_MURMUR2] = "murmur2", [RWD_PARTITIONER_SAME] = "same"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
@@ -117,6 +118,11 @@ static bool table_tumbles(const rwd_job *job, const void *base) {
 static bool table_hops(const rwd_job *job, const void *base) {
     (void)job;
     return ((const rwd_job_table *)base)->window.hopping_us > 0;
+}
+
+static bool remembers_ids(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->event.within_us > 0;
 }
 
 static bool time_field_is_hidden(const rwd_job *job, const void *base) {
@@ -229,6 +235,13 @@ static const rwd_key keys[] = {
      .applies = has_event_time, .example = "1h",
      .doc = "An event further than this ahead of its record's time (of a file: of the stream time) is a dead letter and does not move the stream time. "
             "0: any is accepted. Default with a Kafka source: 1h."},
+    {.path = "event.id", .kind = RWD_KEY_FIELD, .example = "event_id", .doc = "A declared field that tells events apart."},
+    {.path = "event.dedup", .kind = RWD_KEY_GROUP, .example = "{within: 24h}",
+     .doc = "An event whose `event.id` was applied already is not applied again. Ids are remembered exactly, on disk where memory has no room."},
+    {.path = "event.dedup.within", .kind = RWD_KEY_DURATION, .required = true, .min = MS, .max = 1095 * DAY, .unit = US, JOB(event.within_us),
+     .applies = remembers_ids, .example = "24h", .doc = "How long an id is remembered, in stream time from when its event was applied."},
+    {.path = "event.dedup.duplicates", .kind = RWD_KEY_CHOICE, .fallback = "drop", WORDS(duplicates_words), JOB(event.duplicates), .applies = remembers_ids,
+     .example = "dead-letter", .doc = "What becomes of an event that comes again. drop: it is counted."},
     {.path = "event.late", .kind = RWD_KEY_CHOICE, .fallback = "dead-letter", WORDS(late_words), JOB(event.late), .example = "drop",
      .doc = "What becomes of an event that comes after all its windows of a table are closed. dead-letter: it goes there, and no table takes it. drop: it is counted, "
             "and the tables whose windows are open take it."},

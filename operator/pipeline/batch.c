@@ -24,6 +24,7 @@ void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) 
     *group = (rwd_group){
         .events = rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_group_event)),
         .most = RWD_GROUP_MAX,
+        .ids = job->event.within_us > 0 ? rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_dedup_id)) : NULL,
         .reach = reach,
         .touches = rwd_calloc(RWD_GROUP_MAX * reach, sizeof(rwd_touch)),
         .keys = rwd_malloc(RWD_GROUP_KEYS + reach * RWD_KEY_BYTES_MAX),
@@ -35,6 +36,7 @@ void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) 
 
 void rwd_group_deinit(rwd_group *group) {
     free(group->events);
+    free(group->ids);
     free(group->touches);
     free(group->keys);
     free(group->rows);
@@ -43,6 +45,22 @@ void rwd_group_deinit(rwd_group *group) {
     rwd_buf_deinit(&group->key_text);
     rwd_buf_deinit(&group->key_scratch);
     *group = (rwd_group){0};
+}
+
+// A null id is no id.
+static bool has_id(const rwd_operator *op, const rwd_event *event) { return op->dedup && event->fields && event->fields[op->job->event.id_field].present; }
+
+static rwd_dedup_id id_of(const rwd_operator *op, const rwd_event *event) {
+    const rwd_value *value = &event->fields[op->job->event.id_field];
+    rwd_type type = op->job->event.fields[op->job->event.id_field].type;
+    if (type == RWD_TYPE_STRING || type == RWD_TYPE_BYTES) return (rwd_dedup_id){.hash = rwd_dedup_hash(value->s)};
+    uint8_t bytes[sizeof value->d];
+    memset(bytes, 0, sizeof bytes);
+    if (type == RWD_TYPE_DECIMAL) memcpy(bytes, &value->d, sizeof value->d);
+    else if (type == RWD_TYPE_BOOL) bytes[0] = value->b;
+    else if (type == RWD_TYPE_FLOAT) memcpy(bytes, &value->f, sizeof value->f);
+    else rwd_put_le64(bytes, (uint64_t)value->i);
+    return (rwd_dedup_id){.hash = rwd_dedup_hash(rwd_slice_of(bytes, sizeof bytes))};
 }
 
 // Pass 1: as many records as a group holds. Faults stay with their event.
@@ -66,6 +84,7 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
         if (!op->step->ops->route(op->step, &at->event, index, group->touches + group->touch_count, &touches,
                                   group->keys + group->keys_used, &used, &at->fault))
             continue;
+        if (group->ids) group->ids[index] = has_id(op, &at->event) ? id_of(op, &at->event) : (rwd_dedup_id){0};
         at->touch_count = (uint32_t)touches;
         group->touch_count += touches;
         group->keys_used += used;
@@ -227,14 +246,17 @@ static void change_rows(rwd_operator *op, const rwd_group_event *at) {
 // All rows of one event change, or none.
 static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
     rwd_code code = op->step->ops->judge(op->step, &at->event, op->position.stream_time);
+    const rwd_dedup_id *id = has_id(op, &at->event) ? &op->group.ids[at - op->group.events] : NULL;
+    if (code == RWD_E_NONE && id && rwd_dedup_seen(op->dedup, id, op->position.stream_time)) code = RWD_E_DUPLICATE;
     if (code == RWD_E_NONE) code = admit(op, at);
     if (code != RWD_E_NONE) {
-        at->fault = (rwd_fault){.code = code, .field = op->job->event.time_field};
+        at->fault = (rwd_fault){.code = code, .field = code == RWD_E_DUPLICATE ? op->job->event.id_field : op->job->event.time_field};
         return false;
     }
     if (!compute_rows(op, at)) return false;
     change_rows(op, at);
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
+    if (id) rwd_dedup_add(op->dedup, id, op->position.stream_time);  // S3: only now
     if (live) put_updates(op, at);
     return true;
 }
@@ -253,6 +275,8 @@ static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rw
     if (at->fault.code == RWD_E_PARTIAL_KEY) return refuse_stray(op, at, err);
     if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
     if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
+    if (at->fault.code == RWD_E_DUPLICATE) op->position.counts.duplicate++;
+    if (at->fault.code == RWD_E_DUPLICATE && op->job->event.duplicates == RWD_DUPLICATES_DROP) return true;
     // C9: what lies below C was sent before and is not sent again.
     if (live && !put_dead_letter(op, at->event.record, &at->fault, err)) return false;
     op->position.counts.dead++;
@@ -286,6 +310,8 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *o
 static bool resolve_group(rwd_operator *op, size_t at_event, bool live, rwd_error *err) {
     rwd_group *group = &op->group;
     size_t first = group->events[at_event].first_touch;
+    size_t left = group->event_count - at_event;
+    if (op->dedup && !rwd_dedup_resolve(op->dedup, group->ids + at_event, left, op->position.stream_time, err)) return false;
     for (;;) {
         rwd_resolve resolved = rwd_tables_resolve(op->tables, group->touches + first, group->touch_count - first, err);
         if (resolved == RWD_RESOLVED) return true;

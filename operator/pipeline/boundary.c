@@ -336,7 +336,7 @@ static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     if (op->freeze_at >= 0) return NULL;
     if (rwd_checkpoint_requested(op)) return "request";
     if (checkpoint_is_here(op)) return NULL;
-    if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers))) return "memory";
+    if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers)) || (op->dedup && rwd_dedup_pressed(op->dedup))) return "memory";
     return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
 
@@ -370,7 +370,7 @@ bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     }
     if (op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
     if (op->freeze_at >= 0 || reason) note_pause(op, now);
-    if (!op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
+    rwd_warm_up(op);
     rwd_publish(op, false);
     return true;
 }

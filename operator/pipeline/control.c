@@ -157,6 +157,11 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
         s->tables[i].windowed = op->schemas[i].window.kind != RWD_WINDOW_NONE;
         s->tables[i].late = op->late[i];
     }
+    if (op->dedup) {
+        rwd_dedup_stats ids;
+        rwd_dedup_get_stats(op->dedup, &ids);
+        s->dedup_ids = ids.ids, s->dedup_bytes = ids.bytes, s->dedup_reads = ids.store_reads;
+    }
     s->memory_total = op->budget.total;
     s->memory_kafka = op->budget.aside;
     s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);

@@ -237,6 +237,7 @@ static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICI
     size_t count = 0;
     out[count++] = rwd_tables_participant(op->tables);
     if (op->timers) out[count++] = rwd_timers_participant(op->timers);
+    if (op->dedup) out[count++] = rwd_dedup_participant(op->dedup);
     return count;
 }
 
@@ -247,11 +248,18 @@ static bool open_session(rwd_operator *op, rwd_error *err) {
     if (!open_sink(op, err)) return false;
     if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
     if (op->due) op->timers = rwd_timers_new(&op->budget);
+    if (op->job->event.within_us > 0) op->dedup = rwd_dedup_new(&op->budget, op->job->event.within_us);
     rwd_participant *participants[RWD_PARTICIPANTS_MAX];
     size_t count = participants_of(op, participants);
     rwd_io *io = NULL;
     if (!rwd_io_clone(op->io, &io, err)) return false;
     return rwd_checkpointer_new(op->repo, participants, count, io, op->clock, &op->checkpointer, err);
+}
+
+void rwd_warm_up(rwd_operator *op) {
+    if (op->warm) return;
+    bool tables = rwd_tables_warm(op->tables, RWD_WARM_ROWS), ids = !op->dedup || rwd_dedup_warm(op->dedup, RWD_WARM_ROWS);
+    op->warm = tables && ids;
 }
 
 bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err) {
@@ -276,7 +284,9 @@ static void close_session(rwd_operator *op) {
         rwd_tables_free(op->tables);
     }
     rwd_timers_free(op->timers);
+    rwd_dedup_free(op->dedup);
     op->timers = NULL;
+    op->dedup = NULL;
     op->keeper = NULL;
     op->checkpointer = NULL;
     op->tables = NULL;

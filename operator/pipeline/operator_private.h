@@ -25,6 +25,7 @@
 #include "operator/pipeline/watchdog.h"
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
+#include "state/dedup.h"
 #include "state/tables.h"
 #include "state/timers.h"
 
@@ -90,6 +91,7 @@ typedef struct rwd_group {
     size_t record_count;     // records that they come from
     size_t most;             // events of the next group, at most: fewer where windows often close between them
     size_t reach;            // touches of one event, at most
+    rwd_dedup_id *ids;       // RWD_GROUP_MAX; NULL: ids are not remembered
     rwd_touch *touches;      // RWD_GROUP_MAX * reach
     size_t touch_count;
     uint8_t *keys;           // RWD_GROUP_KEYS + one event's worst case
@@ -149,6 +151,7 @@ struct rwd_operator {
     char live[4096];
     rwd_sink *sink;
     rwd_tables *tables;
+    rwd_dedup *dedup;         // NULL: ids are not remembered
     rwd_timers *timers;       // of windows; NULL: no table has any
     rwd_timer *due;           // RWD_CLOSE_PORTION of them
     rwd_touch *due_touches;
@@ -215,7 +218,9 @@ struct rwd_operator {
 // As rwd_operator_new, with other rooms. For tests.
 RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err);
 
-// operator.c. Makes the decoder from the columns that the source has.
+// operator.c. A portion of loading the state into memory after it was opened.
+void rwd_warm_up(rwd_operator *op);
+// Makes the decoder from the columns that the source has.
 RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
 // All that a checkpoint is made of, from its folder (NULL: empty).
 RWD_MUST bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err);

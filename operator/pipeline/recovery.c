@@ -184,7 +184,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
             advise_on_range(op, err);
         }
         if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
-        if (ok && !op->warm) op->warm = rwd_tables_warm(op->tables, RWD_WARM_ROWS);
+        if (ok) rwd_warm_up(op);
         rwd_error second;
         bool released = rwd_release_batch(op, ok ? err : &second);
         if (!ok || !released) return false;

@@ -89,6 +89,9 @@ typedef struct rwd_status {
     int64_t stream_time;        // RWD_TIME_NONE: none
     uint64_t read, applied, late, duplicate, dead;   // since genesis
     uint64_t read_live;         // since this start, replay excluded
+    uint64_t dedup_ids;         // remembered
+    uint64_t dedup_bytes;       // of memory
+    uint64_t dedup_reads;       // ids asked of the store
     double rate;                // records per second over the last seconds
     rwd_hash128 input_hash;
     rwd_hash128 digest;         // of the newest checkpoint
@@ -120,6 +123,10 @@ typedef struct rwd_status {
     X("records_read", "counter", "", "Records read since genesis", read, 1)                                              \
     X("events_applied", "counter", "", "Events applied since genesis", applied, 1)                                       \
     X("events_late", "counter", "", "Events refused as late since genesis", late, 1)                                     \
+    X("events_duplicate", "counter", "", "Events refused since their id was applied already, since genesis", duplicate, 1) \
+    X("dedup_ids", "gauge", "", "Ids that are remembered", dedup_ids, 1)                                                 \
+    X("dedup_memory_bytes", "gauge", "bytes", "Memory of ids", dedup_bytes, 1)                                           \
+    X("dedup_store_reads", "counter", "", "Ids asked of RocksDB", dedup_reads, 1)                                        \
     X("dead_letters", "counter", "", "Events sent to the dead letters since genesis", dead, 1)                           \
     X("source_done_bytes", "gauge", "bytes", "Bytes of the input read", source_done, 1)                                  \
     X("source_total_bytes", "gauge", "bytes", "Bytes of the input", source_total, 1)                                     \
