@@ -28,6 +28,7 @@
 #define FOLDER "dedup"
 #define INCOMING_FILE "incoming-dedup.sst"
 #define ID_BYTES 16u
+#define SCAN_CACHE (8u << 20)
 #define SLOT_BYTES 22u
 #define MOMENT_BITS 48
 
@@ -107,6 +108,11 @@ static bool remembered(const rwd_dedup *d, int64_t moment, int64_t stream_time) 
 }
 
 // ---------------------------------------------------------------------------------------------- the ring of sums
+static void set_span(rwd_dedup *d, int64_t within) {
+    d->within = within;
+    d->width = (within + PARTS - 1) / PARTS;
+}
+
 static int64_t part_number(const rwd_dedup *d, int64_t moment) {
     int64_t number = moment / d->width;
     return number * d->width > moment ? number - 1 : number;
@@ -528,8 +534,10 @@ static void discard(rwd_participant *self) {
     atomic_store(&d->expired, INT64_MIN);
 }
 
-// What an earlier checkpoint wrote: untrusted.
+// What an earlier checkpoint wrote: untrusted. Takes over the span that it was written for where `d` has none yet.
 static bool decode_ring(rwd_dedup *d, rwd_slice bytes, rwd_error *err) {
+    if (bytes.size >= 16 && d->within == 0) set_span(d, (int64_t)rwd_get_be64(bytes.data + 8));
+    if (d->within <= 0 || (uint64_t)d->within >> (MOMENT_BITS - 1) != 0) return rwd_fail(err, RWD_E_CORRUPT, "the span of the ids is not one");
     if (bytes.size < 16 || (bytes.size - 16) % RING_PART_BYTES != 0 || (bytes.size - 16) / RING_PART_BYTES > RING)
         return rwd_fail(err, RWD_E_CORRUPT, "the sums of the ids have a wrong size");
     if ((int64_t)rwd_get_be64(bytes.data + 8) != d->within) return rwd_fail(err, RWD_E_LOGIC_CHANGED, "the checkpoint remembers ids for another span");
@@ -625,8 +633,7 @@ rwd_dedup *rwd_dedup_new(rwd_budget *budget, int64_t within) {
     rwd_dedup *d = rwd_calloc(1, sizeof *d);
     d->participant.ops = &dedup_ops;
     d->budget = budget;
-    d->within = within;
-    d->width = (within + PARTS - 1) / PARTS;
+    set_span(d, within);
     d->newest = d->spilled = d->unloaded = d->durable = d->frozen_newest = RWD_TIME_NONE;
     atomic_store(&d->expired, INT64_MIN);
     return d;
@@ -643,3 +650,51 @@ void rwd_dedup_free(rwd_dedup *d) {
 }
 
 rwd_participant *rwd_dedup_participant(rwd_dedup *d) { return &d->participant; }
+
+// ---------------------------------------------------------------------------------------------- a finished checkpoint
+// Sums of what is there, beside the stored ones.
+static bool scan_ids(rwd_dedup *d, rwd_error *err) {
+    rwd_slice key, value;
+    rwd_store_scan *scan = rwd_store_scan_open(d->store, rwd_slice_of(NULL, 0), rwd_slice_of(NULL, 0));
+    while (rwd_store_scan_next(scan, &key, &value)) {
+        if (key.size != ID_BYTES || value.size != 8) continue;
+        int64_t moment = (int64_t)rwd_get_be64(value.data), number = part_number(d, moment);
+        part_sum *part = &d->frozen_ring[part_index(number)];
+        if (!remembered(d, number * d->width, d->newest)) continue;  // its 256th is expiring, or has expired
+        if (part->count == 0) *part = (part_sum){.number = number};
+        part->sum = rwd_hash128_add(part->sum, hash_of(rwd_hash128_get(key.data), moment));
+        part->count++;
+    }
+    bool ok = rwd_store_scan_ok(scan, err);
+    rwd_store_scan_close(scan);
+    return ok;
+}
+
+static bool compare_sums(const rwd_dedup *d, rwd_error *err) {
+    for (size_t i = 0; i < RING; i++) {
+        const part_sum *stored = &d->ring[i], *found = &d->frozen_ring[i];
+        bool whole = stored->count > 0 && remembered(d, stored->number * d->width, d->newest);
+        if (!whole && found->count == 0) continue;
+        if (whole && found->count == stored->count && rwd_hash128_equal(found->sum, stored->sum)) continue;
+        return rwd_fail(err, RWD_E_DIGEST_MISMATCH, "%llu remembered ids of a part of the span are there, and there should be %llu, or others",
+                        (unsigned long long)found->count, whole ? (unsigned long long)stored->count : 0);
+    }
+    return true;
+}
+
+bool rwd_dedup_scan_digest(const char *checkpoint_dir, rwd_hash128 *out, rwd_error *err) {
+    char dir[RWD_PATH_MAX];
+    uint64_t ignored;
+    *out = (rwd_hash128){0};
+    if (!rwd_path_join(dir, checkpoint_dir, FOLDER, err)) return false;
+    if (!rwd_path_exists(dir)) return true;
+    rwd_dedup *d = rwd_calloc(1, sizeof *d);
+    bool ok = rwd_store_open(dir, RWD_STORE_READ_ONLY, SCAN_CACHE, &d->store, err) && load_ring(d, err);
+    if (ok && d->newest != RWD_TIME_NONE) {
+        ok = scan_ids(d, err) && compare_sums(d, err);
+        ring_root(d, d->ring, d->newest, out, &ignored);
+    }
+    rwd_store_close(d->store);
+    free(d);
+    return ok;
+}

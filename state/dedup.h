@@ -54,4 +54,8 @@ typedef struct rwd_dedup_stats {
 } rwd_dedup_stats;
 void rwd_dedup_get_stats(const rwd_dedup *dedup, rwd_dedup_stats *out);
 
+// The digest of the ids in a checkpoint's folder, 0 where it has none: as stored, and found equal to the ids that are there, read one by one, but for the one
+// 256th that is expiring, whose ids compaction may have dropped. DIGEST_MISMATCH if they are not. Thread: any.
+RWD_MUST bool rwd_dedup_scan_digest(const char *checkpoint_dir, rwd_hash128 *out, rwd_error *err);
+
 #endif

@@ -6,6 +6,7 @@
 #include "operator/cli/cli_private.h"
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
+#include "state/dedup.h"
 #include "state/reader.h"
 
 static const char *id_argument(const rwd_cli *cli) { return cli->in->arg_count > 0 ? cli->in->args[0] : "latest"; }
@@ -83,9 +84,16 @@ static bool scan_again(rwd_repo *repo, finding *found, rwd_error *err) {
     rwd_digest *digest = rwd_calloc(1, sizeof(*digest));
     bool worked = rwd_state_scan_digest(reader, digest, &found->scanned_keys, err);
     rwd_state_close(reader);
-    if (worked) {
+    rwd_hash128 ids;
+    rwd_error why;
+    if (worked && !rwd_dedup_scan_digest(dir, &ids, &why)) {
+        found->why = why;
+        worked = why.code == RWD_E_DIGEST_MISMATCH;
+        if (worked) found->scanned = true;
+        else *err = why;
+    } else if (worked) {
         found->scanned = true;
-        found->scanned_digest = rwd_digest_root(digest);
+        found->scanned_digest = rwd_hash128_add(rwd_digest_root(digest), ids);
         found->digest_good = rwd_hash128_equal(found->scanned_digest, c->digest) && found->scanned_keys == c->facts.keys;
         if (!found->digest_good) {
             char has[RWD_HASH128_HEX], must[RWD_HASH128_HEX];

@@ -123,6 +123,10 @@ static rwd_node *time_field_node(rwd_arena *arena, const rwd_job *job) {
     return time_field(job) ? new_scalar(arena, time_field(job)->name, false) : NULL;
 }
 
+static rwd_node *id_node(rwd_arena *arena, const rwd_job *job) {
+    return job->event.id_field < 0 ? NULL : new_scalar(arena, job->event.fields[job->event.id_field].name, false);
+}
+
 // How a time is written is a property of the field, so the row of the fields says it.
 static rwd_node *time_format_node(rwd_arena *arena, const rwd_job *job) {
     if (!time_field(job) || !time_field(job)->hidden) return NULL;
@@ -143,6 +147,7 @@ static const struct {
 } made_by_hand[] = {
     {"source.kafka.properties", source_properties_node},
     {"kafka.properties", sink_properties_node},
+    {"event.id", id_node},
     {"event.time.field", time_field_node},
     {"event.time.format", time_format_node},
     {"event.fields", fields_node},

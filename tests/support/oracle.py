@@ -169,6 +169,9 @@ class Job:
         self.max_size = bytes_of(event.get("max_size", "1MiB"))
         self.time_field, self.ahead = None, 0
         self.late = event.get("late", "dead-letter")
+        self.id_field = self.fields.get(event.get("id"))
+        self.within = microseconds_of(event["dedup"]["within"]) if "dedup" in event else 0
+        self.duplicates = event.get("dedup", {}).get("duplicates", "drop")
         if "time" in event:
             time = event["time"] if isinstance(event["time"], dict) else {"field": event["time"]}
             if time["field"] not in self.fields:
@@ -586,7 +589,8 @@ class Expected:
         self.events = {name: [] for name in job.tables}   # for emit: update: (offset, key, row)
         self.closed = {name: [] for name in job.tables}   # for emit: close
         self.last = {name: {} for name in job.tables}     # also of windows that have left
-        self.late = 0
+        self.late = self.duplicates = 0
+        self.ids = {}                                     # bytes of an id: the stream time behind its event
         self.left = {}                                    # (table, key): offset behind which it left
         self.shut = set()                                 # keys of windows that are closed and have not left
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
@@ -609,6 +613,9 @@ class Expected:
             self.advance(offset)
         except Fault as fault:
             self.late += fault.code == "late"
+            self.duplicates += fault.code == "duplicate"
+            if fault.code == "duplicate" and self.job.duplicates == "drop":
+                return
             if fault.code == "late" and self.job.late == "drop":
                 return
             self.dead.append(DeadLetter(offset, fault.code, fault.field, raw))
@@ -626,6 +633,9 @@ class Expected:
         time = event[self.job.time_field.name] if self.job.time_field else None
         if time is not None and self.job.ahead and self.stream_time is not None and time > self.stream_time + self.job.ahead:
             raise Fault("future", self.job.time_field.path)
+        event_id = id_bytes(self.job, event)
+        if event_id is not None and event_id in self.ids and (self.stream_time is None or self.ids[event_id] + self.job.within > self.stream_time):
+            raise Fault("duplicate", self.job.id_field.path)
         touched, late = [], False
         for table in self.job.tables.values():
             key = tuple(event[f.name] for f in table.key if not (table.window and f is table.key[-1]))
@@ -654,6 +664,9 @@ class Expected:
                 self.open[name].setdefault(key[-1], set()).add(key)
         if time is not None:
             self.stream_time = time if self.stream_time is None else max(self.stream_time, time)
+        if event_id is not None:
+            self.ids.pop(event_id, None)
+            self.ids[event_id] = self.stream_time
 
     def advance(self, offset):
         """Windows close, in order of (when, table, key), and leave."""
@@ -705,7 +718,18 @@ class Expected:
         return sums
 
     def digest(self):
-        return xxhash.xxh3_128_hexdigest(b"".join(s.to_bytes(16, "big") for s in self.buckets()))
+        root = xxhash.xxh3_128_intdigest(b"".join(s.to_bytes(16, "big") for s in self.buckets()))
+        return f"{(root + self.ids_digest()) % 2**128:032x}"
+
+    def ids_digest(self):
+        """Over the ids of all 256ths of the span that have not wholly expired as of the newest id."""
+        total, width = 0, -(-self.job.within // 256)
+        newest = next(reversed(self.ids.values()), None)
+        for event_id, moment in reversed(self.ids.items()):
+            if (moment // width + 1) * width <= newest - self.job.within:
+                break
+            total += xxhash.xxh3_128_intdigest(xxhash.xxh3_128_digest(event_id) + struct.pack(">q", moment))
+        return total
 
     def sorted_rows(self, name):
         table = self.job.tables[name]
@@ -746,6 +770,19 @@ class Expected:
                 tuple(value_text(row[i], sink.table.columns[i].kind, sink.table.columns[i].scale) for i in sink.columns)
             for key, row in (((k, r) for _, k, r in self.closed[sink.table.name]) if sink.emit == "close" else self.last[sink.table.name].items())
         }
+
+
+def id_bytes(job, event):
+    """What an id is known by; None where there is none."""
+    if not job.within or event[job.id_field.name] is None:
+        return None
+    value = event[job.id_field.name]
+    if job.id_field.kind in ("string", "bytes"):
+        return value.encode() if job.id_field.kind == "string" else value
+    if job.id_field.kind == "float":
+        return struct.pack("<d", value) + bytes(8)
+    size = 16 if job.id_field.kind == "decimal" else 8
+    return (units(value, job.id_field.scale) if size == 16 else int(value)).to_bytes(size, "little", signed=True) + bytes(16 - size)
 
 
 def message_bytes(time_ms, key, value, headers):
