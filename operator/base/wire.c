@@ -19,23 +19,7 @@ bool rwd_wire_long_varint(rwd_wire_reader *r, uint64_t *out) {
     return rwd_wire_bad(r, most == RWD_WIRE_VARINT_MAX ? "a varint has more than 10 bytes" : "the record ends inside a varint");
 }
 
-static bool skip_value(rwd_wire_reader *r, rwd_wire wire) {
-    uint64_t number;
-    uint32_t half;
-    rwd_slice bytes;
-    switch (wire) {
-    case RWD_WIRE_VARINT: return rwd_wire_varint(r, &number);
-    case RWD_WIRE_FIXED64: return rwd_wire_fixed64(r, &number);
-    case RWD_WIRE_FIXED32: return rwd_wire_fixed32(r, &half);
-    case RWD_WIRE_SIZED: return rwd_wire_sized(r, &bytes);
-    case RWD_WIRE_GROUP:
-    case RWD_WIRE_GROUP_END: break;
-    }
-    assert(!"groups are the caller's");
-    return false;
-}
-
-bool rwd_wire_skip(rwd_wire_reader *r, uint32_t number, rwd_wire wire) {
+bool rwd_wire_skip_group(rwd_wire_reader *r, uint32_t number, rwd_wire wire) {
     uint32_t open[RWD_WIRE_NESTING_MAX];
     size_t depth = 0;
     for (;;) {
@@ -44,7 +28,7 @@ bool rwd_wire_skip(rwd_wire_reader *r, uint32_t number, rwd_wire wire) {
             open[depth++] = number;
         } else if (wire == RWD_WIRE_GROUP_END) {
             if (depth == 0 || open[--depth] != number) return rwd_wire_bad(r, "the end of a group that did not begin");
-        } else if (!skip_value(r, wire)) {
+        } else if (!rwd_wire_skip(r, number, wire)) {
             return false;
         }
         if (depth == 0) return true;

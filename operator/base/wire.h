@@ -83,8 +83,22 @@ static inline RWD_MUST bool rwd_wire_sized(rwd_wire_reader *r, rwd_slice *out) {
     return true;
 }
 
+// The groups of rwd_wire_skip.
+RWD_MUST bool rwd_wire_skip_group(rwd_wire_reader *r, uint32_t number, rwd_wire wire);
+
 // Passes over the value of field `number`, all groups inside of it included.
-RWD_MUST bool rwd_wire_skip(rwd_wire_reader *r, uint32_t number, rwd_wire wire);
+static inline RWD_MUST bool rwd_wire_skip(rwd_wire_reader *r, uint32_t number, rwd_wire wire) {
+    uint64_t value;
+    uint32_t half;
+    rwd_slice bytes;
+    switch (wire) {
+    case RWD_WIRE_VARINT: return rwd_wire_varint(r, &value);
+    case RWD_WIRE_FIXED64: return rwd_wire_fixed64(r, &value);
+    case RWD_WIRE_FIXED32: return rwd_wire_fixed32(r, &half);
+    case RWD_WIRE_SIZED: return rwd_wire_sized(r, &bytes);
+    default: return rwd_wire_skip_group(r, number, wire);
+    }
+}
 
 static inline int64_t rwd_wire_zigzag(uint64_t value) { return (int64_t)(value >> 1) ^ -(int64_t)(value & 1); }
 

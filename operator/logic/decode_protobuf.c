@@ -53,6 +53,12 @@ typedef struct level {
     uint32_t dense_size;
 } level;
 
+// Where the walk goes on behind a message.
+typedef struct frame {
+    const level *level;
+    const uint8_t *end;
+} frame;
+
 typedef struct enum_name {
     int32_t number;
     const char *name;
@@ -76,6 +82,7 @@ struct rwd_proto_plan {
     int16_t *clears;
     size_t clear_count;
     binding *bindings;              // one per field of the job
+    frame stack[RWD_PROTO_PATH_MAX + 2];  // messages that the walk is inside of: no path is longer, and a Timestamp ends it
 };
 
 // ---------------------------------------------------------------------------------------------- the plan
@@ -287,14 +294,9 @@ static inline void clear(rwd_proto_plan *plan, const member *m) {
     for (size_t i = 0; i < m->clear_count; i++) plan->found[plan->clears[m->first_clear + i]] = (found){0};
 }
 
-typedef struct frame {
-    const level *level;
-    const uint8_t *end;
-} frame;
-
 static bool walk_message(walk *w) {
     rwd_proto_plan *const plan = w->plan;
-    frame stack[RWD_PROTO_PATH_MAX + 2];
+    frame *const stack = plan->stack;
     size_t depth = 0;
     const level *l = &plan->levels[0];
     for (;;) {
@@ -336,7 +338,7 @@ static bool walk_message(walk *w) {
         f->at = bytes.data;
         f->size = (uint32_t)bytes.size;
         if (plan->nodes[at].level == NONE) continue;
-        assert(depth < sizeof stack / sizeof *stack);
+        assert(depth < sizeof plan->stack / sizeof *plan->stack);
         stack[depth++] = (frame){l, w->in.end};
         l = &plan->levels[plan->nodes[at].level];
         w->in.at = bytes.data;

@@ -7,9 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include <tests/bench/order.pb-c.h>  // made at build time
+
 #include "operator/logic/decode.h"
 #include "operator/source/generate.h"
 
+#include "operator/base/wire.h"
 #include "tests/bench/decode_bare.h"
 
 #define RECORDS 20000u
@@ -29,26 +32,52 @@ static double seconds_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+typedef enum kind { JSON, CSV, PROTOBUF } kind;
+static const char *const names[] = {"json", "csv", "protobuf"};
+static const char *const bare_names[] = {"simdjson on demand", NULL, "protobuf-c unpack"};
+
+static size_t put_order(const rwd_generate *options, uint64_t i, uint8_t *out) {
+    rwd_order order = rwd_generate_order(options, i);
+    rwd_buf text = {0};
+    char word[32];
+    rwd_wire_put_uint(&text, 1, order.id);
+    rwd_wire_put_uint(&text, 2, (uint64_t)order.ts_ms);
+    rwd_wire_put_sized(&text, 3, rwd_slice_of(word, (size_t)snprintf(word, sizeof word, "c%07llu", (unsigned long long)order.customer)));
+    rwd_wire_put_sized(&text, 4, rwd_slice_str(order.country));
+    rwd_wire_put_sized(&text, 5, rwd_slice_of(word, (size_t)snprintf(word, sizeof word, "s%04u", order.sku)));
+    rwd_wire_put_uint(&text, 6, (uint64_t)order.quantity);
+    rwd_wire_put_uint(&text, 7, (uint64_t)order.cents << 1 ^ (uint64_t)(order.cents >> 63));
+    memcpy(out, text.data, text.size);
+    size_t size = text.size;
+    rwd_buf_deinit(&text);
+    return size;
+}
+
 // Records as they stand in a file, one behind the other.
-static input *make_input(bool csv) {
+static input *make_input(kind format) {
+    bool csv = format == CSV;
     rwd_generate options = {.seed = 1, .csv = csv, .keys = 1000000, .start_ms = 1767225600000, .per_second = 1000};
     input *in = rwd_calloc(1, sizeof *in);
     in->bytes = rwd_malloc(RECORDS * RWD_GENERATE_BYTES_MAX + RWD_RECORD_PADDING);
     for (size_t i = 0; i < RECORDS; i++) {
-        size_t size = rwd_generate_record(&options, 1000000 + i, (char *)in->bytes + in->total);
-        in->records[i] = in->bytes + in->total;
-        in->sizes[i] = (uint32_t)size - 1;
+        uint8_t *at = in->bytes + in->total;
+        size_t size = format == PROTOBUF ? put_order(&options, 1000000 + i, at) : rwd_generate_record(&options, 1000000 + i, (char *)at);
+        in->records[i] = at;
+        in->sizes[i] = (uint32_t)size - (format != PROTOBUF);
         in->total += size;
     }
     return in;
 }
 
-static rwd_decoder *make_decoder(bool csv, bool all, rwd_job **out_job) {
-    const char *fields = all ? "id: int, ts: {type: time, format: epoch-ms}, customer: string, country: string, sku: string, quantity: int, amount: decimal(2)"
-                             : "ts: {type: time, format: epoch-ms}, customer: string, quantity: int, amount: decimal(2)";
+static rwd_decoder *make_decoder(kind format, bool all, rwd_job **out_job) {
+    static const char *const words[] = {"json", "csv", "protobuf, protobuf: {descriptor: '" RWD_ORDER_DESCRIPTOR "', message: bench.Order}"};
+    const char *amount = format == PROTOBUF ? "{type: decimal(0), path: cents}" : "decimal(2)";
+    bool csv = format == CSV;
+    const char *fields = all ? "id: int, ts: {type: time, format: epoch-ms}, customer: string, country: string, sku: string, quantity: int, amount: "
+                             : "ts: {type: time, format: epoch-ms}, customer: string, quantity: int, amount: ";
     rwd_buf text = {0};
-    rwd_buf_appendf(&text, "job: bench\nsource: {file: {path: bench}, format: %s}\nevent: {fields: {%s}}\ntables: {t: {key: customer, aggregates: {n: count()}}}\n",
-                    csv ? "csv" : "json", fields);
+    rwd_buf_appendf(&text, "job: bench\nsource: {file: {path: bench}, format: %s}\nevent: {fields: {%s%s}}\ntables: {t: {key: customer, aggregates: {n: count()}}}\n",
+                    words[format], fields, amount);
     static const char *const columns[] = {"id", "ts", "customer", "country", "sku", "quantity", "amount"};
     rwd_decoder *decoder;
     rwd_error err;
@@ -73,30 +102,43 @@ static uint64_t decode_all(const rwd_job *job, rwd_decoder *decoder, const input
     return sum;
 }
 
-static void measure(bool csv, bool all, bool json) {
-    input *in = make_input(csv);
+static uint64_t bare_protobuf(const input *in) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < RECORDS; i++) {
+        Bench__Order *order = bench__order__unpack(NULL, in->sizes[i], in->records[i]);
+        if (!order) exit(1);
+        sum += (uint64_t)order->cents + (uint64_t)order->quantity + (uint64_t)order->ts + (uint8_t)order->customer[0];
+        bench__order__free_unpacked(order, NULL);
+    }
+    return sum;
+}
+
+static void measure(kind of, bool all, bool json) {
+    bool compared = bare_names[of] != NULL;
+    input *in = make_input(of);
     rwd_job *job;
-    rwd_decoder *decoder = make_decoder(csv, all, &job);
+    rwd_decoder *decoder = make_decoder(of, all, &job);
     double ours = 1e9, bare = 1e9;
     uint64_t sum = 0;
     for (int round = 0; round < ROUNDS; round++) {
         double begin = seconds_now();
         sum += decode_all(job, decoder, in);
         double middle = seconds_now();
-        if (!csv) sum += bench_bare_json(in->records, in->sizes, RECORDS, all);
+        if (of == JSON) sum += bench_bare_json(in->records, in->sizes, RECORDS, all);
+        if (of == PROTOBUF) sum += bare_protobuf(in);
         double end = seconds_now();
         if (middle - begin < ours) ours = middle - begin;
         if (end - middle < bare) bare = end - middle;
     }
     double size = (double)in->total / RECORDS, rate = RECORDS / ours, bare_rate = RECORDS / bare;
-    const char *format = csv ? "csv" : "json";
+    const char *format = names[of];
     if (json) {
         printf("{\"format\": \"%s\", \"fields\": %d, \"record_bytes\": %.1f, \"records_per_second\": %.0f", format, all ? 7 : 4, size, rate);
-        if (!csv) printf(", \"bare_records_per_second\": %.0f, \"ratio\": %.3f", bare_rate, rate / bare_rate);
+        if (compared) printf(", \"bare_records_per_second\": %.0f, \"ratio\": %.3f", bare_rate, rate / bare_rate);
         printf("}\n");
     } else {
-        printf("%-4s %d fields of records of %.0f bytes: %.2f M/s, %.0f MB/s", format, all ? 7 : 4, size, rate / 1e6, rate * size / 1e6);
-        if (!csv) printf("; bare simdjson on demand %.2f M/s; ratio %.2f", bare_rate / 1e6, rate / bare_rate);
+        printf("%-8s %d fields of records of %.0f bytes: %.2f M/s, %.0f MB/s", format, all ? 7 : 4, size, rate / 1e6, rate * size / 1e6);
+        if (compared) printf("; bare %s %.2f M/s; ratio %.2f", bare_names[of], bare_rate / 1e6, rate / bare_rate);
         printf("%s\n", sum == 0 ? "!" : "");
     }
     rwd_decoder_free(decoder);
@@ -107,9 +149,9 @@ static void measure(bool csv, bool all, bool json) {
 
 int main(int argc, char **argv) {
     bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-    measure(false, false, json);
-    measure(false, true, json);
-    measure(true, false, json);
-    measure(true, true, json);
+    for (kind of = JSON; of <= PROTOBUF; of++) {
+        measure(of, false, json);
+        measure(of, true, json);
+    }
     return 0;
 }
