@@ -68,6 +68,9 @@ static bool build_raw(rwd_job_build *b) {
         return rwd_build_fail(b, format_place(b), "source.format: raw records have a key and a value, which a file has not; read them from Kafka");
     if (job->source.raw_key == RWD_RAW_TYPE_NONE && job->source.raw_value == RWD_RAW_TYPE_NONE)
         return rwd_build_fail(b, format_place(b), "source.raw says of neither key nor value what it is; for example raw: {key: string, value: int64be}");
+    if (job->source.tombstone == RWD_TOMBSTONE_DELETE && job->source.raw_key != RWD_RAW_TYPE_STRING)
+        return rwd_build_fail(b, rwd_node_find(b->root, "source.tombstone")->place,
+                              "source.tombstone: delete finds rows by the record's key as text; with raw records this needs raw: {key: string}");
     return true;
 }
 
