@@ -25,7 +25,9 @@ static void rig_init(kafka_rig *rig) {
     *rig = (kafka_rig){.mock = mock_cluster_new()};
     mock_cluster_topic(rig->mock, "orders", 1);
     sink_job_init(&rig->j);
-    rig->settings = (rwd_kafka_settings){.brokers = mock_cluster_address(rig->mock), .group = "threads", .client = "threads", .any_version = true};
+    rig->settings = (rwd_kafka_settings){
+        .brokers = mock_cluster_address(rig->mock), .group = "threads", .client = "threads", .any_version = true, .memory = 1 << 20, .memory_out = 1 << 20,
+    };
     add_topic(&rig->j, "updates", RWD_EMIT_UPDATE);
     add_topic(&rig->j, "totals", RWD_EMIT_COMMIT);
     rig->j.job.dead_letter_topic = (char *)"dead";
