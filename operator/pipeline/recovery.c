@@ -192,8 +192,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
         if (past && !op->source->ops->assign(op->source, to, rwd_buf_slice(&op->cursor), err)) return false;
         if (batch.count == 0 && batch.end && op->position.next_offset < to) {
             rwd_fail(err, RWD_E_POSITION, "the input ends at offset %" PRId64 ", below the committed offset %" PRId64, op->position.next_offset, to);
-            rwd_error_at(err, "%s", op->source->ops->label(op->source));
-            return rwd_error_next(err, "put back the input that was there; nothing was changed");
+            return advise_on_range(op, err);
         }
         rwd_publish(op, false);
     }
