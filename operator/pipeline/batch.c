@@ -290,12 +290,10 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *o
         rwd_group_event *at = &group->events[*at_event];
         const rwd_record *record = at->event.record;
         assert(record->offset >= op->position.next_offset && "offsets rise");
-        if (at->fault.code == RWD_E_NONE && apply_event(op, at, live)) {
-            op->position.counts.applied++;
-            op->record_time_us = time_of(at);
-        } else if (!set_aside(op, at, live, err)) {
-            return false;
-        }
+        bool applied = at->fault.code == RWD_E_NONE && apply_event(op, at, live);
+        if (applied) op->position.counts.applied++;
+        else if (!set_aside(op, at, live, err)) return false;
+        if (applied || record->time_us != RWD_TIME_NONE) op->record_time_us = time_of(at);  // E2
         op->at_boundary = false;
         ++*at_event;
         if (!at->ends_record) continue;

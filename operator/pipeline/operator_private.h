@@ -171,7 +171,7 @@ struct rwd_operator {
     int64_t known_c;
     uint64_t known_closings;
     uint64_t known_owner;
-    int64_t record_time_us;   // of the last applied record: its own, or where it has none, its event's (E2)
+    int64_t record_time_us;   // of the last record: its own; where records have none, of the last applied one's event (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty
     const rwd_record *last_record; // of the current batch, behind which the cursor stands; NULL: no batch is held

@@ -258,7 +258,7 @@ def test_a_commit_of_unknown_outcome_whose_transaction_times_out(side, make_kafk
             assert job.c()[0] == 100
             time.sleep(3)
         else:                   # it happened
-            until(lambda: job.c()[0] == 200, "the transaction to be committed")
+            until(lambda: job.c()[0] > 100, "the transaction to be committed")
         proxy.restore()
         job.produce(orders(100, first=200))
         r.committed(300)
@@ -268,8 +268,8 @@ def test_a_commit_of_unknown_outcome_whose_transaction_times_out(side, make_kafk
         job.check()
 
 
-@pytest.mark.parametrize("side, c", [("request", 100), ("response", 200)])
-def test_a_process_killed_before_it_learned_the_outcome_of_a_commit(side, c, make_kafka_job, broker):
+@pytest.mark.parametrize("side", ["request", "response"])
+def test_a_process_killed_before_it_learned_the_outcome_of_a_commit(side, make_kafka_job, broker):
     job = through(broker, make_kafka_job, checkpoints=RARELY)
     job.produce(orders(100))
     with broker.proxy() as proxy:
@@ -278,8 +278,10 @@ def test_a_process_killed_before_it_learned_the_outcome_of_a_commit(side, c, mak
             proxy.lose(side, wire.END_TXN)
             job.produce(orders(100, first=100))
             assert proxy.lost.wait(PATIENCE)
-            until(lambda: job.c()[0] == c, "the transaction to end")
+            if side == "response":
+                until(lambda: job.c()[0] > 100, "the transaction to be committed")
             r.kill()
+            assert side == "response" or job.c()[0] == 100
         proxy.restore()
         job.run_to_end()
         job.check()
