@@ -85,7 +85,7 @@ typedef enum rwd_exit {
     X(OUT_OF_RANGE, "out-of-range", RWD_SKIP, RWD_EXIT_OK, "a number or time does not fit its declared type")                     \
     X(TOO_LARGE, "too-large", RWD_SKIP, RWD_EXIT_OK, "a record, key or field is above its size limit")                            \
     X(OVERFLOW, "overflow", RWD_SKIP, RWD_EXIT_OK, "an aggregate or the value of an expression would overflow")                   \
-    X(DIVISION, "division-by-zero", RWD_SKIP, RWD_EXIT_OK, "an expression divides by zero")                                       \
+    X(DIVISION_BY_ZERO, "division-by-zero", RWD_SKIP, RWD_EXIT_OK, "an expression divides by zero")                                       \
     X(LATE, "late", RWD_SKIP, RWD_EXIT_OK, "the windows that the event belongs to are closed")                                    \
     X(DUPLICATE, "duplicate", RWD_SKIP, RWD_EXIT_OK, "an event with this id was applied within event.dedup.within")                \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \

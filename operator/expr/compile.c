@@ -9,7 +9,7 @@
 static const char *words_of(rwd_code code) {
     switch (code) {
     case RWD_E_OVERFLOW: return "the number does not fit";
-    case RWD_E_DIVISION: return "a division by zero";
+    case RWD_E_DIVISION_BY_ZERO: return "a division by zero";
     case RWD_E_OUT_OF_RANGE: return "a time beyond the years 1 to 9999";
     case RWD_E_TOO_LARGE: return "a string that is too long";
     default: return rwd_code_meaning(code);

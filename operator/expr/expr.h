@@ -119,7 +119,7 @@ void rwd_expr_scratch_reset(rwd_expr_scratch *scratch);   // per batch: strings 
 void rwd_expr_scratch_deinit(rwd_expr_scratch *scratch);
 
 // RWD_E_NONE: `*out` is the value (strings borrowed from the input, the expression, or the scratch until its reset). Otherwise the event is at fault, `*out` is
-// undefined and scratch->column says where: OVERFLOW, DIVISION, OUT_OF_RANGE (a time beyond the years 1 to 9999), WRONG_TYPE (a key or header that
+// undefined and scratch->column says where: OVERFLOW, DIVISION_BY_ZERO, OUT_OF_RANGE (a time beyond the years 1 to 9999), WRONG_TYPE (a key or header that
 // is not UTF-8), TOO_LARGE (a string beyond RWD_EXPR_STRING_MAX). `out` may be a slot of in->values that the expression does not read.
 RWD_MUST rwd_code rwd_expr_eval(const rwd_expr *expr, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out);
 
