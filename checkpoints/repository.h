@@ -171,15 +171,18 @@ typedef struct rwd_read_lock { int fd; } rwd_read_lock;
 RWD_MUST bool rwd_repo_read_lock(rwd_repo *repo, const char *id, rwd_read_lock *out, rwd_error *err);
 void rwd_read_lock_release(rwd_read_lock *lock);
 
-// Retention.
+// Retention. A checkpoint stays if any of the rules wants it (as in restic's `forget`). Times are those at which checkpoints were made, in UTC; nothing else goes by them (R2).
 typedef struct rwd_keep {
-    unsigned last;   // newest checkpoints; the newest two good ones of C's history stay whatever is said (K5)
-    unsigned full;   // newest independent copies; 0: all. The newest of C's history always stays (K4)
+    unsigned last;     // newest checkpoints; the newest two good ones of C's history stay whatever is said (K5)
+    unsigned hourly;   // the newest one of each of so many hours: of those in which any was made, the last
+    unsigned daily;    // likewise of days
+    int64_t within_us; // all that were made within so long before the last made one; 0: none for that
+    unsigned full;     // newest independent copies; 0: all. The newest of C's history always stays (K4)
 } rwd_keep;
 typedef struct rwd_prune_item { char id[RWD_CHECKPOINT_ID]; uint64_t bytes; bool removed; const char *why_kept; } rwd_prune_item;
 typedef struct rwd_prune_plan { rwd_prune_item *items; size_t count; uint64_t freed; } rwd_prune_plan;
 void rwd_prune_plan_deinit(rwd_prune_plan *plan);
-// What retention would remove, or with `act` removes: not pinned, not the newest `keep.last`, no reader, our term (K6). why_kept is static.
+// What retention would remove, or with `act` removes: not pinned, not wanted by a rule of `keep`, no reader, our term (K6). why_kept is static.
 RWD_MUST bool rwd_repo_prune(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const rwd_keep *keep, bool act, rwd_prune_plan *out, rwd_error *err);
 // Drops one by name under the same conditions (its MANIFEST stays); says why not where it may not.
 RWD_MUST bool rwd_repo_forget(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const char *id, bool act, uint64_t *out_freed, rwd_error *err);

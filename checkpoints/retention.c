@@ -18,6 +18,7 @@
 #include "operator/base/log.h"
 
 #define GOOD_ONES_KEPT 2  // K5
+#define HOUR_US INT64_C(3600000000)
 
 // ---- removing one
 
@@ -135,6 +136,42 @@ static void keep_last(decision *d, const rwd_keep *wanted) {
     }
 }
 
+// Copies of bytes have a rule of their own.
+static bool is_counted(const rwd_checkpoint *c) { return c->state != RWD_CHECKPOINT_BAD && c->state != RWD_CHECKPOINT_PRUNED && !c->independent; }
+
+// Which hour, or day, a time is in. Rounds down, before 1970 as well.
+static int64_t span_of(int64_t at_us, int64_t span_us) { return at_us / span_us - (at_us % span_us < 0); }
+
+static int compare_spans(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+// The newest one of each of the last `wanted` spans that have any. A clock that went back makes no more spans of it.
+static void keep_spans(decision *d, int64_t span_us, unsigned wanted, const char *why) {
+    int64_t *spans = rwd_calloc(d->list.count + 1, sizeof(*spans));
+    size_t count = 0, distinct = 0;
+    for (size_t i = 0; i < d->list.count; i++)
+        if (is_counted(&d->list.items[i])) spans[count++] = span_of(d->list.items[i].created_us, span_us);
+    if (count > 1) qsort(spans, count, sizeof(*spans), compare_spans);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || spans[i] != spans[i - 1]) spans[distinct++] = spans[i];
+    for (size_t s = 0; s < distinct && s < wanted; s++) {
+        size_t i = 0;  // the list is newest first
+        while (!is_counted(&d->list.items[i]) || span_of(d->list.items[i].created_us, span_us) != spans[s]) i++;
+        keep(d, i, why);
+    }
+    free(spans);
+}
+
+static void keep_within(decision *d, int64_t within_us) {
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < d->list.count; i++)
+        if (is_counted(&d->list.items[i]) && d->list.items[i].created_us > last) last = d->list.items[i].created_us;
+    for (size_t i = 0; i < d->list.count && within_us > 0; i++)
+        if (is_counted(&d->list.items[i]) && last - d->list.items[i].created_us <= within_us) keep(d, i, "it was made within checkpoints.keep.within");
+}
+
 // Index of the next one of C's history by X, from the top; each index once. -1 at the end.
 static ptrdiff_t next_by_position(const decision *d, bool independent, const bool *seen) {
     ptrdiff_t best = -1;
@@ -181,6 +218,9 @@ static bool decide(decision *d, const rwd_keep *wanted, rwd_error *err) {
     if (!keep_good(d, false, GOOD_ONES_KEPT, "it is one of the newest two good ones of the committed history", err)) return false;
     if (!keep_good(d, true, 1, "it is the newest independent copy of the committed history", err)) return false;
     keep_last(d, wanted);
+    keep_spans(d, HOUR_US, wanted->hourly, "it is the newest of its hour");
+    keep_spans(d, 24 * HOUR_US, wanted->daily, "it is the newest of its day");
+    keep_within(d, wanted->within_us);
     for (size_t i = 0; i < d->list.count; i++)
         if (!d->why_kept[i] && held_by_reader(d->repo, d->list.items[i].id)) d->why_kept[i] = HELD;
     return true;

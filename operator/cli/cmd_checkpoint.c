@@ -6,6 +6,7 @@
 #include "operator/cli/cli_private.h"
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
+#include "operator/pipeline/rooms.h"
 #include "state/dedup.h"
 #include "state/reader.h"
 

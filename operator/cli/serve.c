@@ -5,6 +5,7 @@
 
 #include "operator/cli/cli_private.h"
 #include "operator/cli/render.h"
+#include "operator/pipeline/rooms.h"
 
 #define NULL_WORD "\\N"
 
@@ -38,7 +39,8 @@ static bool prune(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_
     if (!wants_act(call, &act, err)) return false;
     if (call->arg_count > 1 && (rwd_int_parse(rwd_slice_str(call->args[1]), &keep) != RWD_PARSE_OK || keep < 0 || keep > INT32_MAX))
         return rwd_fail(err, RWD_E_USAGE, "'%s' is no number of checkpoints to keep", call->args[1]);
-    rwd_keep keeping = {.last = (unsigned)keep, .full = scope->keep.full};
+    rwd_keep keeping = scope->keep;
+    if (call->arg_count > 1) keeping = (rwd_keep){.last = (unsigned)keep, .full = scope->keep.full};
     rwd_prune_plan plan;
     if (!rwd_repo_prune(scope->repo, scope->lineage, scope->frontier, &keeping, act, &plan, err)) return false;
     rwd_render_prune_plan(&plan, act, call->json, out);
@@ -62,7 +64,6 @@ bool rwd_serve_repo(const rwd_serve_scope *scope, const rwd_admin_call *call, rw
     return rwd_fail(err, RWD_E_USAGE, "the operator knows no command '%.40s'", call->command);
 }
 
-rwd_keep rwd_keep_of(const rwd_job *job) { return (rwd_keep){.last = job->checkpoints.keep_last, .full = job->checkpoints.full_keep}; }
 
 // ---- on a live operator
 

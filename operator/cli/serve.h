@@ -23,8 +23,6 @@ typedef struct rwd_serve_scope {
     rwd_keep keep;
 } rwd_serve_scope;
 
-// The retention that a job asks for.
-rwd_keep rwd_keep_of(const rwd_job *job);
 // checkpoint-forget, -prune and -tag.
 RWD_MUST bool rwd_serve_repo(const rwd_serve_scope *scope, const rwd_admin_call *call, rwd_buf *out, rwd_error *err);
 // All of them, on a live operator: an rwd_admin_service's `run`, with the operator as context.

@@ -161,7 +161,8 @@ typedef struct rwd_job {
     struct { char *path; uint64_t memory; rwd_io_wanted io; } state;
     struct {
         int64_t every_ns;
-        unsigned keep_last;
+        unsigned keep_last, keep_hourly, keep_daily;
+        int64_t keep_within_us;
         int64_t full_every_ns;
         unsigned full_keep;
     } checkpoints;

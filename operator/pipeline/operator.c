@@ -302,7 +302,7 @@ static void close_session(rwd_operator *op) {
 static bool go_live(rwd_operator *op, rwd_error *err) {
     rwd_io *io = NULL;
     rwd_keeper_options keep = {
-        .keep = {.last = op->job->checkpoints.keep_last}, .full_every_ns = op->job->checkpoints.full_every_ns, .full_keep = op->job->checkpoints.full_keep,
+        .keep = rwd_keep_of(op->job), .full_every_ns = op->job->checkpoints.full_every_ns, .full_keep = op->job->checkpoints.full_keep,
     };
     if (!rwd_io_clone(op->io, &io, err) || !rwd_keeper_new(op->repo, io, op->clock, &keep, &op->keeper, err)) return false;
     // What replay changed was published before C (C9): changes count from here.

@@ -24,6 +24,13 @@ static rwd_kafka_settings settings_of(const rwd_job *job) {
     };
 }
 
+rwd_keep rwd_keep_of(const rwd_job *job) {
+    return (rwd_keep){
+        .last = job->checkpoints.keep_last, .hourly = job->checkpoints.keep_hourly, .daily = job->checkpoints.keep_daily, .within_us = job->checkpoints.keep_within_us,
+        .full = job->checkpoints.full_keep,
+    };
+}
+
 uint64_t rwd_memory_aside(const rwd_job *job) {
     uint64_t bytes = 0;
     if (job->source.topic) bytes += job->state.memory / RWD_KAFKA_AHEAD;

@@ -5,6 +5,7 @@
 #define OPERATOR_PIPELINE_ROOMS_H
 
 #include "checkpoints/io/io.h"
+#include "checkpoints/repository.h"
 #include "operator/base/clock.h"
 #include "operator/config/job.h"
 #include "operator/sink/sink.h"
@@ -17,6 +18,9 @@ RWD_MUST bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, 
 RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err);
 // Does the job publish anything?
 static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
+
+// The retention that a job asks for.
+rwd_keep rwd_keep_of(const rwd_job *job);
 
 // Bytes of the job's memory that librdkafka's queues may hold; 0 where nothing is Kafka's.
 uint64_t rwd_memory_aside(const rwd_job *job);

@@ -20,6 +20,11 @@ FIXED = {"commit_at": {"offset_multiple": 100}}
 QUIET = {"every": "1h", "full": {"keep": 0}}
 
 
+def only_last(count):
+    """Retention that does not depend on the hour in which a test runs."""
+    return {"last": count, "hourly": 0, "daily": 0}
+
+
 def text(lines):
     return "".join(line + "\n" for line in lines)
 
@@ -136,7 +141,7 @@ def test_restore_to_what_is_not_there_or_damaged_changes_nothing(make_job):
 
 # ------------------------------------------------------------------------------------------------ retention
 def test_retention_keeps_the_newest_and_what_is_pinned_and_all_manifests(make_job):
-    job = make_job(checkpoints={"every": "1h", "keep": {"last": 3}, "full": {"keep": 0}})
+    job = make_job(checkpoints={"every": "1h", "keep": only_last(3), "full": {"keep": 0}})
     steps(job, 50, 50)
     tagged = driver.newest(job)["id"]
     rewind("checkpoint", "tag", tagged, "before-it-all", "--data", job.data)
@@ -173,7 +178,7 @@ def steps_from(job, at, *counts):
 
 
 def test_a_checkpoint_that_somebody_reads_is_not_removed(make_job):
-    job = make_job(checkpoints={"every": "1h", "keep": {"last": 2}, "full": {"keep": 0}})
+    job = make_job(checkpoints={"every": "1h", "keep": only_last(2), "full": {"keep": 0}})
     steps(job, 50)
     read = driver.newest(job)["id"]
     with open(job.checkpoints / read / "MANIFEST", "rb") as held:
@@ -187,7 +192,7 @@ def test_a_checkpoint_that_somebody_reads_is_not_removed(make_job):
 
 
 def test_bad_checkpoints_do_not_count_as_kept(make_job):
-    job = make_job(checkpoints={"every": "1h", "keep": {"last": 2}, "full": {"keep": 0}})
+    job = make_job(checkpoints={"every": "1h", "keep": only_last(2), "full": {"keep": 0}})
     steps(job, 50, 50, 50)
     newest = driver.checkpoints(job)[0]
     driver.flip(job.checkpoints / newest["id"] / "MANIFEST", 40)
@@ -301,7 +306,7 @@ def test_two_jobs_cannot_share_an_output(make_job):
 
 
 def test_history_log_holds_an_entry_for_each_act(make_job):
-    job = make_job(checkpoints={"every": "1h", "keep": {"last": 2}, "full": {"keep": 0}})
+    job = make_job(checkpoints={"every": "1h", "keep": only_last(2), "full": {"keep": 0}})
     steps(job, 50, 50, 50, 50)
     rewind("checkpoint", "tag", "latest", "here", "--data", job.data)
     text_of_log = (job.data / "history.log").read_bytes()

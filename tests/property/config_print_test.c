@@ -101,8 +101,9 @@ static void put_rest(test_random *r, rwd_buf *out) {
         rwd_buf_appendf(out, ", memory: %s}\n", ONE_OF(r, "64MiB", "100000000", "16TiB", "1GB", "512MiB"));
     }
     if (coin(r))
-        rwd_buf_appendf(out, "checkpoints: {every: %s, keep: {last: %llu}, full: {every: %s, keep: %llu}}\n", ONE_OF(r, "10ms", "1m30s", "24h"),
-                        2 + (unsigned long long)test_random_below(r, 99999), ONE_OF(r, "365d", "1h", "10000001ns"), (unsigned long long)test_random_below(r, 1001));
+        rwd_buf_appendf(out, "checkpoints: {every: %s, keep: {last: %llu, hourly: %llu, within: %s}, full: {every: %s, keep: %llu}}\n",
+                        ONE_OF(r, "10ms", "1m30s", "24h"), 2 + (unsigned long long)test_random_below(r, 99999), (unsigned long long)test_random_below(r, 100001),
+                        ONE_OF(r, "0", "36h", "1ms"), ONE_OF(r, "365d", "1h", "10000001ns"), (unsigned long long)test_random_below(r, 1001));
     if (coin(r)) rwd_buf_appendf(out, "delivery: {%s}\n", ONE_OF(r, "commit_every: 1ms", "commit_every: 1h", "commit_at: {offset_multiple: 1000000000000}"));
     if (coin(r)) {
         rwd_buf_append_str(out, "errors: {dead_letter: {file: {path: ");
@@ -158,6 +159,9 @@ static void assert_jobs_equal(const rwd_job *a, const rwd_job *b) {
     assert_int_equal(a->state.memory, b->state.memory);
     assert_int_equal(a->checkpoints.every_ns, b->checkpoints.every_ns);
     assert_int_equal(a->checkpoints.keep_last, b->checkpoints.keep_last);
+    assert_int_equal(a->checkpoints.keep_hourly, b->checkpoints.keep_hourly);
+    assert_int_equal(a->checkpoints.keep_daily, b->checkpoints.keep_daily);
+    assert_int_equal(a->checkpoints.keep_within_us, b->checkpoints.keep_within_us);
     assert_int_equal(a->checkpoints.full_every_ns, b->checkpoints.full_every_ns);
     assert_int_equal(a->checkpoints.full_keep, b->checkpoints.full_keep);
     assert_int_equal(a->delivery.commit_every_ns, b->delivery.commit_every_ns);

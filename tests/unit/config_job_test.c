@@ -15,6 +15,9 @@ static void defaults_are_those_that_the_manual_promises(void **state) {
     assert_int_equal(job->state.memory, 536870912);
     assert_int_equal(job->checkpoints.every_ns, 10000000000);
     assert_int_equal(job->checkpoints.keep_last, 30);
+    assert_int_equal(job->checkpoints.keep_hourly, 24);
+    assert_int_equal(job->checkpoints.keep_daily, 7);
+    assert_int_equal(job->checkpoints.keep_within_us, 0);
     assert_int_equal(job->checkpoints.full_every_ns, 86400000000000);
     assert_int_equal(job->checkpoints.full_keep, 1);
     assert_int_equal(job->delivery.commit_every_ns, 200000000);
@@ -48,7 +51,7 @@ static const char full[] =
     "  - {table: shops, file: {path: out/shops.jsonl}, fields: [units, rows], emit: update}\n"
     "  - {table: returns, file: {path: out/returns.csv}, format: csv}\n"
     "state: {path: /data, memory: 64MiB}\n"
-    "checkpoints: {every: 1m, keep: {last: 2}, full: {every: 6h, keep: 0}}\n"
+    "checkpoints: {every: 1m, keep: {last: 2, hourly: 3, daily: 4, within: 90m}, full: {every: 6h, keep: 0}}\n"
     "delivery: {commit_at: {offset_multiple: 1000}}\n"
     "errors: {dead_letter: {file: {path: out/dead.jsonl}}}\n"
     "on_stop: park\n"
@@ -118,6 +121,9 @@ static void what_runs_the_job_holds_what_was_written(void **state) {
     assert_int_equal(job->state.memory, 67108864);
     assert_int_equal(job->checkpoints.every_ns, 60000000000);
     assert_int_equal(job->checkpoints.keep_last, 2);
+    assert_int_equal(job->checkpoints.keep_hourly, 3);
+    assert_int_equal(job->checkpoints.keep_daily, 4);
+    assert_int_equal(job->checkpoints.keep_within_us, INT64_C(5400000000));
     assert_int_equal(job->checkpoints.full_every_ns, 21600000000000);
     assert_int_equal(job->checkpoints.full_keep, 0);
     assert_int_equal(job->delivery.commit_every_ns, 0);

@@ -1,0 +1,1 @@
+rwd_test(checkpoints_retention_model_test SOURCES checkpoints_retention_model_test.c ${CMAKE_CURRENT_SOURCE_DIR}/support/checkpoints_fixture.c LIBS rwd_checkpoints)
