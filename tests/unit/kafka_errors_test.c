@@ -146,7 +146,7 @@ static void set_up(rig *r) {
     assert_non_null(r->cluster);
     assert_int_equal(rd_kafka_mock_topic_create(r->cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     r->settings = (rwd_kafka_settings){
-        .brokers = rd_kafka_mock_cluster_bootstraps(r->cluster), .group = "group", .client = "test", .memory = 1 << 20,
+        .brokers = rd_kafka_mock_cluster_bootstraps(r->cluster), .group = "group", .client = "test", .memory = 1 << 20, .memory_out = 1 << 20,
     };
 }
 
