@@ -122,20 +122,36 @@ static bool is_misplaced(const rwd_key *item, const rwd_node *member) {
     return takes_a_map && member->kind != RWD_NODE_MAP && rwd_key_member(rwd_key_at(0), member->key);
 }
 
+static bool check_name(rwd_job_build *b, const rwd_key *key, const rwd_node *member, const char *name) {
+    char word[RWD_EXCERPT_MAX];
+    if (is_name(member->key, key->dotted)) return true;
+    return rwd_build_fail(b, member->key_place, "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits%s and _, for example %s", name,
+                          rwd_excerpt(member->key, word), key->dotted ? ", dots" : "", key->example);
+}
+
 static bool check_map(rwd_job_build *b, const rwd_key *key, rwd_node *node, const char *name) {
     if (!check_count(b, key, node, name)) return false;
     for (rwd_node *member = node->first; member; member = member->next) {
-        char path[RWD_KEY_PATH_MAX], word[RWD_EXCERPT_MAX];
-        if (!is_name(member->key, key->dotted))
-            return rwd_build_fail(b, member->key_place,
-                                  "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits%s and _, for example %s",
-                                  name, rwd_excerpt(member->key, word), key->dotted ? ", dots" : "", key->example);
+        char path[RWD_KEY_PATH_MAX];
+        if (!check_name(b, key, member, name)) return false;
         if (is_misplaced(rwd_key_item(key), member))
             return rwd_build_fail(b, member->key_place,
                                   "\"%s\" stands among the names of %s; its place is the top level (no spaces before it)",
                                   member->key, name);
         path_of(path, name, member->key);
         if (!check_node(b, rwd_key_item(key), member, path)) return false;
+    }
+    return true;
+}
+
+// Names and what they stand for, where a list could stand as well.
+static bool check_named_list(rwd_job_build *b, const rwd_key *key, rwd_node *node, const char *name) {
+    if (!check_count(b, key, node, name)) return false;
+    for (rwd_node *item = node->first; item; item = item->next) {
+        char path[RWD_KEY_PATH_MAX];
+        if (!check_name(b, key, item, name)) return false;
+        path_of(path, name, item->key);
+        if (!check_node(b, rwd_key_item(key), item, path)) return false;
     }
     return true;
 }
@@ -173,6 +189,8 @@ static bool unexpected(rwd_job_build *b, const rwd_key *key, const rwd_node *nod
 static void wrap(rwd_job_build *b, rwd_node *node, rwd_node_kind kind, const char *key) {
     rwd_node *inner = rwd_node_scalar(&b->arena, node->text, node->place);
     inner->bare = node->bare;
+    inner->one_line = node->one_line;
+    inner->written = node->written;
     node->kind = kind;
     node->text = NULL;
     if (kind == RWD_NODE_MAP) rwd_node_put(&b->arena, node, key, node->place, inner);
@@ -191,6 +209,7 @@ static bool check_node(rwd_job_build *b, const rwd_key *key, rwd_node *node, con
         wrap(b, node, RWD_NODE_MAP, key->shorthand);
     }
     if (node->kind == RWD_NODE_SCALAR && key->one) wrap(b, node, RWD_NODE_LIST, NULL);
+    if (node->kind == RWD_NODE_MAP && key->named) return check_named_list(b, key, node, name);
     rwd_node_kind wanted = key->kind == RWD_KEY_LIST ? RWD_NODE_LIST : rwd_key_is_container(key) ? RWD_NODE_MAP : RWD_NODE_SCALAR;
     if (node->kind != wanted) return unexpected(b, key, node, name);
     switch (key->kind) {

@@ -73,6 +73,19 @@ static void put_event(const rwd_job *job, rwd_buf *out) {
     }
 }
 
+// Nothing where `text` is NULL.
+static void put_text(rwd_buf *out, const char *before, const char *text) {
+    if (!text) return;
+    rwd_buf_append_str(out, before);
+    quote(out, text);
+}
+
+// The start of a window reads nothing, and a plain field needs no text beside its name.
+static bool is_named_after(const rwd_job_table *table, size_t part, const rwd_job *job) {
+    int16_t slot = table->key[part].slot;
+    return slot < 0 || (slot < (int16_t)job->event.field_count && strcmp(job->event.fields[slot].name, table->schema.parts[part].name) == 0);
+}
+
 static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, "table ");
     quote(out, table->schema.name);
@@ -80,7 +93,9 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
     for (size_t i = 0; i < table->schema.part_count; i++) {
         if (i > 0) rwd_buf_append_char(out, ',');
         quote(out, table->schema.parts[i].name);
+        put_text(out, "=", is_named_after(table, i, job) ? NULL : table->key[i].text);
     }
+    put_text(out, " where=", table->where.text);
     if (table->schema.window.kind != RWD_WINDOW_NONE) {
         const rwd_window *w = &table->schema.window;
         rwd_buf_appendf(out, " window=%" PRId64 "/%" PRId64 "+%" PRId64 " grace=%" PRId64 " retain=%" PRId64, w->size, w->advance, w->offset, w->grace, w->retain);
@@ -90,9 +105,11 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
         rwd_buf_append_str(out, "aggregate ");
         quote(out, table->schema.columns[i].name);
         rwd_buf_appendf(out, " %s(", table->schema.columns[i].aggregate->name);
-        if (table->column_fields[i] >= 0) quote(out, job->event.fields[table->column_fields[i]].name);
+        put_text(out, "", table->args[i].text);
         rwd_column_arguments(&table->schema.columns[i], NULL, out);
-        rwd_buf_append_str(out, ")\n");
+        rwd_buf_append_char(out, ')');
+        put_text(out, " where=", table->conditions[i].text);
+        rwd_buf_append_char(out, '\n');
     }
 }
 

@@ -132,6 +132,9 @@ void rwd_job_free(rwd_job *job) {
         free(job->event.fields[i].name);
         free(job->event.fields[i].path);
     }
+    for (size_t i = 0; i < job->event.expr_count; i++) rwd_expr_free(job->event.exprs[i]);
+    free(job->event.exprs);
+    rwd_arena_deinit(&job->event.texts);
     for (size_t i = 0; i < job->table_count; i++) rwd_schema_deinit(&job->tables[i].schema);
     for (size_t i = 0; i < job->sink_count; i++) {
         free(job->sinks[i].path);

@@ -11,6 +11,7 @@
 #include "operator/base/hash.h"
 #include "operator/base/time.h"
 #include "operator/config/descriptor.h"
+#include "operator/expr/expr.h"
 #include "operator/kafka/properties.h"
 #include "state/schema.h"
 
@@ -19,6 +20,7 @@
 
 #define RWD_FIELDS_MAX 256
 #define RWD_SINKS_MAX 32
+#define RWD_EVENT_EXPRS_MAX 1024  // different expressions over events
 
 // name in job files, doc
 #define RWD_FORMAT_TABLE(X)                                                                                   \
@@ -100,11 +102,19 @@ typedef struct rwd_job_sink {
     size_t column_count;
 } rwd_job_sink;
 
-// What the parts of a table's key, and its aggregate columns, read: index into fields, or -1 (count(); the start of the window).
+// What a part of a key, a condition or an aggregate reads of an event.
+typedef struct rwd_job_use {
+    int16_t slot;            // below event.field_count a field; from there on event.exprs[slot - field_count]; -1: nothing
+    const char *text;        // normal form; NULL: nothing is read
+    const char *place;       // "tables.customers.aggregates.revenue", for messages
+} rwd_job_use;
+
 typedef struct rwd_job_table {
     rwd_schema schema;
-    int16_t key_fields[RWD_KEY_PARTS_MAX];
-    int16_t column_fields[RWD_COLUMNS_MAX];
+    rwd_job_use key[RWD_KEY_PARTS_MAX];      // the start of the window reads nothing
+    rwd_job_use where;                       // tables.*.where: a bool
+    rwd_job_use args[RWD_COLUMNS_MAX];       // of the aggregates, by column
+    rwd_job_use conditions[RWD_COLUMNS_MAX]; // their `where`: bools
     struct {                 // as written; schema.window has what follows from it. 0: not given
         int64_t tumbling_us, hopping_us, advance_us, grace_us, retain_us, offset_us;
     } window;
@@ -151,6 +161,10 @@ typedef struct rwd_job {
         uint64_t max_size;   // event.max_size: a larger record is a dead letter
         rwd_field *fields;   // declared ones, in the order of the file; plus one for event.time.field where that is not declared
         size_t field_count;
+        rwd_expr **exprs;    // what tables read that is no plain field, each once; the names' slots are indexes into fields
+        size_t expr_count;
+        unsigned metadata;   // RWD_EXPR_META_BITs that they read
+        rwd_arena texts;     // what uses *borrow*
     } event;
     rwd_job_table *tables;
     size_t table_count;

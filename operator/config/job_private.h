@@ -14,6 +14,8 @@
 #include "operator/config/keys.h"
 #include "operator/config/node.h"
 
+#include <string.h>
+
 // What the stages hand to each other.
 typedef struct rwd_job_build {
     const char *file;
@@ -41,6 +43,28 @@ RWD_MUST bool rwd_build_fill(rwd_job_build *b, const char *prefix, const rwd_nod
 RWD_MUST bool rwd_build_applies(rwd_job_build *b, const char *prefix, const rwd_node *node, const char *name, const void *base);
 // The part of a path behind `prefix`, if it is one text below it and not inside a further map of names or list; else NULL.
 const char *rwd_key_below(const rwd_key *key, const char *prefix);
+
+// A part of a scalar's text.
+typedef struct rwd_span { const char *from; size_t size; } rwd_span;
+static inline rwd_span rwd_span_of(const rwd_node *node) { return (rwd_span){node->text, strlen(node->text)}; }
+// Without the blanks at its ends.
+rwd_span rwd_span_trim(rwd_span span);
+
+// Compiles a span of a scalar, and once more in its normal form, which is what is kept: columns at run time are those of the normal form. `name` stands
+// before the message. *gives*.
+RWD_MUST bool rwd_build_compile(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, const rwd_expr_scope *scope, rwd_expr **out);
+// Fails if it is no bool.
+RWD_MUST bool rwd_build_is_condition(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, const rwd_expr *expr);
+// The same over an event: into the job's expressions, unless an equal one is there or it is a plain field. `out_type` and `out_scale` are its type.
+RWD_MUST bool rwd_build_use(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, rwd_job_use *out, rwd_type *out_type, uint8_t *out_scale);
+RWD_MUST bool rwd_build_condition(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, rwd_job_use *out);
+// Fails at a span of a scalar, as far as its place is known.
+bool rwd_build_fail_in(rwd_job_build *b, const rwd_node *node, const char *at, const char *cause_format, ...) RWD_PRINTF(4, 5);
+
+// Is that name free in rows?
+RWD_MUST bool rwd_build_row_name(rwd_job_build *b, rwd_place place, const char *name, const char *word);
+// build_aggregates.c: the columns of a table.
+RWD_MUST bool rwd_build_aggregates(rwd_job_build *b, const rwd_node *table, rwd_job_table *out);
 
 // Index of the declared field of that name, or -1.
 int rwd_job_field(const rwd_job *job, const char *name);

@@ -67,6 +67,7 @@ static bool is_longer(const reading *r, size_t most) {
 static bool read_text(const reading *r) { return !is_longer(r, TEXT_MAX) && keep_text(r); }
 static bool read_path(const reading *r) { return !is_longer(r, RWD_PATH_MAX - 1) && keep_text(r); }
 static bool check_word(const reading *r) { return !is_longer(r, TEXT_MAX); }
+static bool check_expression(const reading *r) { return !is_longer(r, RWD_EXPR_TEXT_MAX); }
 
 // A name of dots would be a folder that exists.
 static bool read_job_name(const reading *r) {
@@ -497,10 +498,7 @@ static void schema_time_format(const rwd_key *key, rwd_json_out *json) {
 }
 
 static void append_call_pattern(const rwd_aggregate *aggregate, rwd_buf *out) {
-    rwd_buf_appendf(out, "^ *%s *\\( *%s *", aggregate->name, aggregate->takes_field ? "[A-Za-z_][A-Za-z0-9_]*" : "");
-    for (size_t i = 0; i < rwd_aggregate_parameter_count(aggregate); i++)
-        rwd_buf_appendf(out, "(, *[0-9.]+ *)%s", aggregate->parameters[i].required ? "" : "?");
-    rwd_buf_append_str(out, "\\) *$|");
+    rwd_buf_appendf(out, "^ *%s *\\(%s\\) *(where .+)?$|", aggregate->name, aggregate->takes_field ? ".+" : " *");
 }
 
 static void schema_aggregate(const rwd_key *key, rwd_json_out *json) {
@@ -541,7 +539,8 @@ static const kind_row kinds[RWD_KEY_KIND_COUNT] = {
     [RWD_KEY_FIELD] = {"field", "a field", check_word, NULL, schema_text},
     [RWD_KEY_TABLE] = {"table", "a table", check_word, NULL, schema_text},
     [RWD_KEY_COLUMN] = {"aggregate", "an aggregate", check_word, NULL, schema_text},
-    [RWD_KEY_AGGREGATE] = {"function", "a function", check_word, NULL, schema_aggregate},
+    [RWD_KEY_AGGREGATE] = {"function", "a function", check_expression, NULL, schema_aggregate},
+    [RWD_KEY_EXPRESSION] = {"expression", "an expression", check_expression, NULL, schema_text},
     [RWD_KEY_GROUP] = {"map", "a map", NULL, NULL, NULL},
     [RWD_KEY_MAP] = {"map of names", "a map", NULL, NULL, NULL},
     [RWD_KEY_LIST] = {"list", "a list", NULL, NULL, NULL},

@@ -33,6 +33,7 @@ typedef enum rwd_key_kind {
     RWD_KEY_TABLE,        // name of a table
     RWD_KEY_COLUMN,       // name of an aggregate of a table
     RWD_KEY_AGGREGATE,    // "sum(amount)"
+    RWD_KEY_EXPRESSION,   // "amount * quantity"
     RWD_KEY_GROUP,        // a map of the keys below it
     RWD_KEY_MAP,          // a map of names that the user chooses
     RWD_KEY_LIST,
@@ -47,6 +48,7 @@ typedef struct rwd_key {
     bool dotted;                 // MAP: names may have dots
     bool environment;            // REWIND_<PATH> sets it
     bool one;                    // LIST: a single text stands for a list of one
+    bool named;                  // LIST: a map stands for a list whose items have names
     const char *shorthand;       // GROUP: a single text stands for a map with this one key
     const char *excludes;        // name of the key beside it that cannot stand with it
     const char *fallback;        // default, as it would be written; NULL: none

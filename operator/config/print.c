@@ -56,22 +56,41 @@ static rwd_node *fields_node(rwd_arena *arena, const rwd_job *job) {
     return fields;
 }
 
+// All parts are fields and have their names, so that a list says it all.
+static bool key_is_plain(const rwd_job *job, const rwd_job_table *table) {
+    const rwd_schema *schema = &table->schema;
+    bool windowed = schema->window.kind != RWD_WINDOW_NONE;
+    for (size_t i = 0; i + windowed < schema->part_count; i++) {
+        int16_t slot = table->key[i].slot;
+        if (slot >= (int16_t)job->event.field_count || strcmp(job->event.fields[slot].name, schema->parts[i].name) != 0) return false;
+    }
+    return true;
+}
+
 static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_table *table) {
     const rwd_schema *schema = &table->schema;
     rwd_node *node = new_node(arena, RWD_NODE_MAP), *key = new_node(arena, RWD_NODE_LIST), *aggregates = new_node(arena, RWD_NODE_MAP);
     bool windowed = schema->window.kind != RWD_WINDOW_NONE;
-    for (size_t i = 0; i + windowed < schema->part_count; i++) rwd_node_append(key, new_scalar(arena, schema->parts[i].name, false));
-    if (key->count == 1) key = new_scalar(arena, schema->parts[0].name, false);
+    if (key_is_plain(job, table)) {
+        for (size_t i = 0; i + windowed < schema->part_count; i++) rwd_node_append(key, new_scalar(arena, table->key[i].text, false));
+        if (key->count == 1) key = new_scalar(arena, table->key[0].text, false);
+    } else {
+        key = new_node(arena, RWD_NODE_MAP);
+        for (size_t i = 0; i + windowed < schema->part_count; i++)
+            rwd_node_put(arena, key, schema->parts[i].name, nowhere, new_scalar(arena, table->key[i].text, false));
+    }
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
         rwd_buf call = {0};
         rwd_buf_appendf(&call, "%s(", column->aggregate->name);
-        rwd_column_arguments(column, table->column_fields[i] < 0 ? NULL : job->event.fields[table->column_fields[i]].name, &call);
+        rwd_column_arguments(column, table->args[i].text, &call);
         rwd_buf_append_char(&call, ')');
+        if (table->conditions[i].text) rwd_buf_appendf(&call, " where %s", table->conditions[i].text);
         rwd_node_put(arena, aggregates, column->name, nowhere, new_scalar(arena, rwd_buf_cstr(&call), false));
         rwd_buf_deinit(&call);
     }
     put(arena, node, "key", key);
+    if (table->where.text) put(arena, node, "where", new_scalar(arena, table->where.text, false));
     put_members(arena, node, "tables.*", job, table);
     put(arena, node, "aggregates", aggregates);
     return node;

@@ -137,6 +137,11 @@ static void put_key(const rwd_key *key, rwd_json_out *json) {
     rwd_json_object(json);
     rwd_key_schema(short_form, json);
     rwd_json_object_end(json);
+    if (key->named) {
+        rwd_json_object(json);
+        put_map(key, json);
+        rwd_json_object_end(json);
+    }
     rwd_json_object(json);
     put_shape(key, json);
     rwd_json_object_end(json);

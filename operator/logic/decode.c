@@ -245,7 +245,17 @@ static void append_type(const rwd_field *field, rwd_buf *out) {
     if (field->type == RWD_TYPE_TIME) rwd_buf_appendf(out, " as %s", rwd_time_format_text(&field->time));
 }
 
+// "tables.customers.aggregates.ratio: a division by zero: a / b, at character 5"
+static void append_use(const rwd_fault *fault, rwd_buf *out) {
+    rwd_buf_appendf(out, "%s: %s: %s", fault->use->place, fault->why ? fault->why : rwd_code_meaning(fault->code), fault->use->text);
+    if (fault->at > 0) rwd_buf_appendf(out, ", at character %u", fault->at);
+}
+
 void rwd_fault_text(const rwd_job *job, const rwd_fault *fault, rwd_buf *out) {
+    if (fault->use) {
+        append_use(fault, out);
+        return;
+    }
     if (fault->field < 0) {
         rwd_buf_append_str(out, fault->why ? fault->why : rwd_code_meaning(fault->code));
         if (fault->why) rwd_buf_appendf(out, ", at byte %u of the record", fault->at);

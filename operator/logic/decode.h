@@ -50,6 +50,7 @@ typedef struct rwd_fault {
     int16_t field;         // index into the job's fields, or -1
     uint32_t at;           // byte in the record where the mistake is, where known
     const char *why;       // the mistake in words (static), or NULL: the code says it all
+    const rwd_job_use *use; // of the job: the expression at fault, `at` then being the code point in its text, 0: the whole; or NULL
 } rwd_fault;
 
 typedef struct rwd_decoder rwd_decoder;

@@ -1,4 +1,8 @@
-// The step that the job's tables define, as plans made once: which fields form a table's key, and which field goes into which cell.
+// The step that the job's tables define, as plans made once: what forms a table's key, and what goes into which cell.
+//
+// Expressions are evaluated when an event is routed, in the order of the tables and in each: where, key, then column by column condition and argument. What
+// a false condition guards is not evaluated. Each is evaluated once per event, wherever it stands; its value lies beside the event's fields, so that a slot
+// (rwd_job_use) finds either.
 #include "operator/logic/step.h"
 
 #include <assert.h>
@@ -7,19 +11,86 @@
 #include "state/key_text.h"
 #include "state/row.h"
 
+#define EVENTS_FIRST 256  // events of a group that there is room for at first
+
 typedef struct table_plan {
     const rwd_schema *schema;
-    const int16_t *key_fields;
-    const int16_t *column_fields;  // or -1: the aggregate takes no value
+    const rwd_job_table *table;
+    bool computes;     // some aggregate has an expression or a condition
+    bool conditional;  // some aggregate has a condition
 } table_plan;
 
 typedef struct job_step {
     rwd_step base;
     const rwd_job *job;
     table_plan *tables;
+    size_t field_count, expr_count;
+    rwd_value *computed;              // by event of the group, then by expression
+    size_t capacity;                  // events
+    bool *known;                      // of the event being routed, by expression
+    rwd_expr_scratch *expressions;
     rwd_value args[RWD_COLUMNS_MAX];  // of the row being made
+    bool wanted[RWD_COLUMNS_MAX];
     rwd_buf scratch;
 } job_step;
+
+static void step_begin(rwd_step *self) {
+    job_step *step = (job_step *)self;
+    if (step->expr_count > 0) rwd_expr_scratch_reset(step->expressions);
+}
+
+// ---- expressions
+
+typedef struct routed {
+    const rwd_event *event;
+    uint32_t index;
+    rwd_expr_record record;
+} routed;
+
+static inline const rwd_value *value_at(const job_step *step, const rwd_event *event, uint32_t index, int16_t slot) {
+    size_t at = (size_t)slot;
+    return at < step->field_count ? &event->fields[at] : &step->computed[index * step->expr_count + at - step->field_count];
+}
+
+static inline bool is_true(const rwd_value *value) { return value->present && value->b; }
+
+static void begin_event(job_step *step, const rwd_event *event, uint32_t index, routed *out) {
+    const rwd_record *record = event->record;
+    *out = (routed){event, index, {.key = record->key, .has_key = record->key.data != NULL, .offset = record->offset, .timestamp_us = record->time_us}};
+    if (index >= step->capacity) {
+        step->capacity = (size_t)index + EVENTS_FIRST;
+        step->computed = rwd_realloc(step->computed, step->capacity * step->expr_count * sizeof *step->computed);
+    }
+    memset(step->known, 0, step->expr_count);
+}
+
+// Its value is there; false: the event is at fault.
+static bool evaluate(job_step *step, const routed *r, const rwd_job_use *use, rwd_fault *out_fault) {
+    if (use->slot < (int16_t)step->field_count) return true;
+    size_t at = (size_t)use->slot - step->field_count;
+    if (step->known[at]) return true;
+    rwd_expr_input in = {.values = r->event->fields, .record = &r->record, .event_time_us = r->event->time_us};
+    rwd_code code = rwd_expr_eval(step->job->event.exprs[at], &in, step->expressions, &step->computed[r->index * step->expr_count + at]);
+    step->known[at] = true;
+    if (code == RWD_E_NONE) return true;
+    *out_fault = (rwd_fault){.code = code, .field = -1, .use = use, .at = step->expressions->column};
+    return false;
+}
+
+// What `apply` will read for the row of that table.
+static bool evaluate_columns(job_step *step, const table_plan *plan, const routed *r, rwd_fault *out_fault) {
+    const rwd_job_table *table = plan->table;
+    if (!plan->computes) return true;
+    for (size_t i = 0; i < plan->schema->column_count; i++) {
+        const rwd_job_use *condition = &table->conditions[i];
+        if (!evaluate(step, r, condition, out_fault)) return false;
+        if (condition->slot >= 0 && !is_true(value_at(step, r->event, r->index, condition->slot))) continue;
+        if (!evaluate(step, r, &table->args[i], out_fault)) return false;
+    }
+    return true;
+}
+
+// ---- what an event touches
 
 // S2: `ahead` is measured on the record's time. A file's records have none, so there it is measured on stream time, and is off unless the job sets it; the
 // first event has nothing to be measured on.
@@ -29,21 +100,6 @@ static rwd_code judge(rwd_step *self, const rwd_event *event, int64_t stream_tim
     if (ahead == 0 || base == RWD_TIME_NONE || event->time_us == RWD_TIME_NONE) return RWD_E_NONE;
     if (__builtin_add_overflow(base, ahead, &limit)) return RWD_E_NONE;
     return event->time_us > limit ? RWD_E_FUTURE : RWD_E_NONE;
-}
-
-// The key part that makes a key too long: the longest text.
-static int16_t longest_part(const table_plan *plan, const rwd_event *event) {
-    int16_t longest = plan->key_fields[0];
-    size_t size = 0;
-    for (size_t i = 0; i < plan->schema->part_count; i++) {
-        if (plan->key_fields[i] < 0) continue;  // the window's start
-        const rwd_value *value = &event->fields[plan->key_fields[i]];
-        bool varies = plan->schema->parts[i].type == RWD_TYPE_STRING || plan->schema->parts[i].type == RWD_TYPE_BYTES;
-        if (!varies || !value->present || value->s.size <= size) continue;
-        size = value->s.size;
-        longest = plan->key_fields[i];
-    }
-    return longest;
 }
 
 static size_t reach(const rwd_step *self) {
@@ -103,8 +159,18 @@ static bool windows_of_time(const job_step *step, const rwd_window *window, cons
     return false;
 }
 
-static bool key_too_long(const table_plan *plan, const rwd_event *event, rwd_fault *out_fault) {
-    *out_fault = (rwd_fault){.code = RWD_E_TOO_LARGE, .field = longest_part(plan, event), .why = "the key is too long"};
+// The longest text among the parts is to blame.
+static bool key_too_long(const job_step *step, const table_plan *plan, const rwd_value *parts, rwd_fault *out_fault) {
+    size_t longest = 0, size = 0;
+    for (size_t i = 0; i < plan->schema->part_count; i++) {
+        bool varies = plan->schema->parts[i].type == RWD_TYPE_STRING || plan->schema->parts[i].type == RWD_TYPE_BYTES;
+        if (!varies || !parts[i].present || parts[i].s.size <= size) continue;
+        size = parts[i].s.size;
+        longest = i;
+    }
+    const rwd_job_use *use = &plan->table->key[longest];
+    bool plain = use->slot < (int16_t)step->field_count;
+    *out_fault = (rwd_fault){.code = RWD_E_TOO_LARGE, .field = plain ? use->slot : -1, .use = plain ? NULL : use, .why = "the key is too long"};
     return false;
 }
 
@@ -127,25 +193,52 @@ static bool route_tombstone(job_step *step, const rwd_event *event, uint32_t eve
     return false;
 }
 
+// The touches of one table that takes the event.
+static bool route_table(job_step *step, const table_plan *plan, const routed *r, rwd_touch *touches, size_t *out_count, uint8_t *keys, size_t *out_used,
+                        rwd_fault *out_fault) {
+    bool windowed = plan->schema->window.kind != RWD_WINDOW_NONE;
+    rwd_value parts[RWD_KEY_PARTS_MAX];
+    for (size_t i = 0; i + windowed < plan->schema->part_count; i++) {
+        const rwd_job_use *use = &plan->table->key[i];
+        if (!evaluate(step, r, use, out_fault)) return false;
+        parts[i] = *value_at(step, r->event, r->index, use->slot);
+    }
+    if (windowed) {
+        if (!windows_of_time(step, &plan->schema->window, r->event, out_fault)) return false;
+        if (!touch_windows(plan, parts, r->event, r->index, touches, out_count, keys, out_used)) return key_too_long(step, plan, parts, out_fault);
+        return true;
+    }
+    if (!touch_one(plan, parts, RWD_TIME_NONE, r->index, &touches[*out_count], keys + *out_used)) return key_too_long(step, plan, parts, out_fault);
+    *out_used += touches[(*out_count)++].key_size;
+    return true;
+}
+
 static bool route(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault) {
     job_step *step = (job_step *)self;
+    routed r = {.event = event, .index = event_index};
     *out_count = *out_used = 0;
     if (event->record->tombstone) return route_tombstone(step, event, event_index, touches, out_count, keys, out_used, out_fault);
+    if (step->expr_count > 0) begin_event(step, event, event_index, &r);
     for (size_t t = 0; t < step->job->table_count; t++) {
         const table_plan *plan = &step->tables[t];
-        bool windowed = plan->schema->window.kind != RWD_WINDOW_NONE;
-        rwd_value parts[RWD_KEY_PARTS_MAX];
-        for (size_t i = 0; i + windowed < plan->schema->part_count; i++) parts[i] = event->fields[plan->key_fields[i]];
-        if (windowed) {
-            if (!windows_of_time(step, &plan->schema->window, event, out_fault)) return false;
-            if (!touch_windows(plan, parts, event, event_index, touches, out_count, keys, out_used)) return key_too_long(plan, event, out_fault);
-            continue;
+        const rwd_job_use *where = &plan->table->where;
+        if (where->slot >= 0) {
+            if (!evaluate(step, &r, where, out_fault)) return false;
+            if (!is_true(value_at(step, event, event_index, where->slot))) continue;
         }
-        if (!touch_one(plan, parts, RWD_TIME_NONE, event_index, &touches[*out_count], keys + *out_used)) return key_too_long(plan, event, out_fault);
-        *out_used += touches[(*out_count)++].key_size;
+        if (!route_table(step, plan, &r, touches, out_count, keys, out_used, out_fault) || !evaluate_columns(step, plan, &r, out_fault)) return false;
     }
     return true;
+}
+
+// ---- rows
+
+static rwd_change total_fault(const job_step *step, const rwd_job_use *use, rwd_code code, rwd_fault *out_fault) {
+    const char *why = code == RWD_E_OVERFLOW ? "the total would overflow" : code == RWD_E_TOO_LARGE ? "the row would be too large" : NULL;
+    bool plain = use->slot < (int16_t)step->field_count;
+    *out_fault = (rwd_fault){.code = code, .field = plain ? use->slot : -1, .use = plain ? NULL : use, .why = why};
+    return RWD_CHANGE_FAULT;
 }
 
 static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch *touch, const uint8_t *old_row, uint32_t old_size, uint8_t *new_row,
@@ -156,33 +249,60 @@ static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch 
     const rwd_schema *schema = plan->schema;
     const rwd_moment when = {.time_us = event->time_us, .offset = event->record->offset};
     size_t column = 0;
-    for (size_t i = 0; i < schema->column_count; i++)
-        if (plan->column_fields[i] >= 0) step->args[i] = event->fields[plan->column_fields[i]];
-    rwd_code code = rwd_row_apply(schema, old_row, old_size, step->args, NULL, &when, new_row, rwd_schema_row_max(schema), out_size, &column);
+    for (size_t i = 0; plan->conditional && i < schema->column_count; i++) {
+        int16_t slot = plan->table->conditions[i].slot;
+        step->wanted[i] = slot < 0 || is_true(value_at(step, event, touch->event, slot));
+    }
+    for (size_t i = 0; i < schema->column_count; i++) {
+        int16_t slot = plan->table->args[i].slot;
+        if (slot >= 0) step->args[i] = *value_at(step, event, touch->event, slot);
+    }
+    rwd_code code = rwd_row_apply(schema, old_row, old_size, step->args, plan->conditional ? step->wanted : NULL, &when, new_row, rwd_schema_row_max(schema),
+                                  out_size, &column);
     if (code == RWD_E_NONE) return RWD_CHANGE_WRITE;
-    const char *why = code == RWD_E_OVERFLOW ? "the total would overflow" : code == RWD_E_TOO_LARGE ? "the row would be too large" : NULL;
-    *out_fault = (rwd_fault){.code = code, .field = plan->column_fields[column], .why = why};
-    return RWD_CHANGE_FAULT;
+    return total_fault(step, &plan->table->args[column], code, out_fault);
 }
 
 static void step_free(rwd_step *self) {
     job_step *step = (job_step *)self;
     free(step->tables);
+    free(step->computed);
+    free(step->known);
+    if (step->expressions) rwd_expr_scratch_deinit(step->expressions);
+    free(step->expressions);
     rwd_buf_deinit(&step->scratch);
     free(step);
 }
 
-static const rwd_step_ops job_step_ops = {.judge = judge, .reach = reach, .route = route, .admits = admits, .apply = apply, .free = step_free};
+static const rwd_step_ops job_step_ops = {.begin = step_begin, .judge = judge, .reach = reach, .route = route, .admits = admits, .apply = apply, .free = step_free};
+
+static table_plan plan_of(const rwd_job *job, const rwd_job_table *table) {
+    table_plan plan = {.schema = &table->schema, .table = table};
+    for (size_t i = 0; i < table->schema.column_count; i++) {
+        plan.conditional |= table->conditions[i].slot >= 0;
+        plan.computes |= table->conditions[i].slot >= 0 || table->args[i].slot >= (int16_t)job->event.field_count;
+    }
+    return plan;
+}
+
+static void make_room_for_expressions(job_step *step) {
+    if (step->expr_count == 0) return;
+    step->capacity = EVENTS_FIRST;
+    step->computed = rwd_calloc(step->capacity * step->expr_count, sizeof *step->computed);
+    step->known = rwd_calloc(step->expr_count, sizeof *step->known);
+    step->expressions = rwd_aligned_alloc(_Alignof(rwd_expr_scratch), sizeof *step->expressions);
+    memset(step->expressions, 0, sizeof *step->expressions);
+}
 
 rwd_step *rwd_step_new(const rwd_job *job) {
     assert(job->table_count <= RWD_TABLES_MAX);
     job_step *step = rwd_calloc(1, sizeof *step);
     step->base.ops = &job_step_ops;
     step->job = job;
+    step->field_count = job->event.field_count;
+    step->expr_count = job->event.expr_count;
     step->tables = rwd_calloc(job->table_count + 1, sizeof *step->tables);
-    for (size_t t = 0; t < job->table_count; t++) {
-        const rwd_job_table *table = &job->tables[t];
-        step->tables[t] = (table_plan){.schema = &table->schema, .key_fields = table->key_fields, .column_fields = table->column_fields};
-    }
+    for (size_t t = 0; t < job->table_count; t++) step->tables[t] = plan_of(job, &job->tables[t]);
+    make_room_for_expressions(step);
     return &step->base;
 }

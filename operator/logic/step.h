@@ -4,7 +4,7 @@
 // is reported without anything having changed.
 //
 //   judge    is the event acceptable at this stream time (S2)?
-//   route    which keys does it touch?
+//   route    which keys does it touch? A table takes an event if its `where` is true
 //   admits   does a touch still count at this stream time (S4)?
 //   apply    what becomes of the row of one touch
 //
@@ -31,12 +31,15 @@ typedef enum rwd_change {
 } rwd_change;
 
 typedef struct rwd_step_ops {
+    // A new group of events begins: what was computed for earlier ones ends. NULL: nothing is kept.
+    void (*begin)(rwd_step *self);
     // RWD_E_NONE, or FUTURE. `stream_time` is the highest accepted event time so far (RWD_TIME_NONE: none yet).
     rwd_code (*judge)(rwd_step *self, const rwd_event *event, int64_t stream_time);
     // How many rows one event touches at most. Constant.
     size_t (*reach)(const rwd_step *self);
     // Writes the event's touches (room for `reach`), keys encoded into `keys` (room for `reach` times RWD_KEY_BYTES_MAX), `out_used` bytes of it.
-    // False: `out_fault` (TOO_LARGE; MISSING_FIELD: a table has windows, and the event has no time; of a tombstone MALFORMED).
+    // Evaluates all expressions that the event needs, for `apply` to find. `event_index` tells the events of a group apart.
+    // False: `out_fault` (TOO_LARGE; MISSING_FIELD: a table has windows, and the event has no time; of a tombstone MALFORMED; what an expression's fault is).
     bool (*route)(rwd_step *self, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count, uint8_t *keys,
                   size_t *out_used, rwd_fault *out_fault);
     // False: the touch's window is closed.

@@ -68,6 +68,7 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
     rwd_group *group = &op->group;
     group->event_count = group->record_count = group->touch_count = group->keys_used = 0;
     rwd_decoder_begin(op->decoder, RWD_GROUP_MAX);
+    if (op->step->ops->begin) op->step->ops->begin(op->step);
     while (group->record_count < count && group->event_count < group->most && group->keys_used <= RWD_GROUP_KEYS) {
         const rwd_record *record = &records[group->record_count++];
         uint32_t index = (uint32_t)group->event_count++;

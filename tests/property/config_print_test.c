@@ -71,12 +71,17 @@ static void put_tables(test_random *r, rwd_buf *out, unsigned fields, unsigned t
     for (unsigned t = 0; t < tables; t++) {
         unsigned first = (unsigned)test_random_below(r, fields), second = (first + 1 + (unsigned)test_random_below(r, fields - 1)) % fields;
         rwd_buf_appendf(out, "  t%u:\n    key: ", t);
-        if (coin(r)) rwd_buf_appendf(out, "f%u\n", first);
-        else rwd_buf_appendf(out, "[f%u, f%u]\n", first, second);
+        switch (test_random_below(r, 3)) {
+        case 0: rwd_buf_appendf(out, "f%u\n", first); break;
+        case 1: rwd_buf_appendf(out, "[f%u, f%u]\n", first, second); break;
+        default: rwd_buf_appendf(out, "{f%u: f%u, k: %s}\n", first, first, ONE_OF(r, "-f0", "f1  * f0", "f1", "'coalesce(record.key, \"${A:-\\u00e9} '' # : x\")'", "event_time"));
+        }
+        if (coin(r)) rwd_buf_appendf(out, "    where: %s\n", ONE_OF(r, "f0 > 1 and f1 != 0.5", "true", "'f2 >= \"2026-01-02T03:04:05Z\" or f0 in (1, 2, -3)'", "not (f0 is null)"));
         rwd_buf_append_str(out, "    aggregates:\n");
         columns[t] = 1 + (unsigned)test_random_below(r, 12);
         for (unsigned c = 0; c < columns[t]; c++)
-            rwd_buf_appendf(out, "      c%u: %s\n", c, ONE_OF(r, "count()", "sum(f0)", "sum(f1)", "min(f0)", "max(f1)", "min(f2)", "max(f2)"));
+            rwd_buf_appendf(out, "      c%u: %s\n", c, ONE_OF(r, "count()", "sum(f0)", "sum(f1)", "min(f0)", "max(f1)", "min(f2)", "max(f2)", "sum(if(f0 > 1, f1, 0) / 7) where f0*2 == 4",
+                                                                        "max(f2 + 1h30m) where (record.offset > 5)", "count() where false"));
     }
 }
 

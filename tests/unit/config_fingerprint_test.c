@@ -71,6 +71,10 @@ static void what_decides_a_result_moves_the_logic(void **state) {
         {"revenue: sum(amount)", "revenue: max(amount)"},
         {"revenue: sum(amount)", "revenue: sum(quantity)"},
         {"revenue: sum(amount)", "revenue: sum(amount), more: min(amount)"},
+        {"revenue: sum(amount)", "revenue: sum(amount * 1)"},
+        {"revenue: sum(amount)", "revenue: sum(amount) where amount > 0"},
+        {"key: amount,", "key: {amount: -amount},"},
+        {"key: amount,", "key: amount, where: amount > 0,"},
     };
     check_all(changes, sizeof changes / sizeof *changes, true, false);
 }
@@ -105,6 +109,8 @@ static void places_sizes_and_cadences_move_nothing(void **state) {
     (void)state;
     static const change changes[] = {
         {"job: orders", "job: other"},
+        {"key: amount,", "key: {amount: (amount)},"},
+        {"sum(amount)", "sum( ( amount ) )"},
         {"path: in.csv", "path: elsewhere/in.csv"},
         {"follow: false", "follow: true"},
         {"path: data", "path: other"},

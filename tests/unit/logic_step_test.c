@@ -227,6 +227,101 @@ static void nothing_is_future_unless_ahead_is_set(void **state) {
     rwd_job_free(job);
 }
 
+// ---- expressions
+
+#define EXPRESSION_TABLES                                                                                                        \
+    "  sales: {key: {who: upper(customer), big: amount > 100}, where: quantity != 0,\n"                                          \
+    "          aggregates: {n: count() where quantity > 0, value: sum(amount * quantity), price: max(amount / quantity), refunds: sum(-quantity) where quantity < 0}}\n" \
+    "  ratios: {key: country, where: amount * quantity > 0, aggregates: {worst: \"min(round(amount / (quantity - 7), 2)) where quantity >= 7\"}}"
+
+typedef struct expressions {
+    rwd_job *job;
+    rwd_step *step;
+    uint8_t keys[2 * RWD_KEY_BYTES_MAX];
+    rwd_touch touches[2];
+    size_t touch_count, keys_used;
+    rwd_fault fault;
+} expressions;
+
+static void begin_expressions(expressions *e) {
+    *e = (expressions){.job = job_of("json", EVENT, EXPRESSION_TABLES)};
+    e->step = rwd_step_new(e->job);
+    e->step->ops->begin(e->step);
+}
+static void end_expressions(expressions *e) {
+    e->step->ops->free(e->step);
+    rwd_job_free(e->job);
+}
+static bool route_of(expressions *e, const rwd_event *event, uint32_t index) {
+    return e->step->ops->route(e->step, event, index, e->touches, &e->touch_count, e->keys, &e->keys_used, &e->fault);
+}
+
+static void expect_row(const expressions *e, const rwd_event *event, size_t touch, const char *key, const char *columns) {
+    const rwd_schema *schema = &e->job->tables[e->touches[touch].table].schema;
+    uint8_t row[RWD_ROW_BYTES_MAX];
+    uint32_t size = 0;
+    rwd_fault fault;
+    rwd_buf text = {0}, scratch = {0};
+    assert_true(rwd_key_write_text(schema, rwd_slice_of(e->touches[touch].key, e->touches[touch].key_size), &scratch, &text));
+    assert_string_equal(rwd_buf_cstr(&text), key);
+    assert_int_equal(e->step->ops->apply(e->step, event, &e->touches[touch], NULL, 0, row, &size, &fault), RWD_CHANGE_WRITE);
+    rwd_buf_clear(&text);
+    for (size_t i = 0; i < schema->column_count; i++) {
+        rwd_buf_append_str(&text, i ? " " : "");
+        rwd_row_append_json(schema, i, row, &text);
+    }
+    assert_string_equal(rwd_buf_cstr(&text), columns);
+    rwd_buf_deinit(&text);
+    rwd_buf_deinit(&scratch);
+}
+
+static void keys_conditions_and_arguments_may_be_expressions(void **state) {
+    (void)state;
+    expressions e;
+    begin_expressions(&e);
+    assert_int_equal(e.job->event.expr_count, 11);
+    rwd_value values[5], more[5];
+    rwd_event sale = event_of(values, "Anna", "DE", 1250, 10, 0), refund = event_of(more, "Bert", "FR", 25000, -2, 0);
+    assert_true(route_of(&e, &sale, 300));  // beyond the room that there is at first
+    assert_int_equal(e.touch_count, 2);
+    expect_row(&e, &sale, 0, "[\"ANNA\",false]", "1 125.00 1.250000 0");
+    expect_row(&e, &sale, 1, "DE", "4.17");
+    assert_true(route_of(&e, &refund, 0));
+    assert_int_equal(e.touch_count, 1);
+    expect_row(&e, &refund, 0, "[\"BERT\",true]", "0 -500.00 -125.000000 2");
+    end_expressions(&e);
+}
+
+static void a_table_is_not_touched_where_its_condition_is_false_and_evaluates_nothing_then(void **state) {
+    (void)state;
+    expressions e;
+    begin_expressions(&e);
+    rwd_value values[5];
+    rwd_event nothing = event_of(values, "Anna", "DE", 1250, 0, 0);  // amount / quantity would be at fault
+    assert_true(route_of(&e, &nothing, 0));
+    assert_int_equal(e.touch_count, 0);
+    values[3].present = false;
+    assert_true(route_of(&e, &nothing, 0));
+    assert_int_equal(e.touch_count, 0);
+    end_expressions(&e);
+}
+
+static void a_fault_in_an_expression_names_its_place_in_the_job(void **state) {
+    (void)state;
+    expressions e;
+    begin_expressions(&e);
+    rwd_value values[5];
+    rwd_event event = event_of(values, "Anna", "DE", 1250, 7, 0);
+    assert_false(route_of(&e, &event, 0));
+    assert_int_equal(e.fault.code, RWD_E_DIVISION_BY_ZERO);
+    rwd_buf words = {0};
+    rwd_fault_text(e.job, &e.fault, &words);
+    assert_string_equal(rwd_buf_cstr(&words),
+                        "tables.ratios.aggregates.worst: an expression divides by zero: round(amount / (quantity - 7), 2), at character 14");
+    rwd_buf_deinit(&words);
+    end_expressions(&e);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_touches_one_key_in_each_table),
@@ -238,6 +333,9 @@ int main(void) {
         cmocka_unit_test(where_records_have_a_time_that_decides),
         cmocka_unit_test(the_first_event_is_never_future),
         cmocka_unit_test(nothing_is_future_unless_ahead_is_set),
+        cmocka_unit_test(keys_conditions_and_arguments_may_be_expressions),
+        cmocka_unit_test(a_table_is_not_touched_where_its_condition_is_false_and_evaluates_nothing_then),
+        cmocka_unit_test(a_fault_in_an_expression_names_its_place_in_the_job),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
