@@ -48,6 +48,10 @@
     X(genesis_before_mark, "genesis-before-mark", "C = S is committed, the mark that says so is not written")                     \
     X(genesis_marked, "genesis-marked", "the mark of C = S is durable")                                                           \
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
+    X(journal_segment_made, "journal-segment-made", "a segment of the journal is made and empty, its name is not durable yet")     \
+    X(journal_block_written, "journal-block-written", "a block of the journal is written, not synced")                            \
+    X(journal_before_sync, "journal-before-sync", "a checkpoint's files are written, the journal below it is not synced yet")     \
+    X(journal_segment_removed, "journal-segment-removed", "a segment of the journal is deleted")                                  \
     /* state */                                                                                                                   \
     /* sink */                                                                                                                    \
     X(sink_before_append, "sink-before-append", "a commit of the file sink has written nothing")                                  \

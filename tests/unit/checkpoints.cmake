@@ -14,3 +14,4 @@ rwd_test(checkpoints_threads_test
   LIBS rwd_checkpoints
   LABELS threads
   TIERS)
+rwd_test(checkpoints_journal_test SOURCES checkpoints_journal_test.c LIBS rwd_checkpoints LABELS threads TIERS)

@@ -1,0 +1,160 @@
+// Reading from an offset on, with several runs of blocks in flight.
+//
+// What must stay true: `wanted` is where the next run to be asked for begins, `position` where the caller stands; the slots between hold runs in order.
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "checkpoints/journal/journal_private.h"
+
+#define AHEAD 4u
+
+typedef struct slot {
+    rwd_io_op op;
+    rwd_buf bytes;
+    rwd_journal_name name;
+    rwd_journal_entry entry;
+    char path[RWD_PATH_MAX];
+    int fd;
+} slot;
+
+struct rwd_journal_reader {
+    rwd_journal *journal;
+    rwd_io_queue *queue;
+    slot slots[AHEAD];
+    uint64_t begun, done;   // slots
+    int64_t wanted, position;
+    uint64_t at;            // in the oldest slot: bytes of blocks that were given already
+    rwd_buf plain;
+    rwd_journal_record *records;
+    size_t capacity;
+};
+
+bool rwd_journal_reader_open(rwd_journal *journal, int64_t offset, rwd_journal_reader **out, rwd_error *err) {
+    rwd_journal_reader *r = rwd_calloc(1, sizeof(*r));
+    r->journal = journal;
+    r->wanted = r->position = offset;
+    for (size_t i = 0; i < AHEAD; i++) r->slots[i].fd = -1;
+    if (!rwd_io_queue_open(journal->read_io, &(rwd_io_queue_options){.depth = AHEAD}, &r->queue, err)) {
+        free(r);
+        return false;
+    }
+    *out = r;
+    return true;
+}
+
+static void end_slot(rwd_journal_reader *r) {
+    slot *s = &r->slots[r->done % AHEAD];
+    rwd_io_close(r->journal->read_io, s->fd);
+    s->fd = -1;
+    r->done++;
+    r->at = 0;
+}
+
+static void drop_slots(rwd_journal_reader *r) {
+    rwd_io_cancel(r->queue);
+    while (r->done < r->begun) end_slot(r);
+    r->wanted = r->position;
+}
+
+void rwd_journal_reader_close(rwd_journal_reader *r) {
+    if (!r) return;
+    drop_slots(r);
+    rwd_io_queue_close(r->queue);
+    for (size_t i = 0; i < AHEAD; i++) rwd_buf_deinit(&r->slots[i].bytes);
+    rwd_buf_deinit(&r->plain);
+    free(r->records);
+    free(r);
+}
+
+// Where the run that covers `wanted` is. False: there is none.
+static bool find_run(rwd_journal_reader *r, slot *s, char file[96]) {
+    rwd_journal *j = r->journal;
+    size_t segment = 0;
+    pthread_mutex_lock(&j->mutex);
+    const rwd_journal_entry *entry = rwd_journal_lookup(j, r->wanted, &segment);
+    if (entry) {
+        s->entry = *entry;
+        s->name = j->segments[segment].name;
+        memcpy(file, j->segments[segment].file, 96);
+    }
+    pthread_mutex_unlock(&j->mutex);
+    return entry != NULL;
+}
+
+static bool read_ahead(rwd_journal_reader *r, rwd_error *err) {
+    while (r->begun - r->done < AHEAD) {
+        slot *s = &r->slots[r->begun % AHEAD];
+        char file[96];
+        if (!find_run(r, s, file)) return true;
+        if (!rwd_journal_path(r->journal, file, s->path, err) || !rwd_io_open(r->journal->read_io, s->path, O_RDONLY, 0, &s->fd, err)) return false;
+        rwd_buf_clear(&s->bytes);
+        rwd_buf_reserve(&s->bytes, s->entry.size);
+        s->op = (rwd_io_op){.kind = RWD_IO_READ, .fd = s->fd, .data = s->bytes.data, .size = s->entry.size, .offset = s->entry.at};
+        rwd_io_op *op = &s->op;
+        rwd_io_submit(r->queue, &op, 1);
+        r->begun++;
+        r->wanted = s->entry.next;
+    }
+    return true;
+}
+
+static bool of_segment(const rwd_journal_block *b, const rwd_journal_name *name) {
+    return rwd_hash128_equal(b->name.repository, name->repository) && b->name.term == name->term && b->name.number == name->number;
+}
+
+// The block at `at` of the oldest slot, taken apart into r->records; `*size` is how many bytes it has. False: it is bad.
+static bool take_block(rwd_journal_reader *r, rwd_slice bytes, const rwd_journal_name *name, rwd_journal_block *out, uint64_t *size) {
+    if (bytes.size < RWD_JOURNAL_HEADER || rwd_journal_block_get(bytes.data, out) != RWD_JOURNAL_HEADER_GOOD || !of_segment(out, name)) return false;
+    if (out->stored > bytes.size - RWD_JOURNAL_HEADER) return false;
+    *size = RWD_JOURNAL_HEADER + (uint64_t)out->stored;
+    if (out->next <= r->position) return true;  // below what is wanted: its records are not looked at
+    if (!rwd_journal_payload_get(out, rwd_slice_of(bytes.data + RWD_JOURNAL_HEADER, out->stored), &r->plain)) return false;
+    if (out->count > r->capacity) {
+        r->capacity = out->count;
+        r->records = rwd_realloc(r->records, r->capacity * sizeof(*r->records));
+    }
+    return rwd_journal_records_get(out, rwd_slice_of(r->plain.data, out->plain), r->records);
+}
+
+typedef enum step { GIVEN, AGAIN, NOTHING, REFUSED } step;
+
+// What is good of that run stays in the index; the rest is a hole from now on.
+static step give_up_run(rwd_journal_reader *r, rwd_error *err) {
+    slot *s = &r->slots[r->done % AHEAD];
+    rwd_journal_name name = s->name;
+    uint64_t at = s->entry.at;
+    drop_slots(r);
+    return rwd_journal_rescan(r->journal, r->journal->read_io, &name, at, err) ? AGAIN : REFUSED;
+}
+
+static step next_block(rwd_journal_reader *r, const rwd_journal_record **out, size_t *out_count, rwd_error *err) {
+    if (!read_ahead(r, err)) return REFUSED;
+    if (r->done == r->begun) return NOTHING;
+    slot *s = &r->slots[r->done % AHEAD];
+    rwd_io_await(r->queue, &s->op);
+    if (!rwd_io_check(&s->op, s->path, err)) return REFUSED;
+    rwd_journal_block block;
+    uint64_t size = 0, have = (uint64_t)s->op.result;
+    rwd_slice rest = rwd_slice_of(s->bytes.data + r->at, have > r->at ? (size_t)(have - r->at) : 0);
+    if (!take_block(r, rest, &s->name, &block, &size) || block.from > r->position) return give_up_run(r, err);
+    r->at += size;
+    if (r->at >= s->entry.size) end_slot(r);
+    if (block.next <= r->position) return AGAIN;
+    size_t first = 0;
+    while (first < block.count && r->records[first].offset < r->position) first++;
+    *out = r->records + first;
+    *out_count = block.count - first;
+    r->position = block.next;
+    return GIVEN;
+}
+
+bool rwd_journal_read(rwd_journal_reader *r, const rwd_journal_record **out, size_t *out_count, int64_t *out_next, rwd_error *err) {
+    *out = NULL;
+    *out_count = 0;
+    step s;
+    do s = next_block(r, out, out_count, err);
+    while (s == AGAIN);
+    *out_next = r->position;
+    return s != REFUSED;
+}
