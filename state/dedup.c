@@ -5,6 +5,8 @@
 //   D2. `spilled` is below the stream time of the newest durable checkpoint, so what leaves memory is in the store. `unloaded` is the stream time at open until
 //       all of the store is loaded, and stays if there is no room for it.
 //   D3. `fresh` has the ids added since the newest freeze, `frozen` those of the open one; the checkpoint thread reads `frozen` only.
+//   D4. Compaction drops what had expired at the newest freeze, never what expires behind it: the checkpoint that is being written must have all that is
+//       remembered at its own stream time, since whoever starts from it replays from there.
 //
 // Store: key: the id's 16 bytes; value: its moment, 8 bytes big-endian. The key "r" holds the ring of sums.
 #include "state/dedup.h"
@@ -376,8 +378,6 @@ void rwd_dedup_add(rwd_dedup *d, const rwd_dedup_id *id, int64_t moment) {
     put(d, id->hash, moment);
     count_into_ring(d, id->hash, moment);
     keep_fresh(d, id->hash, moment);
-    if (moment - d->within > atomic_load_explicit(&d->expired, memory_order_relaxed))
-        atomic_store_explicit(&d->expired, moment - d->within, memory_order_relaxed);
 }
 
 bool rwd_dedup_pressed(const rwd_dedup *d) {
@@ -411,6 +411,7 @@ static void freeze(rwd_participant *self, int64_t next_offset) {
     memcpy(d->frozen_ring, d->ring, sizeof d->ring);
     d->frozen_newest = d->newest;
     d->freeze_open = true;
+    if (d->newest != RWD_TIME_NONE) atomic_store_explicit(&d->expired, d->newest - d->within, memory_order_relaxed);  // D4
 }
 
 static bool sweep(rwd_participant *self, size_t limit) {
@@ -590,7 +591,7 @@ static bool open_dedup(rwd_participant *self, const char *checkpoint_dir, const 
     d->unloaded = d->newest;
     atomic_store(&d->expired, d->newest - d->within);
     d->warm = rwd_store_scan_open(d->store, rwd_slice_of(NULL, 0), rwd_slice_of(NULL, 0));
-    d->warm_room = memory_limit(d) / (SLOT_BYTES * 3 / 2);
+    d->warm_room = memory_limit(d) > d->bytes ? (memory_limit(d) - d->bytes) / (SLOT_BYTES * 3 / 2) : 0;
     return true;
 }
 
@@ -615,7 +616,9 @@ bool rwd_dedup_warm(rwd_dedup *d, size_t limit) {
             bool found;
             if (!remembered(d, moment, d->newest) || moment < d->base) continue;
             (void)find(partition_of(d, id), id, &found);  // what was added since is newer
-            if (!found) put(d, id, moment);
+            if (found) continue;
+            put(d, id, moment);
+            d->warm_room--;
         }
     }
     return d->warm == NULL;

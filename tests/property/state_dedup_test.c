@@ -199,11 +199,76 @@ static void a_leap_of_many_years_forgets_what_is_behind_it(void **state) {
     end(&w);
 }
 
+static void add_new(world *w, size_t first, size_t count, int64_t step) {
+    for (size_t i = first; i < first + count; i++) {
+        rwd_dedup_id id = {.hash = hash_of(i)};
+        must(w, rwd_dedup_resolve(w->dedup, &id, 1, w->now->now, &w->err));
+        w->now->now = (w->now->now == RWD_TIME_NONE ? 1000000 : w->now->now) + step;
+        w->now->moment[i] = w->now->now;
+        rwd_dedup_add(w->dedup, &id, w->now->now);
+    }
+}
+
+static void expect_seen(world *w, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        rwd_dedup_id id = {.hash = hash_of(i)};
+        must(w, rwd_dedup_resolve(w->dedup, &id, 1, w->now->now, &w->err));
+        assert_true(rwd_dedup_seen(w->dedup, &id, w->now->now));
+    }
+}
+
+// The runs of a checkpoint are merged at any time, also between its freeze and its links, while the stream time has gone far on.
+static void a_checkpoint_has_what_is_remembered_at_its_own_time(void **state) {
+    (void)state;
+    world w;
+    begin(&w, 35u << 20);
+    for (size_t i = 0; i < 1000; i += 100) {
+        add_new(&w, i, 100, 1);
+        begin_freeze(&w);
+        end_freeze(&w);
+    }
+    w.participant->ops->freeze(w.participant, 0);
+    *w.at_freeze = *w.now;
+    add_new(&w, 1000, 1, 10 * WITHIN);
+    for (unsigned i = 0; i < 40; i++) {   // each puts its file beside the others, which are merged meanwhile
+        snprintf(w.frozen_dir, sizeof w.frozen_dir, "%s/checkpoint-%u", w.root, w.checkpoints++);
+        must(&w, rwd_mkdirs(w.frozen_dir, &w.err) && w.participant->ops->write(w.participant, w.frozen_dir, &w.err));
+    }
+    w.participant->ops->thaw(w.participant);
+    rwd_hash128 digest;
+    must(&w, rwd_dedup_scan_digest(w.frozen_dir, &digest, &w.err));
+    w.participant->ops->discard(w.participant);
+    open_life(&w, w.frozen_dir);
+    *w.now = *w.at_freeze;
+    expect_seen(&w, 1000);
+    end(&w);
+}
+
+static void loading_stays_within_the_memory(void **state) {
+    (void)state;
+    world w;
+    rwd_dedup_stats stats;
+    begin(&w, 3u << 20);
+    add_new(&w, 0, IDS, 1);
+    begin_freeze(&w);
+    end_freeze(&w);
+    w.participant->ops->discard(w.participant);
+    open_life(&w, w.saved_dir);
+    while (!rwd_dedup_warm(w.dedup, 1000)) {}
+    rwd_dedup_get_stats(w.dedup, &stats);
+    assert_in_range(stats.in_memory, 1000, IDS / 2);
+    assert_in_range(stats.bytes, 1, (3u << 20) / 4);
+    expect_seen(&w, IDS);
+    end(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_answer_is_that_of_a_list),
         cmocka_unit_test(with_little_memory_the_store_remembers_the_rest),
         cmocka_unit_test(a_leap_of_many_years_forgets_what_is_behind_it),
+        cmocka_unit_test(a_checkpoint_has_what_is_remembered_at_its_own_time),
+        cmocka_unit_test(loading_stays_within_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
