@@ -116,10 +116,18 @@ static rwd_code encode(const bins *b, uint8_t *tail, uint32_t *size, uint32_t ro
 }
 
 // ---------------------------------------------------------------------------------------------- taking values
+// The sum has a variable of its own: gcc 12 takes a result in memory that is an operand, too, for the operand when it looks for the overflow.
+static rwd_code add_events(uint64_t *to, uint64_t events) {
+    uint64_t sum;
+    if (__builtin_add_overflow(*to, events, &sum)) return RWD_E_OVERFLOW;
+    *to = sum;
+    return RWD_E_NONE;
+}
+
 static rwd_code add(bins *b, int32_t bin, uint64_t events) {
     uint32_t at = b->count;
     while (at > 0 && b->bin[at - 1] >= bin) at--;
-    if (at < b->count && b->bin[at] == bin) return __builtin_add_overflow(b->events[at], events, &b->events[at]) ? RWD_E_OVERFLOW : RWD_E_NONE;
+    if (at < b->count && b->bin[at] == bin) return add_events(&b->events[at], events);
     memmove(b->bin + at + 1, b->bin + at, (b->count - at) * sizeof *b->bin);
     memmove(b->events + at + 1, b->events + at, (b->count - at) * sizeof *b->events);
     b->bin[at] = bin;
@@ -132,7 +140,7 @@ static rwd_code fold_lowest(bins *b) {
     if (b->count <= BINS_MAX) return RWD_E_NONE;
     uint32_t over = b->count - BINS_MAX;
     for (uint32_t i = 0; i < over; i++)
-        if (__builtin_add_overflow(b->events[i], b->events[over], &b->events[over])) return RWD_E_OVERFLOW;
+        if (add_events(&b->events[over], b->events[i]) != RWD_E_NONE) return RWD_E_OVERFLOW;
     memmove(b->bin, b->bin + over, BINS_MAX * sizeof *b->bin);
     memmove(b->events, b->events + over, BINS_MAX * sizeof *b->events);
     b->count = BINS_MAX;
