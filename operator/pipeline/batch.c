@@ -257,7 +257,8 @@ static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
     if (!compute_rows(op, at)) return false;
     change_rows(op, at);
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
-    if (id) rwd_dedup_add(op->dedup, id, op->position.stream_time);  // S3: only now
+    // S3: only now. While no event had a time there is nothing to measure a span on.
+    if (id && op->position.stream_time != RWD_TIME_NONE) rwd_dedup_add(op->dedup, id, op->position.stream_time);
     if (live) put_updates(op, at);
     return true;
 }
