@@ -417,7 +417,8 @@ static void compare_rebuilt(rwd_operator *op) {
     if (!rwd_repo_list(op->repo, &list, &ignored)) return;
     for (size_t i = 0; i < list.count; i++) {
         const rwd_checkpoint *other = &list.items[i];
-        if (strcmp(other->id, op->checkpoint_id) == 0 || other->facts.next_offset != op->position.next_offset) continue;
+        bool here = other->facts.next_offset == op->position.next_offset && other->facts.closings == op->position.closings;
+        if (!here || strcmp(other->id, op->checkpoint_id) == 0) continue;
         bool equal = rwd_hash128_equal(other->digest, op->status.digest);
         rwd_log(equal ? RWD_LOG_INFO : RWD_LOG_WARN, "restore", "checkpoint %s at the same offset has %s digest", other->id, equal ? "the same" : "ANOTHER");
     }

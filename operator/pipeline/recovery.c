@@ -278,7 +278,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
         op->checkpoint_at = from;
         op->checkpoint_closings = base.facts.closings;
         op->hold_offset = commit->next_offset;
-        op->hold_closings = commit->closings;
+        op->hold_closings = 0;  // none before (7): a checkpoint made among them would be at C, and its records are not known to be good
         op->status.digest = base.digest;
         op->status.checkpoint_us = base.created_us;
         memcpy(op->checkpoint_id, base.id, sizeof(op->checkpoint_id));
@@ -287,6 +287,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
             ok = false;
             if (set_aside_replayed(op, &base) && !op->options.restore_to) err->decision = RWD_ROLLBACK;
         }
+        op->hold_closings = commit->closings;
         ok = ok && rwd_close_windows(op, false, err);  // C7: those that were closed behind the last record below C
         op->hold_offset = -1;
     }
