@@ -248,6 +248,11 @@ static void put_state(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "store_reads", status->store_reads);
     rwd_json_put_bool(json, "hot_complete", status->hot_complete);
     rwd_json_object_end(json);
+    rwd_json_put_object(json, "dedup");
+    rwd_json_put_uint(json, "ids", status->dedup_ids);
+    rwd_json_put_uint(json, "memory_bytes", status->dedup_bytes);
+    rwd_json_put_uint(json, "store_reads", status->dedup_reads);
+    rwd_json_object_end(json);
     rwd_json_put_object(json, "memory");
     rwd_json_put_uint(json, "limit", status->memory_total);
     rwd_json_put_uint(json, "kafka", status->memory_kafka);
