@@ -78,6 +78,10 @@
     X(recovery_peeked, "recovery-peeked", "C was looked at, nothing is taken over yet")                                            \
     X(recovery_taken_over, "recovery-taken-over", "outputs are cut and C is read, no checkpoint is chosen yet")                    \
     X(recovery_done, "recovery-done", "the state stands at C, nothing is read yet")                                                \
+    X(restore_asked, "restore-asked", "a running operator begins to restore, what it read is not committed yet")                   \
+    X(restore_committed, "restore-committed", "a running operator has committed what it read, and is to recover from an older checkpoint") \
+    X(restore_rebuilt, "restore-rebuilt", "a restore has built the state at C again, it is no checkpoint yet")                     \
+    X(restore_checkpoint, "restore-checkpoint", "the rebuilt state is a checkpoint, history.log has no entry of the restore yet")  \
     X(genesis_checkpoint, "genesis-checkpoint", "the empty checkpoint is durable, C = S is not committed")                         \
     X(genesis_committing, "genesis-committing", "the commit of C = S has begun")                                                   \
     X(genesis_committed, "genesis-committed", "C = S is committed, which is not marked yet")                                       \

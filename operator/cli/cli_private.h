@@ -14,6 +14,8 @@
 #include "operator/cli/cli.h"
 #include "operator/cli/parse.h"
 #include "operator/config/job.h"
+#include "operator/pipeline/operator.h"
+#include "operator/pipeline/plan.h"
 
 typedef struct rwd_cli {
     const rwd_invocation *in;
@@ -29,6 +31,9 @@ RWD_MUST bool rwd_cli_flush(rwd_cli *cli, rwd_error *err);
 void rwd_cli_say(const char *format, ...) RWD_PRINTF(1, 2);
 // After a plan was shown: true to go on. False and no error: nothing is to be done (--dry-run), or nobody said yes (exit_code is set).
 RWD_MUST bool rwd_cli_may_act(rwd_cli *cli, const char *question, bool *out_act, rwd_error *err);
+
+// Runs an operator from lock to end, with signals, admin socket and, if asked for, HTTP around it; appends what it came to.
+RWD_MUST bool rwd_cli_run_operator(rwd_cli *cli, const rwd_operator_options *options, const char *data, bool with_http, rwd_error *err);
 
 // ---- where: a data directory, and what is in it
 
@@ -52,6 +57,11 @@ RWD_MUST bool rwd_place_checkpoint(rwd_place *place, const char *word, rwd_check
 RWD_MUST bool rwd_repo_job_of(rwd_repo *repo, const rwd_checkpoint *checkpoint, rwd_job **out_job, rwd_lineage *out_lineage, rwd_error *err);
 // --table, or the only table. `number` is its index.
 RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out_table, rwd_error *err);
+
+// ---- a place in the input
+
+// One of --TIME, --offset and --ID, by the flags that are them here. The text of an id is borrowed.
+RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_flag, rwd_target *out, rwd_error *err);
 
 // ---- the functions of the command table
 

@@ -57,13 +57,18 @@ static const rwd_command commands[] = {
      "Reads on from where the pause began. Does nothing to an operator that is not paused.",
      "rewind resume orders.yaml",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_resume},
-    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(REASON) | F(OUTPUT) | ACT,
+    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(BEFORE) | F(OFFSET) | F(REASON) | F(OUTPUT) | ACT,
      "go back to a checkpoint and catch up to the committed offset",
-     "For damaged state: opens the checkpoint given with --to, replays silently what came after it up to the committed offset C, makes a new checkpoint there, and ends. "
-     "Output is not touched. With the same input and logic the result is the same state, rebuilt; the input digest is compared before it counts.\n\n"
-     "The operator must not be running. The plan is printed first; without --yes, and without a terminal to ask on, that is all.",
-     "rewind restore orders.yaml --to latest --dry-run\nrewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND}, rwd_run_restore},
+     "For damaged state: builds the state at the committed offset C again, from a checkpoint and the records after it, makes a new checkpoint there, and compares digests where "
+     "there is another at C. Output is not touched. With the same input and logic the result is the same state, rebuilt; the input digest is compared before it counts.\n\n"
+     "The checkpoint is the one named with --to, or the newest good one at or below a place: the record at --offset N, or with --before TIME the first record whose time is at or "
+     "after it. A record of a file has no time; there it is the time of its event (event.time). When a checkpoint was made plays no part. One where an invariant did not hold is "
+     "passed over, unless it is named.\n\n"
+     "Where an operator runs, it is asked to do it: it commits what it has read, rebuilds, and goes on; a restore that fails or is killed leaves what was there. Where none "
+     "runs, the command does it and ends. The plan is printed first; without --yes, and without a terminal to ask on, that is all.",
+     "rewind restore orders.yaml --before 12:00 --dry-run\nrewind restore orders.yaml --before 2026-03-01T12:00:00Z\nrewind restore orders.yaml --offset 1200000 --yes\n"
+     "rewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_restore},
     {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(ALL),
      "the checkpoints, newest first",
      "Good ones, unverified ones (not read back yet), bad ones (set aside), and with --all pruned ones, of which the manifest is left. JSON has all of them. I is an independent "

@@ -8,6 +8,7 @@
 #include "operator/base/json_out.h"
 #include "operator/cli/grid.h"
 #include "operator/config/job.h"
+#include "operator/pipeline/plan.h"
 
 // "good", "unverified", "bad", "pruned". Static.
 const char *rwd_checkpoint_state_name(rwd_checkpoint_state state);
@@ -21,6 +22,10 @@ void rwd_render_checkpoints_json(const rwd_checkpoint_list *list, rwd_buf *out);
 
 // What retention would remove or has removed.
 void rwd_render_prune_plan(const rwd_prune_plan *plan, bool done, bool json, rwd_buf *out);
+
+// A plan for going back.
+void rwd_render_plan(const rwd_plan *plan, const rwd_target *target, const char *job, rwd_buf *out);
+void rwd_render_plan_json(const rwd_plan *plan, const rwd_target *target, rwd_buf *out);
 
 // One row: its fields a line each, or a JSON object {"table", "offset", "row"}. CORRUPT if key or row does not decode.
 RWD_MUST bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err);

@@ -158,6 +158,55 @@ static bool pause(rwd_operator *op, const rwd_admin_call *call, bool pauses, rwd
     return worked;
 }
 
+#define RESTORE_WAIT_NS INT64_C(250000000)
+
+static bool restore(rwd_operator *op, const rwd_admin_call *call, rwd_error *err) {
+    if (call->arg_count < 2) return rwd_fail(err, RWD_E_USAGE, "%s needs a checkpoint and who asks", call->command);
+    return rwd_operator_restore(op, call->args[0], call->args[1], call->arg_count > 2 ? call->args[2] : NULL, err);
+}
+
+static void show_restore_json(const rwd_restore_result *r, rwd_buf *out) {
+    rwd_json_out json;
+    rwd_json_init(&json, out, true);
+    rwd_json_object(&json);
+    rwd_json_put_string(&json, "from", r->from);
+    rwd_json_put_string(&json, "checkpoint", r->made);
+    rwd_json_put_int(&json, "committed", r->frontier);
+    rwd_json_put_hash(&json, "digest", r->digest);
+    rwd_json_put_uint(&json, "equal_checkpoints", r->equal);
+    rwd_json_put_uint(&json, "different_checkpoints", r->different);
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(out, '\n');
+}
+
+static void show_restore(const rwd_restore_result *r, rwd_buf *out) {
+    char digest[RWD_HASH128_HEX];
+    rwd_hash128_hex(r->digest, digest);
+    rwd_buf_appendf(out, "restored from checkpoint %s: the state at C = %lld is checkpoint %s, digest %s\n", r->from, (long long)r->frontier, r->made, digest);
+    if (r->different > 0) rwd_buf_appendf(out, "%u checkpoint%s at C had ANOTHER digest: the state was damaged, and is not any more\n", r->different, r->different == 1 ? "" : "s");
+    else if (r->equal > 0) rwd_buf_append_str(out, "it is the same state as before: the checkpoint that was made of that has the same digest\n");
+}
+
+static void show_replay(rwd_operator *op, rwd_buf *out) {
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    rwd_operator_status(op, now);
+    rwd_buf_appendf(out, ".restoring: %s", rwd_phase_name(now->phase));
+    if (now->phase == RWD_PHASE_REPLAYING)
+        rwd_buf_appendf(out, "  offset %lld of [%lld, %lld)  %.0f records/s  about %lld s left", (long long)now->position, (long long)now->replay_from,
+                        (long long)now->replay_to, now->rate, (long long)(now->replay_left_ns / 1000000000));
+    free(now);
+}
+
+static bool wait_for_restore(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
+    rwd_restore_result result;
+    if (!rwd_operator_restore_wait(op, RESTORE_WAIT_NS, &result, err)) return false;
+    if (result.state == RWD_RESTORE_NONE) return rwd_fail(err, RWD_E_NOT_FOUND, "no restore was asked for since this operator started");
+    if (result.state != RWD_RESTORE_DONE) show_replay(op, out);
+    else if (call->json) show_restore_json(&result, out);
+    else show_restore(&result, out);
+    return true;
+}
+
 bool rwd_key_from_texts(const rwd_schema *schema, const char *const *texts, size_t count, uint8_t *out, size_t *out_size, rwd_error *err) {
     if (count != schema->part_count) {
         rwd_buf names = {0};
@@ -196,6 +245,8 @@ bool rwd_serve_operator(void *context, const rwd_admin_call *call, rwd_buf *out,
     if (strcmp(call->command, "status") == 0) return status(op, call, out);
     if (strcmp(call->command, "pause") == 0) return pause(op, call, true, out, err);
     if (strcmp(call->command, "resume") == 0) return pause(op, call, false, out, err);
+    if (strcmp(call->command, "restore") == 0) return restore(op, call, err);
+    if (strcmp(call->command, "restore-wait") == 0) return wait_for_restore(op, call, out, err);
     if (strcmp(call->command, "checkpoint-create") == 0) return create(op, call, out, err);
     if (strcmp(call->command, "state-get") == 0) return get(op, call, out, err);
     return on_operators_repo(op, call, out, err);

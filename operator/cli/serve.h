@@ -3,6 +3,8 @@
 //   status                               the status, as a screen or JSON
 //   checkpoint-create [TAG]              the id of the new checkpoint
 //   pause WHO [WHY], resume WHO          what became of it, for people or as JSON
+//   restore ID WHO [WHY]                 nothing: it has begun
+//   restore-wait                         "." and a line for people while it is under way, else what became of it; waits a quarter of a second at most
 //   checkpoint-forget plan|act ID        what goes or went
 //   checkpoint-prune plan|act [KEEP]     likewise
 //   checkpoint-tag ID [NAME]             nothing

@@ -120,11 +120,11 @@ bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
 // ---------------------------------------------------------------------------------------------- checkpoints
 
 // Nothing has changed since the newest checkpoint.
-static bool checkpoint_is_here(const rwd_operator *op) {
+bool rwd_checkpoint_is_here(const rwd_operator *op) {
     return op->checkpoint_at == op->position.next_offset && op->checkpoint_closings == op->position.closings;
 }
 
-static bool room_for_checkpoint(rwd_operator *op) {
+bool rwd_checkpoint_fits(rwd_operator *op) {
     rwd_tables_stats stats;
     rwd_tables_get_stats(op->tables, &stats);
     uint64_t free_bytes = 0;
@@ -308,11 +308,11 @@ bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
                               op->job->delivery.offset_multiple);
     }
     if (live && !rwd_end_transaction(op, true, err)) return false;
-    if (checkpoint_is_here(op)) {
+    if (rwd_checkpoint_is_here(op)) {
         rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys of one batch");
         return rwd_error_next(err, "raise state.memory (now %" PRIu64 " bytes)", op->job->state.memory);
     }
-    if (!room_for_checkpoint(op)) {
+    if (!rwd_checkpoint_fits(op)) {
         rwd_fail(err, RWD_E_DISK_FULL, "the changed keys no longer fit into state.memory, and no checkpoint can be written");
         rwd_error_at(err, "%s", op->data);
         return rwd_error_next(err, "free space there, or: rewind checkpoint prune --data %s", op->data);
@@ -335,7 +335,7 @@ static bool commit_due(rwd_operator *op, int64_t now) {
 static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     if (op->freeze_at >= 0) return NULL;
     if (rwd_checkpoint_requested(op)) return "request";
-    if (checkpoint_is_here(op)) return NULL;
+    if (rwd_checkpoint_is_here(op)) return NULL;
     if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers)) || (op->dedup && rwd_dedup_pressed(op->dedup))) return "memory";
     return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
@@ -358,7 +358,7 @@ bool rwd_batch_boundary(rwd_operator *op, rwd_error *err) {
     commit_idle(op, now);
     if (pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] && !bound_transaction(op, err)) return false;
     if (reason && op->at_boundary) {
-        if (room_for_checkpoint(op)) {
+        if (rwd_checkpoint_fits(op)) {
             if (!rwd_freeze(op, reason, op->committing < 0, err)) return false;
         } else {
             op->checkpoint_started_ns = now;  // tried again after the next interval
@@ -383,8 +383,8 @@ bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err) {
         return rwd_drive_checkpoint(op, err) && rwd_drive_commit(op, err);
     }
     if (!rwd_end_transaction(op, true, err) || !rwd_drive_checkpoint(op, err) || !rwd_drive_commit(op, err)) return false;
-    if (!checkpoint_is_here(op)) {
-        if (!room_for_checkpoint(op)) {
+    if (!rwd_checkpoint_is_here(op)) {
+        if (!rwd_checkpoint_fits(op)) {
             rwd_fail(err, RWD_E_DISK_FULL, "output is committed up to offset %" PRId64 ", but there is no room for the last checkpoint", op->frontier);
             rwd_error_at(err, "%s", op->data);
             return rwd_error_next(err, "free space there and run again: it replays from offset %" PRId64, op->checkpoint_at);

@@ -229,8 +229,29 @@ static void fill_stage(rwd_operator *op, int64_t now) {
     else rwd_watchdog_end(&op->dog, RWD_STAGE_CHECKPOINT);
 }
 
+// From the offsets that are done and those that are left.
+static void fill_replay(const rwd_operator *op, rwd_status *s, int64_t now) {
+    int64_t done = op->position.next_offset - s->replay_from, left = s->replay_to - op->position.next_offset;
+    s->replay_left_ns = 0;
+    if (s->phase != RWD_PHASE_REPLAYING || done <= 0 || left <= 0) return;
+    s->replay_left_ns = (int64_t)((double)(now - op->replay_began_ns) * (double)left / (double)done);
+}
+
+// A line of replay: where it stands, and when it will be done.
+static void show_replay(const rwd_status *s) {
+    char line[256];
+    int64_t whole = s->replay_to - s->replay_from, done = s->position - s->replay_from;
+    snprintf(line, sizeof(line), "%s  offset %" PRId64 " of [%" PRId64 ", %" PRId64 ") (%.0f %%)  %.0f records/s  about %" PRId64 " s left", rwd_phase_name(s->phase), s->position,
+             s->replay_from, s->replay_to, whole > 0 ? 100.0 * (double)done / (double)whole : 100.0, s->rate, s->replay_left_ns / 1000000000);
+    rwd_log_progress(line);
+}
+
 static void show_progress(const rwd_operator *op, const rwd_status *s) {
     char line[256], of[64] = "";
+    if (s->phase == RWD_PHASE_REPLAYING) {
+        show_replay(s);
+        return;
+    }
     if (s->source_total > 0) snprintf(of, sizeof(of), " (%.0f %%)", 100.0 * (double)s->source_done / (double)s->source_total);
     int64_t ago = s->checkpoint_us > 0 ? (rwd_clock_wall_us(op->clock) - s->checkpoint_us) / 1000000 : -1;
     char last[64] = "none yet";
@@ -247,6 +268,7 @@ void rwd_publish(rwd_operator *op, bool force) {
     fill_state(op, &op->status);
     fill_sink(op, &op->status);
     fill_position(op, &op->status, now);
+    fill_replay(op, &op->status, now);
     fill_outlook(op, &op->status);
     fill_stage(op, now);
     op->status.memory_resident = resident_bytes();

@@ -376,13 +376,14 @@ static bool stay_paused(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
-// Live, until the input ends or someone asks to stop.
+// Live, until the input ends or someone asks to stop, or to restore.
 static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     *out_input_ended = false;
     while (!atomic_load_explicit(&op->stop, memory_order_relaxed)) {
         rwd_serve_requests(op);
         if (rwd_windows_due(op) && !rwd_close_windows(op, true, err)) return false;  // a restart in the midst of it
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
+        if (atomic_load_explicit(&op->restore_wanted, memory_order_relaxed)) return rwd_restore_begin(op, err);
         if (atomic_load_explicit(&op->paused, memory_order_relaxed)) {
             if (!stay_paused(op, err)) return false;
             continue;
@@ -410,38 +411,10 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     return true;
 }
 
-// The rebuilt state beside what a checkpoint at the same place had: they differ only if one of them was damaged.
-static void compare_rebuilt(rwd_operator *op) {
-    rwd_checkpoint_list list = {0};
-    rwd_error ignored;
-    if (!rwd_repo_list(op->repo, &list, &ignored)) return;
-    for (size_t i = 0; i < list.count; i++) {
-        const rwd_checkpoint *other = &list.items[i];
-        bool here = other->facts.next_offset == op->position.next_offset && other->facts.closings == op->position.closings;
-        if (!here || strcmp(other->id, op->checkpoint_id) == 0) continue;
-        bool equal = rwd_hash128_equal(other->digest, op->status.digest);
-        rwd_log(equal ? RWD_LOG_INFO : RWD_LOG_WARN, "restore", "checkpoint %s at the same offset has %s digest", other->id, equal ? "the same" : "ANOTHER");
-    }
-    rwd_checkpoint_list_deinit(&list);
-}
-
-// restore --to: the state at C was rebuilt; it becomes a checkpoint of its own.
-static bool finish_restore(rwd_operator *op, rwd_error *err) {
-    if (!rwd_freeze(op, "restore", true, err) || !rwd_drive_checkpoint(op, err)) return false;
-    compare_rebuilt(op);
-    char *who = rwd_strf("uid %u", (unsigned)getuid());
-    rwd_history_entry entry = {
-        .kind = (char *)"restore", .subject = op->checkpoint_id, .who = who, .why = (char *)(op->options.reason ? op->options.reason : ""),
-        .next_offset = op->position.next_offset, .digest = op->status.digest, .lineage = rwd_lineage_id(&op->lineage),
-    };
-    bool ok = rwd_repo_history_append(op->repo, &entry, err);
-    free(who);
-    return ok && rwd_set_aside_above(op, err);
-}
-
 static bool run_session(rwd_operator *op, rwd_error *err) {
     if (!open_session(op, err) || !rwd_recover(op, err)) return false;
-    if (op->options.restore_to) return finish_restore(op, err);
+    if (op->options.restore_to) return rwd_finish_restore(op, err);
+    if (*op->restore_to && !rwd_finish_live_restore(op, err)) return false;
     if (!go_live(op, err)) return false;
     bool ended = false;
     if (!run_live(op, &ended, err)) {
@@ -452,6 +425,7 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
         }
         return false;
     }
+    if (*op->restore_to) return true;
     if (!rwd_finish(op, ended, err)) return false;
     // Who wants us gone does not wait for verification, the copy and retention: the next start goes on with them.
     for (int64_t waited = 0; waited < RWD_DRAIN_NS && !atomic_load(&op->stop); waited += RWD_DRAIN_STEP_NS)
@@ -478,7 +452,11 @@ static void park(rwd_operator *op, const rwd_error *err) {
     snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
     rwd_set_phase(op, RWD_PHASE_PARKED);
     rwd_log(RWD_LOG_WARN, "operator", "parked: the lock is held and nothing is processed until this is resolved and the operator is started again");
-    while (!atomic_load(&op->stop)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
+    while (!atomic_load(&op->stop) && !atomic_load(&op->restore_wanted)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
+    if (!atomic_load(&op->restore_wanted)) return;
+    op->status.reason[0] = op->status.next[0] = '\0';
+    rwd_restore_begin_parked(op);
+    rwd_set_phase(op, RWD_PHASE_STARTING);
 }
 
 // Asked to stop while recovering, or while somebody was away: nothing was lost, and the next start goes on. Of a restore, nothing was done.
@@ -490,23 +468,49 @@ static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
 
 static void status_of(void *op, rwd_status *out) { rwd_operator_status(op, out); }
 
-bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
+// Does another session follow this one? A restore that failed is answered, and an ordinary recovery follows.
+static bool goes_on(rwd_operator *op, bool ok, const rwd_error *err, unsigned *rollbacks) {
+    bool restoring = *op->restore_to != '\0';
+    if (ok) return restoring && !atomic_load(&op->stop);
+    if (restoring) rwd_restore_failed(op, err);
+    return (restoring && !atomic_load(&op->stop)) || another_session(op, err, rollbacks);
+}
+
+// Sessions, one after the other, until one is the last.
+static bool run_sessions(rwd_operator *op, rwd_error *err) {
     unsigned rollbacks = 0;
     bool ok, again;
-    // Tests with rooms of their own have a clock of their own, too.
-    if (!op->hooks.open_source && !rwd_watchdog_start(status_of, op, &op->dog_thread, err)) return false;
     do {
         ok = run_session(op, err) || was_asked_to(op, err);
         rwd_publish(op, true);
-        again = !ok && another_session(op, err, &rollbacks);
+        again = goes_on(op, ok, err, &rollbacks);
         if (!again && !ok) ok = was_asked_to(op, err);
         close_session(op);
     } while (again);
-    rwd_log_progress(NULL);
-    bool parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to;
-    if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
-    if (parks) park(op, err);
-    else rwd_set_phase(op, RWD_PHASE_ENDED);
+    return ok;
+}
+
+// Nobody will act on a restore any more.
+static void refuse_restores(rwd_operator *op) {
+    rwd_error ending;
+    rwd_fail(&ending, RWD_E_BUSY, "the operator ended before the restore was done");
+    rwd_error_next(&ending, "rewind restore %s", op->job->file);
+    rwd_restore_failed(op, &ending);
+}
+
+bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
+    bool ok, parks;
+    // Tests with rooms of their own have a clock of their own, too.
+    if (!op->hooks.open_source && !rwd_watchdog_start(status_of, op, &op->dog_thread, err)) return false;
+    do {
+        ok = run_sessions(op, err);
+        rwd_log_progress(NULL);
+        parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to;
+        if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
+        if (parks) park(op, err);
+    } while (*op->restore_to && !atomic_load(&op->stop));
+    if (!parks) rwd_set_phase(op, RWD_PHASE_ENDED);
+    refuse_restores(op);
     rwd_watchdog_stop(op->dog_thread);
     op->dog_thread = NULL;
     return ok;

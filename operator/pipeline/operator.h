@@ -51,6 +51,19 @@ RWD_MUST bool rwd_operator_checkpoint(rwd_operator *op, const char *tag, char ou
 // or no broker takes the last commit, it comes later. `why` may be NULL. BUSY: parked or ending. Thread: any but pipeline.
 #define RWD_PAUSE_WAIT_NS 5000000000LL
 RWD_MUST bool rwd_operator_pause(rwd_operator *op, bool pause, const char *who, const char *why, rwd_status *out, bool *out_in_effect, rwd_error *err);
+// Restore on a running, paused or parked operator: at the next batch boundary what was read is committed, and the state at that C is built again from checkpoint `id`; then it goes on.
+// Returns at once: the outcome is for restore_wait. BUSY: in another phase, or another restore is under way. Thread: any but pipeline.
+RWD_MUST bool rwd_operator_restore(rwd_operator *op, const char *id, const char *who, const char *why, rwd_error *err);
+typedef enum rwd_restore_state { RWD_RESTORE_NONE, RWD_RESTORE_WANTED, RWD_RESTORE_RUNNING, RWD_RESTORE_DONE, RWD_RESTORE_FAILED } rwd_restore_state;
+typedef struct rwd_restore_result {
+    rwd_restore_state state;
+    char from[RWD_CHECKPOINT_ID], made[RWD_CHECKPOINT_ID];  // of DONE, as the rest: the base, and the checkpoint of the rebuilt state
+    int64_t frontier;           // C
+    rwd_hash128 digest;
+    unsigned equal, different;  // checkpoints at C whose digest is the rebuilt state's, and whose is not
+} rwd_restore_result;
+// The newest restore, once it is DONE or after `timeout_ns`, whichever comes first. False: it FAILED, and `err` says why; the operator went on as it was. Thread: any but pipeline.
+RWD_MUST bool rwd_operator_restore_wait(rwd_operator *op, int64_t timeout_ns, rwd_restore_result *out, rwd_error *err);
 // One key's row as of the next batch boundary; `out_offset` is the next offset there. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
 

@@ -6,6 +6,7 @@
 //   windows.c    what stream time makes due: windows close and leave
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   pause.c      pause and resume
+//   restore.c    restore, as a run of its own and while running
 //   control.c    requests from other threads, the published status
 //
 // A *session* is one recovery and what follows it: its sink, tables, checkpointer and keeper. When the state turns out to be damaged, or a
@@ -120,6 +121,15 @@ typedef struct rwd_request {
     int64_t offset;
 } rwd_request;
 
+// A restore that was asked for while running. Guarded by the operator's lock.
+typedef struct rwd_restoring {
+    rwd_restore_state state;
+    char id[RWD_CHECKPOINT_ID];
+    char who[64], why[512];
+    rwd_restore_result result;   // of DONE
+    rwd_error error;             // of FAILED
+} rwd_restoring;
+
 struct rwd_operator {
     rwd_operator_options options;
     rwd_operator_hooks hooks;
@@ -193,6 +203,11 @@ struct rwd_operator {
     atomic_bool paused;
     char pause_why[512];      // guarded by lock: who, when, why
 
+    // Restore while running.
+    rwd_restoring restore;
+    atomic_bool restore_wanted;
+    char restore_to[RWD_CHECKPOINT_ID];  // this session, or the next, recovers from it; empty: from the best there is
+
     // Liveness.
     rwd_watchdog dog;
     rwd_watchdog_thread *dog_thread;
@@ -211,6 +226,7 @@ struct rwd_operator {
     int64_t published_ns;
     int64_t rate_ns;          // for the rate: when and how many
     uint64_t rate_read;
+    int64_t replay_began_ns;
     uint64_t replay_base;     // counts.read when this start went live
     uint64_t late[RWD_TABLES_MAX];  // events for which all windows of a table were closed, since this start
 };
@@ -259,6 +275,9 @@ RWD_MUST bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err);
 RWD_MUST bool rwd_poll_outcomes(rwd_operator *op, rwd_error *err);
 // At the end of a batch: commits and checkpoints that are due.
 RWD_MUST bool rwd_batch_boundary(rwd_operator *op, rwd_error *err);
+// Nothing has changed since the newest checkpoint / there is room for another; a warning says where there is none.
+bool rwd_checkpoint_is_here(const rwd_operator *op);
+bool rwd_checkpoint_fits(rwd_operator *op);
 // Freezes here. Precondition: the transaction that ends at position is committing or committed, or we are replaying; nothing is frozen.
 RWD_MUST bool rwd_freeze(rwd_operator *op, const char *reason, bool committed, rwd_error *err);
 // Waits until no checkpoint is running / no commit is running.
@@ -271,6 +290,18 @@ RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);
 void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out);
 // Told to stop, and stop_timeout is over. Looked at where the pipeline waits for a sink that can be given up.
 bool rwd_out_of_time(rwd_operator *op);
+
+// restore.c
+// Where this recovery begins: a checkpoint's id, or NULL for the best there is.
+static inline const char *rwd_restore_base(const rwd_operator *op) { return *op->restore_to ? op->restore_to : op->options.restore_to; }
+// At a batch boundary, wanted: commits what was read. The session is to end, and the next to begin from restore_to.
+RWD_MUST bool rwd_restore_begin(rwd_operator *op, rwd_error *err);
+void rwd_restore_begin_parked(rwd_operator *op);
+// Behind a recovery: the rebuilt state becomes a checkpoint, is compared, and entered in history.log.
+RWD_MUST bool rwd_finish_restore(rwd_operator *op, rwd_error *err);
+RWD_MUST bool rwd_finish_live_restore(rwd_operator *op, rwd_error *err);
+// A wanted or running one will not come to its end. Without one it does nothing.
+void rwd_restore_failed(rwd_operator *op, const rwd_error *why);
 
 // pause.c. As the data directory remembers it, before the pipeline runs.
 RWD_MUST bool rwd_load_pause(rwd_operator *op, rwd_error *err);

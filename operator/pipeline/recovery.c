@@ -164,6 +164,7 @@ static bool advise_on_range(const rwd_operator *op, rwd_error *err) {
 // (6) Silent replay up to C.
 static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
     int64_t began = rwd_clock_ns(op->clock);
+    op->replay_began_ns = began;
     op->status.replay_from = from;
     op->status.replay_to = to;
     if (from < to) rwd_set_phase(op, RWD_PHASE_REPLAYING);
@@ -263,7 +264,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     rwd_checkpoint base;
     unsigned skipped = 0;
     int64_t began = rwd_clock_ns(op->clock);
-    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, commit->closings, op->options.restore_to, &base, &skipped, err)) return false;
+    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, commit->closings, rwd_restore_base(op), &base, &skipped, err)) return false;
     op->status.recovery_verify_ns = rwd_clock_ns(op->clock) - began;
     op->status.quarantined += skipped;
     rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,

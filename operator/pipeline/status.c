@@ -209,6 +209,7 @@ static void put_progress(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_object(json, "replay");
     rwd_json_put_int(json, "from", status->replay_from);
     rwd_json_put_int(json, "to", status->replay_to);
+    rwd_json_put_seconds(json, "left_seconds", status->replay_left_ns);
     rwd_json_object_end(json);
     rwd_json_put_time(json, "stream_time", status->stream_time);
     rwd_json_key(json, "records_per_second");
@@ -290,6 +291,11 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_seconds(json, "verify_seconds", status->recovery_verify_ns);
     rwd_json_put_seconds(json, "open_seconds", status->recovery_open_ns);
     rwd_json_put_seconds(json, "replay_seconds", status->recovery_replay_ns);
+    rwd_json_object_end(json);
+    rwd_json_put_object(json, "restore");
+    rwd_json_put_string(json, "running_from", *status->restoring ? status->restoring : NULL);
+    rwd_json_put_uint(json, "done", status->restores);
+    rwd_json_put_uint(json, "failed", status->restore_failures);
     rwd_json_object_end(json);
 }
 
@@ -379,6 +385,7 @@ static void screen_input(const rwd_status *status, rwd_buf *out) {
     label(out, "position");
     rwd_buf_appendf(out, "next offset %" PRId64 ", committed C %" PRId64, status->position, status->frontier);
     if (status->phase == RWD_PHASE_REPLAYING) rwd_buf_appendf(out, ", replaying [%" PRId64 ", %" PRId64 ")", status->replay_from, status->replay_to);
+    if (*status->restoring) rwd_buf_appendf(out, ", restoring from checkpoint %s", status->restoring);
     line_end(out);
     if (status->lag_records == RWD_LAG_UNKNOWN) return;
     label(out, "lag");

@@ -113,6 +113,9 @@ typedef struct rwd_status {
     int64_t pause_max_ns;       // longest pause of the pipeline for a freeze or a sweep portion
     uint64_t quarantined;
     int64_t recovery_verify_ns, recovery_open_ns, recovery_replay_ns;
+    int64_t replay_left_ns;     // while REPLAYING: how long the rest will take at the pace so far; 0: unknown, or none is left
+    char restoring[17];         // the checkpoint that a restore is going back to; empty: none is
+    uint64_t restores, restore_failures;
     char io_tier[24];
 } rwd_status;
 
@@ -163,7 +166,10 @@ typedef struct rwd_status {
     X("pause_max_seconds", "gauge", "seconds", "Longest pause of the pipeline for a checkpoint", pause_max_ns, 1e9)      \
     X("recovery_verify_seconds", "gauge", "seconds", "Verification at this start", recovery_verify_ns, 1e9)              \
     X("recovery_open_seconds", "gauge", "seconds", "Opening the state at this start", recovery_open_ns, 1e9)             \
-    X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)
+    X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)  \
+    X("replay_left_seconds", "gauge", "seconds", "How long the running silent replay will go on, at its pace so far; 0: none runs", replay_left_ns, 1e9) \
+    X("restores", "counter", "", "Restores done by this process", restores, 1)                                            \
+    X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1)
 
 // /readyz: in a phase in which records may be read, and nothing is stuck. Otherwise, and where `out_why` is not NULL, lines that say why are appended.
 bool rwd_status_ready(const rwd_status *status, rwd_buf *out_why);

@@ -126,15 +126,17 @@ static bool check_start(kafka_source *self, int64_t offset, int64_t low, int64_t
     return rwd_error_at(err, "%s", self->label);
 }
 
+// A time between two milliseconds is the later one's.
+static bool kafka_offset_for(rwd_source *source, int64_t time_us, int64_t *out, rwd_error *err) {
+    int64_t time_ms = time_us / US_PER_MS + (time_us % US_PER_MS > 0);
+    return rwd_kafka_consumer_offset_at(self_of(source)->consumer, time_ms, out, err);
+}
+
 static bool kafka_start(rwd_source *source, int64_t *out, rwd_error *err) {
     kafka_source *self = self_of(source);
     const rwd_start *start = &self->job->source.start;
     int64_t low, high;
-    if (start->time_us != RWD_TIME_NONE) {
-        // The first record at or after the time: a time between two milliseconds is the later one's.
-        int64_t time_ms = start->time_us / US_PER_MS + (start->time_us % US_PER_MS > 0);
-        return rwd_kafka_consumer_offset_at(self->consumer, time_ms, out, err);
-    }
+    if (start->time_us != RWD_TIME_NONE) return kafka_offset_for(source, start->time_us, out, err);
     if (!rwd_kafka_consumer_bounds(self->consumer, &low, &high, err)) return false;
     *out = start->offset >= 0 ? start->offset : start->at == RWD_START_LATEST ? high : low;
     return check_start(self, *out, low, high, err);
@@ -327,6 +329,7 @@ static const rwd_source_ops kafka_source_ops = {
     .check_identity = kafka_check_identity,
     .bounds = kafka_bounds,
     .start = kafka_start,
+    .offset_for = kafka_offset_for,
     .assign = kafka_assign,
     .batch = kafka_batch,
     .release = kafka_release,

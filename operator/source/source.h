@@ -52,6 +52,8 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*bounds)(rwd_source *self, int64_t *out_low, int64_t *out_high, rwd_error *err);
     // Where a job that never ran begins. NULL: at the first offset there is.
     RWD_MUST bool (*start)(rwd_source *self, int64_t *out, rwd_error *err);
+    // The first offset whose record's own time is at or after `time_us`; behind the last one where there is none. NULL: records have no time of their own.
+    RWD_MUST bool (*offset_for)(rwd_source *self, int64_t time_us, int64_t *out, rwd_error *err);
     // Goes to `offset`: by `cursor` (from `cursor` below, kept in a manifest), or, with an empty cursor, from the beginning.
     // SOURCE_CHANGED if the bytes before the cursor are not what they were.
     RWD_MUST bool (*assign)(rwd_source *self, int64_t offset, rwd_slice cursor, rwd_error *err);

@@ -123,14 +123,6 @@ def test_restore_lands_on_the_checkpoint_asked_for_when_newer_ones_are_damaged(m
     assert driver.digest(job) == job.expected().digest()
 
 
-def test_restore_is_refused_while_the_operator_runs(make_job):
-    job = make_job(orders(100), source=FOLLOW)
-    with Running(job) as r:
-        r.committed(100)
-        rewind("restore", job.file, "--to", "latest", "--yes", cwd=job.folder, expect=5)
-        assert r.stop() == 0
-
-
 def test_restore_to_what_is_not_there_or_damaged_changes_nothing(make_job):
     job = make_job(checkpoints=QUIET)
     steps(job, 150, 250)

@@ -15,3 +15,4 @@ foreach(page commands config metrics errors kafka aggregates expressions formats
   list(APPEND rwd_reference_commands COMMAND sh -c "exec \"$0\" docs ${page} > ${rwd_reference}/${page}.md" $<TARGET_FILE:rewind>)
 endforeach()
 add_custom_target(reference ${rwd_reference_commands} VERBATIM)
+rwd_test(cli_when_test SOURCES cli_when_test.c LIBS rwd_cli)
