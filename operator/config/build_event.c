@@ -5,6 +5,7 @@
 
 #include "operator/base/words.h"
 #include "operator/config/job_private.h"
+#include "operator/config/json_path.h"
 
 int rwd_job_field(const rwd_job *job, const char *name) {
     for (size_t i = 0; i < job->event.field_count; i++)
@@ -30,12 +31,6 @@ bool rwd_build_unknown_field(rwd_job_build *b, rwd_place place, const char *name
 }
 
 // ---- fields
-
-// "a.b" names member b of member a: no part may be empty.
-static bool path_has_empty_part(const char *path) {
-    size_t size = strlen(path);
-    return path[0] == '.' || path[size - 1] == '.' || strstr(path, "..");
-}
 
 // Does a field of protobuf hold what the job's field takes?
 static bool protobuf_fits(const rwd_field *field, const rwd_proto_field *found) {
@@ -101,14 +96,71 @@ static bool check_raw_path(rwd_job_build *b, rwd_place place, const char *name, 
     return raw_fits(field, kind) || misfit(b, place, name, field, rwd_raw_type_name(kind));
 }
 
-static bool check_path(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+static bool check_json_path(rwd_job_build *b, rwd_place place, const char *name, rwd_field *field) {
+    rwd_json_path path;
+    rwd_error why;
+    rwd_error_clear(&why);
+    if (!rwd_json_path_parse(field->path, &path, &why)) return rwd_build_fail(b, place, "%s: %s", name, why.cause);
+    field->inside = path.inside;
+    rwd_json_path_deinit(&path);
+    if (!field->inside || b->job->event.each) return true;
+    return rwd_build_fail(b, place, "%s: \"%s\" begins with a dot, which is the element that event.each names; give event.each, for example each: items", name,
+                          field->path);
+}
+
+static bool check_path(rwd_job_build *b, rwd_place place, const char *name, rwd_field *field) {
     rwd_format format = b->job->source.format;
     if (format == RWD_FORMAT_PROTOBUF) return check_protobuf_path(b, place, name, field);
     if (format == RWD_FORMAT_RAW) return check_raw_path(b, place, name, field);
     if (field->type == RWD_TYPE_TIME && field->time.kind == RWD_TIME_PROTOBUF)
         return rwd_build_fail(b, place, "%s: the format protobuf-timestamp has a meaning only where source.format is protobuf", name);
-    if (format != RWD_FORMAT_JSON || !path_has_empty_part(field->path)) return true;
-    return rwd_build_fail(b, place, "%s: \"%s\" has an empty part; a.b is member b of member a", name, field->path);
+    return format != RWD_FORMAT_JSON || check_json_path(b, place, name, field);
+}
+
+static bool build_each(rwd_job_build *b) {
+    const rwd_node *each = rwd_node_find(b->root, "event.each");
+    if (!each || b->job->source.format != RWD_FORMAT_JSON) return true;  // refused elsewhere
+    rwd_json_path path;
+    rwd_error why;
+    rwd_error_clear(&why);
+    if (!rwd_json_path_parse(each->text, &path, &why)) return rwd_build_fail(b, each->place, "event.each: %s", why.cause);
+    bool inside = path.inside;
+    rwd_json_path_deinit(&path);
+    return !inside || rwd_build_fail(b, each->place, "event.each: \"%s\" begins with a dot; the path of the array begins at the record", each->text);
+}
+
+// ---- defaults
+
+static bool read_default(const rwd_field *field, rwd_buf *bytes, rwd_value *out) {
+    static const rwd_time_format rfc3339 = {.kind = RWD_TIME_RFC3339};
+    rwd_slice text = rwd_slice_str(field->default_text);
+    if (field->type != RWD_TYPE_TIME) return rwd_value_from_text(text, field->type, field->scale, bytes, out, NULL);
+    out->present = true;
+    return rwd_time_parse(field->time.kind == RWD_TIME_PROTOBUF ? &rfc3339 : &field->time, text, &out->i) == RWD_PARSE_OK;
+}
+
+static bool bad_default(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+    char word[RWD_EXCERPT_MAX], type[RWD_TIME_TEXT_MAX] = "";
+    rwd_excerpt(field->default_text, word);
+    if (field->type == RWD_TYPE_TIME)
+        return rwd_build_fail(b, place, "%s.default: \"%s\" is no time as %s", name, word, rwd_time_format_text(&field->time));
+    if (field->type == RWD_TYPE_DECIMAL) (void)snprintf(type, sizeof type, "(%u)", field->scale);
+    return rwd_build_fail(b, place, "%s.default: \"%s\" is no %s%s", name, word, rwd_type_name(field->type), type);
+}
+
+// Two texts of one value become the same text, and so the same logic; a time stays as it is written.
+static bool build_default(rwd_job_build *b, rwd_place place, const char *name, rwd_field *field) {
+    rwd_buf bytes = {0}, text = {0};
+    if (!field->default_text) return true;
+    bool read = read_default(field, &bytes, &field->fallback);
+    field->default_bytes = bytes.data;
+    if (!read) return bad_default(b, place, name, field);
+    if (field->type == RWD_TYPE_TIME || field->type == RWD_TYPE_STRING) return true;
+    rwd_value_text(&field->fallback, field->type, field->scale, &text);
+    free(field->default_text);
+    field->default_text = rwd_strdup(rwd_buf_cstr(&text));
+    rwd_buf_deinit(&text);
+    return true;
 }
 
 static bool build_field(rwd_job_build *b, const rwd_node *node, rwd_field *field) {
@@ -119,7 +171,8 @@ static bool build_field(rwd_job_build *b, const rwd_node *node, rwd_field *field
     if (!rwd_build_applies(b, "event.fields.*", node, name, field)) return false;
     if (field->type != RWD_TYPE_TIME) field->time = (rwd_time_format){.kind = RWD_TIME_RFC3339};
     if (!field->path) field->path = rwd_strdup(node->key);
-    const rwd_node *path = rwd_node_member(node, "path");
+    const rwd_node *path = rwd_node_member(node, "path"), *fallback = rwd_node_member(node, "default");
+    if (!build_default(b, fallback ? fallback->place : node->key_place, name, field)) return false;
     return check_path(b, path ? path->place : node->key_place, name, field);
 }
 
@@ -172,7 +225,10 @@ static bool build_time(rwd_job_build *b) {
                               name->text, rwd_type_name(job->event.fields[index].type), name->text);
     }
     job->event.time_field = (int16_t)index;
-    return true;
+    const rwd_field *field = &job->event.fields[index];
+    if (!field->optional && !field->default_text) return true;
+    return rwd_build_fail(b, name->place, "event.time.field: \"%s\" %s, but every event needs a time of its own; make the field required", name->text,
+                          field->optional ? "is optional" : "has a default");
 }
 
 static bool build_id(rwd_job_build *b) {
@@ -194,6 +250,7 @@ bool rwd_build_event(rwd_job_build *b) {
     const rwd_node *fields = rwd_node_find(b->root, "event.fields");
     job->event.time_field = job->event.id_field = -1;
     job->event.fields = rwd_calloc(fields->count + 1, sizeof *job->event.fields);  // and the hidden one
+    if (!build_each(b)) return false;
     for (const rwd_node *node = fields->first; node; node = node->next)
         if (!build_field(b, node, &job->event.fields[job->event.field_count++])) return false;
     return build_time(b) && build_id(b);

@@ -49,6 +49,8 @@ static void put_source(const rwd_job *job, rwd_buf *out) {
 static void put_event(const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, "event");
     put_key(out, "event.max_size", job);
+    if (job->event.each) put_key(out, "event.each", job);
+    if (job->event.missing != RWD_MISSING_DEAD_LETTER) put_key(out, "event.missing", job);
     if (job->event.late != RWD_LATE_DEAD_LETTER) put_key(out, "event.late", job);
     if (job->event.within_us > 0) {
         rwd_buf_append_str(out, " id=");
@@ -69,6 +71,8 @@ static void put_event(const rwd_job *job, rwd_buf *out) {
         put_key(out, "event.fields.*.type", field);
         put_key(out, "event.fields.*.path", field);
         if (field->type == RWD_TYPE_TIME) put_key(out, "event.fields.*.format", field);
+        if (field->optional) rwd_buf_append_str(out, " optional");
+        if (field->default_text) put_key(out, "event.fields.*.default", field);
         rwd_buf_append_char(out, '\n');
     }
 }

@@ -131,6 +131,8 @@ void rwd_job_free(rwd_job *job) {
     for (size_t i = 0; i < job->event.field_count; i++) {
         free(job->event.fields[i].name);
         free(job->event.fields[i].path);
+        free(job->event.fields[i].default_text);
+        free(job->event.fields[i].default_bytes);
     }
     for (size_t i = 0; i < job->event.expr_count; i++) rwd_expr_free(job->event.exprs[i]);
     free(job->event.exprs);
@@ -154,6 +156,7 @@ void rwd_job_free(rwd_job *job) {
     free(job->source.message);
     rwd_descriptor_free(job->source.types);
     free(job->dead_letter_topic);
+    free(job->event.each);
     free(job->event.fields);
     free(job->tables);
     free(job->sinks);

@@ -60,13 +60,24 @@ const char *rwd_raw_type_name(rwd_raw_type type);  // static
 
 typedef struct rwd_field {
     char *name;
-    char *path;              // where it stands in the record: CSV column, JSON member ("a.b" for a member of a member), protobuf field, raw "key" or "value";
+    char *path;              // where it stands in the record: CSV column, JSON member or element (json_path.h), protobuf field, raw "key" or "value";
                              // the name unless given
     rwd_type type;
     uint8_t scale;           // of a decimal
     rwd_time_format time;    // of a time; RFC 3339 unless given
     bool hidden;             // not declared: stands here for event.time.field
+    bool inside;             // its path begins at the element of event.each
+    bool optional;           // null where it is absent; else that is a fault
+    char *default_text;      // the value where it is absent, in one form for each value; NULL: there is none
+    rwd_value fallback;      // the same; not present where there is none. *Borrows* from default_text and default_bytes
+    uint8_t *default_bytes;  // of BYTES
 } rwd_field;
+
+// Events of one record, at most: elements of the array that event.each names. A record of more is TOO_LARGE.
+#define RWD_EVENTS_PER_RECORD_MAX 4096
+
+// What becomes of an event of which a required field is absent, or a field is not what it is declared to be.
+typedef enum rwd_missing { RWD_MISSING_DEAD_LETTER, RWD_MISSING_DROP } rwd_missing;
 
 // Where a new job begins to read a Kafka partition. `offset` and `time` win over `at` where they are set.
 typedef enum rwd_start_at { RWD_START_EARLIEST, RWD_START_LATEST } rwd_start_at;
@@ -153,6 +164,8 @@ typedef struct rwd_job {
     } kafka;
     struct {
         int16_t time_field;  // index into fields, or -1: no event time
+        char *each;          // event.each: path of the array whose elements are events, or NULL: a record is one event
+        rwd_missing missing; // event.missing
         rwd_late late;       // event.late
         int16_t id_field;    // event.id: index into fields, or -1
         int64_t within_us;   // event.dedup.within; 0: ids are not remembered

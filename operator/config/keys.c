@@ -29,6 +29,7 @@ static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
 static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
 static const char *const duplicates_words[] = {[RWD_DUPLICATES_DROP] = "drop", [RWD_DUPLICATES_DEAD_LETTER] = "dead-letter"};
+static const char *const missing_words[] = {[RWD_MISSING_DEAD_LETTER] = "dead-letter", [RWD_MISSING_DROP] = "drop"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
 static const char *const partitioner_words[] = {[RWD_PARTITIONER_MURMUR2] = "murmur2", [RWD_PARTITIONER_SAME] = "same"};
 static const char *const start_words[] = {[RWD_START_EARLIEST] = "earliest", [RWD_START_LATEST] = "latest"};
@@ -92,6 +93,16 @@ static bool sink_is_topic(const rwd_job *job, const void *base) {
 static bool sink_is_raw(const rwd_job *job, const void *base) {
     (void)job;
     return ((const rwd_job_sink *)base)->format == RWD_FORMAT_RAW;
+}
+
+static bool source_is_json(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format == RWD_FORMAT_JSON;
+}
+
+static bool field_is_optional(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_field *)base)->optional;
 }
 
 static bool fields_have_paths(const rwd_job *job, const void *base) {
@@ -242,24 +253,33 @@ static const rwd_key keys[] = {
      .applies = remembers_ids, .example = "24h", .doc = "How long an id is remembered, in stream time from when its event was applied."},
     {.path = "event.dedup.duplicates", .kind = RWD_KEY_CHOICE, .fallback = "drop", WORDS(duplicates_words), JOB(event.duplicates), .applies = remembers_ids,
      .example = "dead-letter", .doc = "What becomes of an event that comes again. drop: it is counted."},
+    {.path = "event.missing", .kind = RWD_KEY_CHOICE, .fallback = "dead-letter", WORDS(missing_words), JOB(event.missing), .example = "drop",
+     .doc = "What becomes of an event of which a required field is absent, or a field is not of its type or does not fit it. drop: it is counted."},
     {.path = "event.late", .kind = RWD_KEY_CHOICE, .fallback = "dead-letter", WORDS(late_words), JOB(event.late), .example = "drop",
      .doc = "What becomes of an event that comes after all its windows of a table are closed. dead-letter: it goes there, and no table takes it. drop: it is counted, "
             "and the tables whose windows are open take it."},
+    {.path = "event.each", .kind = RWD_KEY_TEXT, JOB(event.each), .applies = source_is_json, .only = "where source.format is json", .example = "line.items",
+     .doc = "The path of an array: each element of it is an event, of 4096 in a record at most. A field whose `path` begins with a dot stands in the element (`.sku`; "
+            "the dot alone is the element itself), any other in the record around it. Where there is no array, or it is null or empty, the record has no events."},
     {.path = "event.max_size", .kind = RWD_KEY_SIZE, .fallback = "1MiB", .min = 64, .max = GIB, JOB(event.max_size), .example = "64KiB",
      .doc = "A record larger than this is a dead letter."},
     {.path = "event.fields", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_FIELDS_MAX - 1,
      .example = "{customer: string, price: {type: decimal(2), path: unit price}}",
-     .doc = "The fields of an event, by name. Every field is required: an event without it is a dead letter."},
+     .doc = "The fields of an event, by name. Every field that is neither optional nor has a default is required."},
     {.path = "event.fields.*", .kind = RWD_KEY_GROUP, .shorthand = "type", .example = "decimal(2)",
      .doc = "A field: its type, or a map of the keys below."},
     {.path = "event.fields.*.type", .kind = RWD_KEY_TYPE, .required = true, .size = sizeof(rwd_field), .example = "decimal(2)",
      .doc = "string, int, decimal(SCALE), bool, time, float or bytes."},
     {.path = "event.fields.*.path", .kind = RWD_KEY_TEXT, FIELD(path), .applies = fields_have_paths,
      .only = "where the source is not CSV without a header (columns then go by their order)", .example = "customer.id",
-     .doc = "Where it stands in the record: the CSV column, the JSON member or the message's field (`a.b` is member b of member a; of a repeated field, `a[0]` is the "
-            "first element), or of raw records `key` or `value`. Default: the field's name."},
+     .doc = "Where it stands in the record: the CSV column, the JSON member or the message's field (`a.b` is member b of member a; of an array or a repeated field, "
+            "`a[0]` is the first element; JSON: `a[\"b.c\"]` is the member b.c of a), or of raw records `key` or `value`. Default: the field's name."},
     {.path = "event.fields.*.format", .kind = RWD_KEY_TIME_FORMAT, .fallback = "rfc3339", FIELD(time), .applies = field_is_time,
      .only = "for a field of type time", .example = "epoch-ms", .doc = "How a time is written."},
+    {.path = "event.fields.*.optional", .kind = RWD_KEY_BOOL, .fallback = "false", .excludes = "default", FIELD(optional), .applies = field_is_optional,
+     .example = "true", .doc = "true: where it is absent or null it is null. Aggregates pass over a null, and what is calculated of one is null."},
+    {.path = "event.fields.*.default", .kind = RWD_KEY_TEXT, FIELD(default_text), .example = "sale",
+     .doc = "Its value where it is absent or null, written as in a record; a time as the field's format says (of `protobuf-timestamp`: as RFC 3339)."},
 
     {.path = "tables", .kind = RWD_KEY_MAP, .required = true, .min = 1, .max = RWD_TABLES_MAX,
      .example = "{customers: {key: customer, aggregates: {orders: count()}}}",

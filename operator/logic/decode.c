@@ -15,6 +15,7 @@ bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t colu
     if (job->source.format == RWD_FORMAT_JSON) decoder->json = rwd_json_plan_new(job);
     if (job->source.format == RWD_FORMAT_PROTOBUF) decoder->proto = rwd_proto_plan_new(job);
     decoder->raw = rwd_calloc(job->event.field_count + 1, sizeof *decoder->raw);
+    if (job->event.each) decoder->around = rwd_calloc(job->event.field_count + 1, sizeof *decoder->around);
     *out = decoder;
     return true;
 }
@@ -26,6 +27,7 @@ void rwd_decoder_free(rwd_decoder *decoder) {
     rwd_proto_plan_free(decoder->proto);
     rwd_arena_deinit(&decoder->arena);
     free(decoder->values);
+    free(decoder->around);
     free(decoder->raw);
     free(decoder);
 }
@@ -184,8 +186,13 @@ static rwd_code to_bytes(const conversion *c) {
     return RWD_E_NONE;
 }
 
+static rwd_code absent(const conversion *c) {
+    *c->value = c->field->fallback;  // null where there is none
+    return c->value->present || c->field->optional ? RWD_E_NONE : RWD_E_MISSING_FIELD;
+}
+
 static inline rwd_code convert(const conversion *c) {
-    if (c->raw->kind == RWD_RAW_ABSENT) return RWD_E_MISSING_FIELD;
+    if (c->raw->kind == RWD_RAW_ABSENT) return absent(c);
     if (c->raw->kind == RWD_RAW_TOO_BIG) return RWD_E_OUT_OF_RANGE;
     c->value->present = true;
     switch (c->field->type) {
@@ -217,25 +224,84 @@ static size_t position_in(rwd_slice record, const uint8_t *at) {
     return byte >= begin && byte - begin <= record.size ? byte - begin : 0;
 }
 
-bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault) {
-    assert(decoder->event_count < decoder->event_capacity && "more events than rwd_decoder_begin was told");
+// Makes the value of one field. False: it is at fault.
+static inline bool make_value(rwd_decoder *decoder, size_t field, rwd_value *value, rwd_fault *out_fault) {
+    const rwd_raw *raw = &decoder->raw[field];
+    conversion c = {decoder, &decoder->job->event.fields[field], raw, value};
+    rwd_code code = convert(&c);
+    if (code == RWD_E_NONE) return true;
+    return rwd_fault_set(out_fault, code, (int)field, position_in(decoder->record->value, raw->kind == RWD_RAW_ABSENT ? NULL : raw->at), NULL);
+}
+
+// The fields around the array, up to the first faulty one: an event is at fault there at the latest.
+static void read_around(rwd_decoder *decoder) {
     const rwd_job *job = decoder->job;
-    size_t count = job->event.field_count;
+    decoder->around_fault.field = -1;
+    for (size_t i = 0; i < job->event.field_count; i++)
+        if (!job->event.fields[i].inside && !make_value(decoder, i, &decoder->around[i], &decoder->around_fault)) return;
+}
+
+static bool open_each(rwd_decoder *decoder, size_t *out_count, rwd_fault *out_fault) {
+    if (!rwd_json_open_each(decoder->json, decoder->raw, out_count, out_fault)) return false;
+    if (*out_count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");
+    if (*out_count > 0) read_around(decoder);
+    return true;
+}
+
+bool rwd_decode_record(rwd_decoder *decoder, const rwd_record *record, size_t *out_count, rwd_fault *out_fault) {
+    const rwd_job *job = decoder->job;
     if (record->fault != RWD_E_NONE) return rwd_fault_set(out_fault, record->fault, -1, 0, NULL);
     if (record->value.size > RWD_RECORD_SIZE_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, NULL);
-    for (size_t i = 0; i < count; i++) decoder->raw[i].kind = RWD_RAW_ABSENT;
+    for (size_t i = 0; i <= job->event.field_count; i++) decoder->raw[i].kind = RWD_RAW_ABSENT;
     if (!take_apart(decoder, record, out_fault)) return false;
+    decoder->record = record;
+    decoder->ordinal = 0;
+    *out_count = 1;
+    return !job->event.each || open_each(decoder, out_count, out_fault);
+}
+
+static bool make_element(rwd_decoder *decoder, rwd_value *values, rwd_fault *out_fault) {
+    const rwd_job *job = decoder->job;
+    for (size_t i = 0; i < job->event.field_count; i++)
+        if (job->event.fields[i].inside) decoder->raw[i].kind = RWD_RAW_ABSENT;
+    rwd_json_next_element(decoder->json, decoder->raw);
+    for (size_t i = 0; i < job->event.field_count; i++) {
+        if (job->event.fields[i].inside) {
+            if (!make_value(decoder, i, &values[i], out_fault)) return false;
+        } else if (decoder->around_fault.field == (int)i) {
+            *out_fault = decoder->around_fault;
+            return false;
+        } else {
+            values[i] = decoder->around[i];
+        }
+    }
+    return true;
+}
+
+bool rwd_decode_event(rwd_decoder *decoder, rwd_event *out, rwd_fault *out_fault) {
+    assert(decoder->event_count < decoder->event_capacity && "more events than rwd_decoder_begin was told");
+    const rwd_job *job = decoder->job;
+    const rwd_record *record = decoder->record;
+    size_t count = job->event.field_count;
     rwd_value *values = decoder->values + decoder->event_count * count;
-    for (size_t i = 0; i < count; i++) {
-        conversion c = {decoder, &job->event.fields[i], &decoder->raw[i], &values[i]};
-        rwd_code code = convert(&c);
-        if (code == RWD_E_NONE) continue;
-        return rwd_fault_set(out_fault, code, (int)i, position_in(record->value, decoder->raw[i].at), NULL);
+    *out = (rwd_event){.record = record, .ordinal = decoder->ordinal++};
+    if (job->event.each) {
+        if (!make_element(decoder, values, out_fault)) return false;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            if (!make_value(decoder, i, &values[i], out_fault)) return false;
     }
     int time_field = job->event.time_field;
-    *out = (rwd_event){.fields = values, .time_us = time_field >= 0 ? values[time_field].i : record->time_us, .record = record};
+    out->fields = values;
+    out->time_us = time_field >= 0 ? values[time_field].i : record->time_us;
     decoder->event_count++;
     return true;
+}
+
+bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault) {
+    assert(!decoder->job->event.each);
+    size_t count;
+    return rwd_decode_record(decoder, record, &count, out_fault) && rwd_decode_event(decoder, out, out_fault);
 }
 
 // "decimal(2)", "time as epoch-ms", ...

@@ -26,10 +26,12 @@
 //   float     float, double, any integer                      float64be, int32be, int64be, string
 //   bytes     bytes                                           bytes; string that holds base64
 //
-// What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
-// record is an object; of members with one name the last counts; path "a.b" is member b of member a, so a name with a dot of its own cannot be
-// named; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field. protobuf: of a singular field the last value counts;
+// What is missing has its default, or is null where it is optional; else it is MISSING_FIELD. What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
+// record is an object; of members with one name the last counts; paths are those of config/json_path.h; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field. protobuf: of a singular field the last value counts;
 // strings are UTF-8; a known field with another wire type is WRONG_TYPE (decode_protobuf.c has the rest).
+//
+// A record is one event, or with event.each one for each element of an array; an array that is missing has none, what is no array is WRONG_TYPE of the record. Each
+// event stands alone: a faulty element is its own fault, a faulty field around the array is the fault of every event.
 //
 // Thread: pipeline. Nothing is allocated per record once buffers have grown to the largest record.
 #ifndef OPERATOR_LOGIC_DECODE_H
@@ -42,6 +44,7 @@ typedef struct rwd_event {
     rwd_value *fields;     // job->event.field_count of them, borrowed until the next rwd_decoder_begin
     int64_t time_us;       // event time, RWD_TIME_NONE if the job declares none
     const rwd_record *record;
+    uint32_t ordinal;      // among the events of its record: 0, 1, 2
 } rwd_event;
 
 // Why a record or an event failed, without text until someone wants it.
@@ -62,7 +65,12 @@ RWD_MUST bool rwd_decoder_new(const rwd_job *job, const char *const *columns, si
 void rwd_decoder_free(rwd_decoder *decoder);
 // Begins a batch of at most `max` events: values of earlier events end.
 void rwd_decoder_begin(rwd_decoder *decoder, size_t max);
-// True: `out` is filled. False: the fault says why.
+// Takes a record apart: `out_count` events are in it, at most RWD_EVENTS_PER_RECORD_MAX. False: it has none, and the fault is the whole record's. The record must
+// live until its last event was decoded.
+RWD_MUST bool rwd_decode_record(rwd_decoder *decoder, const rwd_record *record, size_t *out_count, rwd_fault *out_fault);
+// The next one of them, at most `out_count` times. True: `out` is filled. False: the fault is this event's.
+RWD_MUST bool rwd_decode_event(rwd_decoder *decoder, rwd_event *out, rwd_fault *out_fault);
+// Both in one, for jobs without event.each.
 RWD_MUST bool rwd_decode(rwd_decoder *decoder, const rwd_record *record, rwd_event *out, rwd_fault *out_fault);
 // "field 'amount': ..." for people and dead letters. Appends.
 void rwd_fault_text(const rwd_job *job, const rwd_fault *fault, rwd_buf *out);

@@ -5,10 +5,14 @@
 // follow the object. Of members with the same name the last one counts, as in most readers; an object that comes again replaces the earlier one with all
 // that was inside.
 //
-// Wanted members form a tree: path "a.b" is member b of member a. A member whose own name holds a dot cannot be named by a path.
+// Wanted members form a tree: path "a.b" is member b of member a, "a[0]" is its first element (config/json_path.h has the grammar).
+//
+// The array that event.each names is wanted, too, and its elements are walked again, one by one, each with a tree of its own whose root is the element. By then
+// every token was judged, so those walks cannot fail.
 #include <assert.h>
 #include <stdlib.h>
 
+#include "operator/config/json_path.h"
 #include "operator/logic/decode_private.h"
 #include "operator/logic/json_index_private.h"
 
@@ -21,19 +25,21 @@
 // Inlined wherever they are used: the walk is one loop over tokens.
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-// A wanted member of some object. Fields of the same path are chained.
+// A wanted member of some object, or element of some array. Fields of the same path are chained.
 typedef struct member {
-    char *name;
-    uint32_t size;
+    char *name;            // NULL: an element
+    uint32_t size;         // of the name; of an element, its index
     uint64_t head;         // its first 8 bytes, zero-padded
     int16_t first_field;   // or NONE: it is only on the way to others
-    int16_t level;         // members wanted inside of it, or NONE
+    int16_t level;         // what is wanted inside of it, or NONE
 } member;
 
-// The wanted members of one object, in an open-addressing table of member indexes.
+// What is wanted of one object or array: members in an open-addressing table of member indexes, elements in the order of their indexes.
 typedef struct level {
     int16_t *slots;        // NONE: free
     uint32_t mask;
+    int16_t *elements;
+    uint16_t element_count;
 } level;
 
 // Records mostly have the shape of the one before: a name that stands where it stood needs no search, and the processor does not wait for one.
@@ -49,14 +55,22 @@ struct rwd_json_plan {
     rwd_json_index *index;
     member *members;
     size_t member_count;
-    level *levels;         // 0: the record's own object
+    level *levels;         // 0: the record's own object, or the element of event.each
     size_t level_count;
+    int16_t root;          // the member that the walked value itself is, or NONE
     int16_t *same_path;    // per field: the next field of the same path, or NONE
     bool paths_repeat;     // there is one
     int16_t *level_of;     // per member: the level that it is in
     rwd_buf scratch;       // a member name with escapes
     expected_name expected[EXPECTED_NAMES];  // by the token's number, as the last record had it; only speed depends on it
-    struct { bool object; int16_t level; } stack[RWD_JSON_NESTING_MAX];  // of the walk; here, so that it is not cleared for every record
+    struct { bool object; int16_t level; uint16_t next; uint32_t index; } stack[RWD_JSON_NESTING_MAX];  // of the walk; here, so that it is not cleared for every record
+    // Of event.each; else NULL and 0.
+    rwd_json_plan *inside; // what is wanted of an element
+    size_t each;           // the raw field that the array itself is
+    const uint32_t *at;    // the next element's first token
+    const uint32_t *tokens, *stop;
+    const uint8_t *text;
+    bool plain;
 };
 
 // ---------------------------------------------------------------------------------------------- the tree of wanted members
@@ -82,25 +96,32 @@ static inline int find_member(const rwd_json_plan *plan, int in, uint64_t head, 
     }
 }
 
-// Members are at most as many as path parts of all fields, so a level with four times the slots never fills up.
-static int add_level(rwd_json_plan *plan, size_t parts) {
+// Members are at most as many as path steps of all fields, so a level with four times the slots never fills up.
+static int add_level(rwd_json_plan *plan, size_t steps) {
     uint32_t slots = 8;
-    while (slots < parts * 4) slots *= 2;
+    while (slots < steps * 4) slots *= 2;
     level *l = &plan->levels[plan->level_count];
-    *l = (level){.slots = rwd_malloc(slots * sizeof *l->slots), .mask = slots - 1};
+    *l = (level){.slots = rwd_malloc(slots * sizeof *l->slots), .mask = slots - 1, .elements = rwd_calloc(steps + 1, sizeof *l->elements)};
     for (uint32_t i = 0; i < slots; i++) l->slots[i] = NONE;
     return (int)plan->level_count++;
 }
 
-static int add_member(rwd_json_plan *plan, int in, const char *name, size_t size) {
+static int new_member(rwd_json_plan *plan, int in, member m) {
+    int at = (int)plan->member_count++;
+    m.first_field = m.level = NONE;
+    plan->members[at] = m;
+    plan->level_of[at] = (int16_t)in;
+    return at;
+}
+
+static int add_name(rwd_json_plan *plan, int in, const char *name) {
+    size_t size = strlen(name);
     uint8_t padded[8] = {0};
     memcpy(padded, name, size < 8 ? size : 8);
     uint64_t head = head_of(padded, size);
     int found = find_member(plan, in, head, (const uint8_t *)name, size);
     if (found != NONE) return found;
-    int at = (int)plan->member_count++;
-    plan->members[at] = (member){.name = rwd_strndup(name, size), .size = (uint32_t)size, .head = head, .first_field = NONE, .level = NONE};
-    plan->level_of[at] = (int16_t)in;
+    int at = new_member(plan, in, (member){.name = rwd_strdup(name), .size = (uint32_t)size, .head = head});
     level *l = &plan->levels[in];
     uint32_t i = slot_of(head, size) & l->mask;
     while (l->slots[i] != NONE) i = (i + 1) & l->mask;
@@ -108,52 +129,85 @@ static int add_member(rwd_json_plan *plan, int in, const char *name, size_t size
     return at;
 }
 
-static void add_path(rwd_json_plan *plan, const char *path, int field, size_t parts) {
-    int in = 0;
-    for (;;) {
-        const char *dot = strchr(path, '.');
-        int at = add_member(plan, in, path, dot ? (size_t)(dot - path) : strlen(path));
-        member *m = &plan->members[at];
-        if (!dot) {
-            plan->same_path[field] = m->first_field;
-            plan->paths_repeat |= m->first_field != NONE;
-            m->first_field = (int16_t)field;
-            return;
-        }
-        if (m->level == NONE) m->level = (int16_t)add_level(plan, parts);
-        in = m->level;
-        path = dot + 1;
+static int add_element(rwd_json_plan *plan, int in, uint32_t index) {
+    level *l = &plan->levels[in];
+    uint16_t place = 0;
+    while (place < l->element_count && plan->members[l->elements[place]].size < index) place++;
+    if (place < l->element_count && plan->members[l->elements[place]].size == index) return l->elements[place];
+    memmove(l->elements + place + 1, l->elements + place, (size_t)(l->element_count - place) * sizeof *l->elements);
+    l->element_count++;
+    l->elements[place] = (int16_t)new_member(plan, in, (member){.size = index});
+    return l->elements[place];
+}
+
+static void add_path(rwd_json_plan *plan, const rwd_json_path *path, int field, size_t steps) {
+    int in = 0, at = NONE;
+    for (size_t i = 0; i < path->count; i++) {
+        at = path->steps[i].name ? add_name(plan, in, path->steps[i].name) : add_element(plan, in, path->steps[i].index);
+        if (i + 1 == path->count) break;
+        if (plan->members[at].level == NONE) plan->members[at].level = (int16_t)add_level(plan, steps);
+        in = plan->members[at].level;
     }
+    if (path->count == 0) {
+        if (plan->root == NONE) plan->root = (int16_t)new_member(plan, NONE, (member){0});
+        at = plan->root;
+    }
+    member *m = &plan->members[at];
+    plan->same_path[field] = m->first_field;
+    plan->paths_repeat |= m->first_field != NONE;
+    m->first_field = (int16_t)field;
+}
+
+// The paths of those of `count` fields that are `inside`.
+static rwd_json_plan *plan_of(const rwd_json_path *paths, size_t count, bool inside) {
+    rwd_json_plan *plan = rwd_calloc(1, sizeof *plan);
+    size_t steps = 1;
+    for (size_t i = 0; i < count; i++) steps += paths[i].inside == inside ? paths[i].count : 0;
+    assert(steps <= INT16_MAX && "fields and steps of a path are bounded");
+    plan->root = NONE;
+    plan->members = rwd_calloc(steps + 1, sizeof *plan->members);
+    plan->levels = rwd_calloc(steps + 1, sizeof *plan->levels);
+    plan->same_path = rwd_calloc(count, sizeof *plan->same_path);
+    plan->level_of = rwd_calloc(steps + 1, sizeof *plan->level_of);
+    for (size_t i = 0; i <= steps; i++) plan->level_of[i] = NONE;
+    for (size_t i = 0; i < EXPECTED_NAMES; i++) plan->expected[i].in = NONE;
+    (void)add_level(plan, steps);
+    for (size_t i = 0; i < count; i++)
+        if (paths[i].inside == inside) add_path(plan, &paths[i], (int)i, steps);
+    return plan;
 }
 
 rwd_json_plan *rwd_json_plan_new(const rwd_job *job) {
-    rwd_json_plan *plan = rwd_calloc(1, sizeof *plan);
-    size_t parts = job->event.field_count;
-    for (size_t i = 0; i < job->event.field_count; i++)
-        for (const char *p = job->event.fields[i].path; *p; p++) parts += *p == '.';
-    assert(parts <= INT16_MAX && "paths are bounded by the job file's size");
+    size_t fields = job->event.field_count, count = fields + (job->event.each != NULL);
+    rwd_json_path *paths = rwd_calloc(count, sizeof *paths);
+    for (size_t i = 0; i < count; i++) {
+        bool parsed = rwd_json_path_parse(i < fields ? job->event.fields[i].path : job->event.each, &paths[i], NULL);
+        assert(parsed && "paths were checked with the job file");
+        (void)parsed;
+    }
+    rwd_json_plan *plan = plan_of(paths, count, false);
     plan->index = rwd_json_index_new();
-    plan->members = rwd_calloc(parts + 1, sizeof *plan->members);
-    plan->levels = rwd_calloc(parts + 1, sizeof *plan->levels);
-    plan->same_path = rwd_calloc(job->event.field_count + 1, sizeof *plan->same_path);
-    plan->level_of = rwd_calloc(parts + 1, sizeof *plan->level_of);
-    for (size_t i = 0; i <= parts; i++) plan->level_of[i] = NONE;
-    for (size_t i = 0; i < EXPECTED_NAMES; i++) plan->expected[i].in = NONE;
-    (void)add_level(plan, parts);
-    for (size_t i = 0; i < job->event.field_count; i++) add_path(plan, job->event.fields[i].path, (int)i, parts);
+    plan->each = fields;
+    if (job->event.each) plan->inside = plan_of(paths, fields, true);
+    for (size_t i = 0; i < count; i++) rwd_json_path_deinit(&paths[i]);
+    free(paths);
     return plan;
 }
 
 void rwd_json_plan_free(rwd_json_plan *plan) {
     if (!plan) return;
     for (size_t i = 0; i < plan->member_count; i++) free(plan->members[i].name);
-    for (size_t i = 0; i < plan->level_count; i++) free(plan->levels[i].slots);
+    for (size_t i = 0; i < plan->level_count; i++) {
+        free(plan->levels[i].slots);
+        free(plan->levels[i].elements);
+    }
     free(plan->members);
     free(plan->levels);
     free(plan->same_path);
     free(plan->level_of);
     rwd_buf_deinit(&plan->scratch);
-    rwd_json_index_free(plan->index);
+    if (plan->index) rwd_json_index_free(plan->index);
+    rwd_json_plan_free(plan->inside);
     free(plan);
 }
 
@@ -452,12 +506,21 @@ ALWAYS_INLINE bool take_name(walk *w, const uint8_t *text, const uint32_t *t, co
     return true;
 }
 
+// The wanted element of level `in` at which the walk through an array is, or NONE.
+ALWAYS_INLINE int find_element(const rwd_json_plan *plan, int in, uint32_t index, uint16_t *next) {
+    if (in == NONE || *next >= plan->levels[in].element_count) return NONE;
+    int element = plan->levels[in].elements[*next];
+    if (plan->members[element].size != index) return NONE;
+    ++*next;
+    return element;
+}
+
 // One JSON value and all inside of it, from the token at `t` on; `*out_t` is the token behind it.
 static bool take_value(walk *w, const uint32_t *t, const uint32_t **out_t) {
     const uint8_t *const text = w->text;
     const uint32_t *const stop = w->stop;
     rwd_json_plan *const plan = w->plan;
-    int depth = 0, wanted = NONE, level_here = 0;
+    int depth = 0, wanted = plan->root, level_here = 0;
 value:
     if (t >= stop) return unexpected(w, t);
     uint8_t c = text[*t];
@@ -467,15 +530,16 @@ value:
         nested->kind = RWD_RAW_NESTED;
         nested->at = text + *t;
         spread(w, wanted);
-        if (depth > 0) level_here = c == '{' && wanted != NONE ? plan->members[wanted].level : NONE;
+        if (depth > 0) level_here = wanted != NONE ? plan->members[wanted].level : NONE;
         plan->stack[depth].object = c == '{';
         plan->stack[depth].level = (int16_t)level_here;
         depth++;
         t++;
         if (t < stop && text[*t] == (c == '{' ? '}' : ']')) goto close;
         if (c == '{') goto name;
-        wanted = NONE;
-        goto value;
+        plan->stack[depth - 1].next = 0;
+        plan->stack[depth - 1].index = 0;
+        goto element;
     }
     if (!take_scalar(w, text, t, place_for(w, wanted))) return false;
     spread(w, wanted);
@@ -490,8 +554,8 @@ behind:
     if (c == ',') {
         t++;
         if (plan->stack[depth - 1].object) goto name;
-        wanted = NONE;
-        goto value;
+        plan->stack[depth - 1].index++;
+        goto element;
     }
     if (c != (plan->stack[depth - 1].object ? '}' : ']')) return unexpected(w, t);
 close:
@@ -501,6 +565,9 @@ close:
 name:
     if (!take_name(w, text, t, stop, plan->stack[depth - 1].level, &wanted)) return false;
     t += 2;
+    goto value;
+element:
+    wanted = find_element(plan, plan->stack[depth - 1].level, plan->stack[depth - 1].index, &plan->stack[depth - 1].next);
     goto value;
 }
 
@@ -542,8 +609,61 @@ bool rwd_json_take_apart(rwd_json_plan *plan, rwd_slice record, rwd_raw *raw, rw
     if (verdict != RWD_JSON_OK) return refuse(record, verdict, out_fault);
     walk w = {.plan = plan, .text = record.data, .stop = at + count, .raw = raw, .fault = out_fault};
     w.plain = !memchr(record.data, '\\', record.size);
+    plan->tokens = at;
+    plan->stop = w.stop;
+    plan->text = w.text;
+    plan->plain = w.plain;
     if (!take_value(&w, at, &behind)) return false;
     if (behind < w.stop) return malformed(&w, *behind, "something behind the end of the JSON value");
     if (record.data[*at] != '{') return rwd_fault_set(out_fault, RWD_E_WRONG_TYPE, -1, *at, "the record is not a JSON object");
     return true;
+}
+
+// ---------------------------------------------------------------------------------------------- elements
+
+// The token that begins at this byte.
+static const uint32_t *token_at(const rwd_json_plan *plan, const uint8_t *byte) {
+    const uint32_t *low = plan->tokens, *high = plan->stop;
+    uint32_t at = (uint32_t)(byte - plan->text);
+    while (low < high) {
+        const uint32_t *middle = low + (high - low) / 2;
+        if (*middle < at) low = middle + 1;
+        else high = middle;
+    }
+    assert(low < plan->stop && *low == at);
+    return low;
+}
+
+// How many values the array has whose bracket `t` is.
+static size_t count_elements(const rwd_json_plan *plan, const uint32_t *t) {
+    const uint8_t *text = plan->text;
+    if (text[t[1]] == ']') return 0;
+    size_t depth = 0, count = 1;
+    for (;; t++) {
+        uint8_t c = text[*t];
+        if (c == '[' || c == '{') depth++;
+        else if ((c == ']' || c == '}') && --depth == 0) return count;
+        else if (c == ',' && depth == 1) count++;
+    }
+}
+
+bool rwd_json_open_each(rwd_json_plan *plan, const rwd_raw *raw, size_t *out_count, rwd_fault *out_fault) {
+    const rwd_raw *array = &raw[plan->each];
+    *out_count = 0;
+    if (array->kind == RWD_RAW_ABSENT) return true;
+    if (array->kind != RWD_RAW_NESTED || *array->at != '[')
+        return rwd_fault_set(out_fault, RWD_E_WRONG_TYPE, -1, (size_t)(array->at - plan->text), "what event.each names is not a JSON array");
+    const uint32_t *bracket = token_at(plan, array->at);
+    *out_count = count_elements(plan, bracket);
+    plan->at = bracket + 1;
+    return true;
+}
+
+void rwd_json_next_element(rwd_json_plan *plan, rwd_raw *raw) {
+    rwd_fault unused;
+    walk w = {.plan = plan->inside, .text = plan->text, .stop = plan->stop, .raw = raw, .fault = &unused, .plain = plan->plain};
+    bool walked = take_value(&w, plan->at, &plan->at);
+    assert(walked && "the walk through the record judged every token");
+    (void)walked;
+    plan->at++;  // the comma, or the bracket that closes
 }

@@ -54,9 +54,14 @@ struct rwd_decoder {
     rwd_json_plan *json;  // one of the three, or none: raw
     rwd_csv_plan *csv;
     rwd_proto_plan *proto;
-    rwd_raw *raw;         // one per field, of the record in hand
+    rwd_raw *raw;         // one per field, of the record in hand; and one for the array of event.each
     rwd_value *values;    // the batch's
     size_t event_count, event_capacity;
+    const rwd_record *record;  // in hand
+    uint32_t ordinal;          // of its next event
+    // With event.each: the fields around the array, read once for all events; and the first of them that is at fault, or field -1.
+    rwd_value *around;
+    rwd_fault around_fault;
     rwd_arena arena;      // unescaped texts of the batch
 };
 
@@ -69,6 +74,10 @@ rwd_json_plan *rwd_json_plan_new(const rwd_job *job);
 void rwd_json_plan_free(rwd_json_plan *plan);
 // Fills `raw` (all ABSENT before). False: the fault, MALFORMED or WRONG_TYPE of the whole record.
 RWD_MUST bool rwd_json_take_apart(rwd_json_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+// Of jobs with event.each, behind take_apart: how many elements the array has. False: the fault of the record, WRONG_TYPE.
+RWD_MUST bool rwd_json_open_each(rwd_json_plan *plan, const rwd_raw *raw, size_t *out_count, rwd_fault *out_fault);
+// Fills the raw fields whose paths begin at the element (all ABSENT before) from the next one of them.
+void rwd_json_next_element(rwd_json_plan *plan, rwd_raw *raw);
 // The text of a JSON string that holds escapes, already found valid: `out` has room for text.size bytes; returns the size.
 size_t rwd_json_unescape(rwd_slice text, uint8_t *out);
 
