@@ -65,6 +65,7 @@ static void pack_facts(packing *p, const rwd_facts *f) {
     p->counts.late = f->counts.late;
     p->counts.duplicate = f->counts.duplicate;
     p->counts.dead = f->counts.dead;
+    p->counts.dropped = f->counts.dropped;
     m->counts = &p->counts;
     m->input_count = f->input_count;
     m->input_hash = rwd_proto_put_hash(f->input_hash, p->hashes[4].bytes);
@@ -167,7 +168,7 @@ static void take_facts(const Rewind__Manifest *m, rwd_facts *f) {
     f->source_identity = own_words(m->source_identity);
     f->stream_time = m->has_stream_time ? m->stream_time : RWD_TIME_NONE;
     if (m->counts)
-        f->counts = (rwd_counts){m->counts->read, m->counts->applied, m->counts->late, m->counts->duplicate, m->counts->dead};
+        f->counts = (rwd_counts){m->counts->read, m->counts->applied, m->counts->late, m->counts->duplicate, m->counts->dead, m->counts->dropped};
     f->input_count = m->input_count;
     f->keys = m->keys;
     f->reason = rwd_strdup(m->reason);

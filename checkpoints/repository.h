@@ -33,7 +33,7 @@
 typedef struct rwd_repo rwd_repo;
 
 typedef struct rwd_counts {
-    uint64_t read, applied, late, duplicate, dead;
+    uint64_t read, applied, late, duplicate, dead, dropped;
 } rwd_counts;
 
 // What the pipeline knows at a boundary and the manifest keeps.

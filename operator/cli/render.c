@@ -49,8 +49,8 @@ static const char *text_or(const char *text, const char *other) { return text &&
 static void render_facts(const rwd_checkpoint *c, rwd_buf *out) {
     const rwd_facts *f = &c->facts;
     rwd_buf_appendf(out, "  %-*snext offset X %" PRId64 ", committed C %" PRId64 "\n", LABEL_WIDTH, "position", f->next_offset, f->frontier);
-    rwd_buf_appendf(out, "  %-*s%" PRIu64 " read, %" PRIu64 " applied, %" PRIu64 " dead letters, %" PRIu64 " late, %" PRIu64 " duplicate\n", LABEL_WIDTH, "records",
-                    f->counts.read, f->counts.applied, f->counts.dead, f->counts.late, f->counts.duplicate);
+    rwd_buf_appendf(out, "  %-*s%" PRIu64 " read, %" PRIu64 " applied, %" PRIu64 " dead letters, %" PRIu64 " late, %" PRIu64 " duplicate, %" PRIu64 " dropped\n", LABEL_WIDTH, "records",
+                    f->counts.read, f->counts.applied, f->counts.dead, f->counts.late, f->counts.duplicate, f->counts.dropped);
     rwd_buf_appendf(out, "  %-*s%" PRIu64 "\n", LABEL_WIDTH, "keys", f->keys);
     rwd_buf_appendf(out, "  %-*s", LABEL_WIDTH, "stream time");
     append_time(out, f->stream_time);
@@ -104,6 +104,7 @@ static void put_facts(const rwd_checkpoint *c, rwd_json_out *json) {
     rwd_json_put_uint(json, "applied", f->counts.applied);
     rwd_json_put_uint(json, "late", f->counts.late);
     rwd_json_put_uint(json, "duplicate", f->counts.duplicate);
+    rwd_json_put_uint(json, "dropped", f->counts.dropped);
     rwd_json_put_uint(json, "dead_letters", f->counts.dead);
     rwd_json_object_end(json);
     rwd_json_put_uint(json, "keys", f->keys);

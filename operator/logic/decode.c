@@ -241,6 +241,8 @@ static void read_around(rwd_decoder *decoder) {
         if (!job->event.fields[i].inside && !make_value(decoder, i, &decoder->around[i], &decoder->around_fault)) return;
 }
 
+_Static_assert(RWD_EVENTS_PER_RECORD_MAX == 4096, "the message below names it");
+
 static bool open_each(rwd_decoder *decoder, size_t *out_count, rwd_fault *out_fault) {
     if (!rwd_json_open_each(decoder->json, decoder->raw, out_count, out_fault)) return false;
     if (*out_count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");

@@ -40,6 +40,8 @@
 #include "operator/config/job.h"
 #include "operator/source/source.h"
 
+#define RWD_ORDINAL_NONE UINT32_MAX  // the record as a whole
+
 typedef struct rwd_event {
     rwd_value *fields;     // job->event.field_count of them, borrowed until the next rwd_decoder_begin
     int64_t time_us;       // event time, RWD_TIME_NONE if the job declares none

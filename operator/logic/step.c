@@ -247,7 +247,7 @@ static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch 
     if (event->record->tombstone) return old_row ? RWD_CHANGE_DELETE : RWD_CHANGE_NONE;
     const table_plan *plan = &step->tables[touch->table];
     const rwd_schema *schema = plan->schema;
-    const rwd_moment when = {.time_us = event->time_us, .offset = event->record->offset};
+    const rwd_moment when = {.time_us = event->time_us, .offset = event->record->offset, .ordinal = event->ordinal};
     size_t column = 0;
     for (size_t i = 0; plan->conditional && i < schema->column_count; i++) {
         int16_t slot = plan->table->conditions[i].slot;

@@ -3,7 +3,7 @@
 // A group of records goes through three passes: decode and route all of them; bring all touched keys into the hot table; apply them one by one
 // in order. The first two passes change nothing, so a full table (K2) is noticed at a record boundary, where a transaction can
 // end. Everything that depends on earlier events (stream time, rows) is looked at in the third pass only: results do not depend on where groups
-// begin (E2).
+// begin (E2). A record's events are never in two groups, so that groups begin and end at record boundaries.
 //
 // No allocation, no lock, no system call per event. Dead letters may cost what they like.
 #include <assert.h>
@@ -14,6 +14,16 @@
 #include "operator/pipeline/operator_private.h"
 #include "state/key_text.h"
 
+// Keys go on in this block.
+static void begin_keys(rwd_group *group, size_t block) {
+    if (block == group->block_count) {
+        group->blocks = rwd_realloc(group->blocks, (block + 1) * sizeof *group->blocks);
+        group->blocks[group->block_count++] = rwd_malloc(RWD_GROUP_KEYS + group->reach * RWD_KEY_BYTES_MAX);
+    }
+    group->block = block;
+    group->keys_used = 0;
+}
+
 void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) {
     size_t reach = step->ops->reach(step);
     uint32_t row_max = 0;
@@ -21,24 +31,27 @@ void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) 
         uint32_t most = rwd_schema_row_max(&job->tables[t].schema);
         if (most > row_max) row_max = most;
     }
+    size_t capacity = RWD_GROUP_MAX - 1 + (job->event.each ? RWD_EVENTS_PER_RECORD_MAX : 1);
     *group = (rwd_group){
-        .events = rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_group_event)),
+        .events = rwd_calloc(capacity, sizeof(rwd_group_event)),
+        .capacity = capacity,
         .most = RWD_GROUP_MAX,
-        .ids = job->event.within_us > 0 ? rwd_calloc(RWD_GROUP_MAX, sizeof(rwd_dedup_id)) : NULL,
+        .ids = job->event.within_us > 0 ? rwd_calloc(capacity, sizeof(rwd_dedup_id)) : NULL,
         .reach = reach,
-        .touches = rwd_calloc(RWD_GROUP_MAX * reach, sizeof(rwd_touch)),
-        .keys = rwd_malloc(RWD_GROUP_KEYS + reach * RWD_KEY_BYTES_MAX),
+        .touches = rwd_calloc(capacity * reach, sizeof(rwd_touch)),
         .row_max = row_max,
         .rows = rwd_malloc(reach * row_max),
         .row = rwd_calloc(reach, sizeof(rwd_group_row)),
     };
+    begin_keys(group, 0);
 }
 
 void rwd_group_deinit(rwd_group *group) {
     free(group->events);
     free(group->ids);
     free(group->touches);
-    free(group->keys);
+    for (size_t i = 0; i < group->block_count; i++) free(group->blocks[i]);
+    free(group->blocks);
     free(group->rows);
     free(group->row);
     rwd_buf_deinit(&group->fault_text);
@@ -63,32 +76,68 @@ static rwd_dedup_id id_of(const rwd_operator *op, const rwd_event *event) {
     return (rwd_dedup_id){.hash = rwd_dedup_hash(rwd_slice_of(bytes, sizeof bytes))};
 }
 
+static rwd_group_event *add_event(rwd_group *group, const rwd_record *record) {
+    assert(group->event_count < group->capacity);
+    rwd_group_event *at = &group->events[group->event_count++];
+    *at = (rwd_group_event){
+        .event = {.record = record, .time_us = RWD_TIME_NONE, .ordinal = RWD_ORDINAL_NONE}, .fault = {.code = RWD_E_NONE, .field = -1},
+        .first_touch = (uint32_t)group->touch_count,
+    };
+    return at;
+}
+
+static void route_event(rwd_operator *op, rwd_group_event *at) {
+    rwd_group *group = &op->group;
+    uint32_t index = (uint32_t)(at - group->events);
+    if (group->keys_used > RWD_GROUP_KEYS) begin_keys(group, group->block + 1);
+    size_t touches = 0, used = 0;
+    if (!op->step->ops->route(op->step, &at->event, index, group->touches + group->touch_count, &touches, group->blocks[group->block] + group->keys_used, &used,
+                              &at->fault))
+        return;
+    if (group->ids) group->ids[index] = has_id(op, &at->event) ? id_of(op, &at->event) : (rwd_dedup_id){0};
+    at->touch_count = (uint32_t)touches;
+    group->touch_count += touches;
+    group->keys_used += used;
+}
+
+// A record that is one event, as all are without event.each. That of a tombstone has no fields.
+static inline void decode_one(rwd_operator *op, const rwd_record *record) {
+    rwd_group_event *at = add_event(&op->group, record);
+    at->ends_record = true;
+    at->fault.code = record->fault;
+    if (!record->tombstone && (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault))) return;
+    route_event(op, at);
+}
+
+static void decode_each(rwd_operator *op, const rwd_record *record) {
+    size_t count = 0;
+    rwd_fault fault = {.code = RWD_E_NONE, .field = -1};
+    if (!rwd_decode_record(op->decoder, record, &count, &fault) || count == 0) {
+        rwd_group_event *at = add_event(&op->group, record);
+        at->ends_record = true;
+        at->fault = fault;
+        at->empty = fault.code == RWD_E_NONE;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        rwd_group_event *at = add_event(&op->group, record);
+        at->ends_record = i + 1 == count;
+        if (rwd_decode_event(op->decoder, &at->event, &at->fault)) route_event(op, at);
+    }
+}
+
 // Pass 1: as many records as a group holds. Faults stay with their event.
 static void decode_group(rwd_operator *op, const rwd_record *records, size_t count) {
     rwd_group *group = &op->group;
-    group->event_count = group->record_count = group->touch_count = group->keys_used = 0;
-    rwd_decoder_begin(op->decoder, RWD_GROUP_MAX);
+    bool each = op->job->event.each != NULL;
+    group->event_count = group->record_count = group->touch_count = 0;
+    begin_keys(group, 0);
+    rwd_decoder_begin(op->decoder, group->capacity);
     if (op->step->ops->begin) op->step->ops->begin(op->step);
-    while (group->record_count < count && group->event_count < group->most && group->keys_used <= RWD_GROUP_KEYS) {
+    while (group->record_count < count && group->event_count < group->most && group->block == 0 && group->keys_used <= RWD_GROUP_KEYS) {
         const rwd_record *record = &records[group->record_count++];
-        uint32_t index = (uint32_t)group->event_count++;
-        rwd_group_event *at = &group->events[index];
-        at->first_touch = (uint32_t)group->touch_count;
-        at->touch_count = 0;
-        at->ends_record = true;
-        at->event.record = record;
-        at->fault = (rwd_fault){.code = record->fault, .field = -1};
-        if (record->tombstone) at->event.time_us = RWD_TIME_NONE;
-        else if (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault)) continue;
-        at->fault.code = RWD_E_NONE;
-        size_t touches = 0, used = 0;
-        if (!op->step->ops->route(op->step, &at->event, index, group->touches + group->touch_count, &touches,
-                                  group->keys + group->keys_used, &used, &at->fault))
-            continue;
-        if (group->ids) group->ids[index] = has_id(op, &at->event) ? id_of(op, &at->event) : (rwd_dedup_id){0};
-        at->touch_count = (uint32_t)touches;
-        group->touch_count += touches;
-        group->keys_used += used;
+        if (each && !record->tombstone) decode_each(op, record);
+        else decode_one(op, record);
     }
 }
 
@@ -100,7 +149,8 @@ static bool read_back(void *context, uint64_t at, void *out, size_t size, rwd_er
 }
 
 // An event that failed for good goes to the dead letters with its bytes; a job without dead letters stops at it.
-static bool put_dead_letter(rwd_operator *op, const rwd_record *record, const rwd_fault *fault, rwd_error *err) {
+static bool put_dead_letter(rwd_operator *op, const rwd_event *event, const rwd_fault *fault, rwd_error *err) {
+    const rwd_record *record = event->record;
     rwd_buf *text = &op->group.fault_text;
     rwd_buf_clear(text);
     rwd_fault_text(op->job, fault, text);
@@ -116,7 +166,7 @@ static bool put_dead_letter(rwd_operator *op, const rwd_record *record, const rw
     rwd_dead_letter letter = {
         .source = label, .offset = record->offset, .time_us = record->time_us, .position = record->position, .code = fault->code,
         .field = fault->field >= 0 ? op->job->event.fields[fault->field].path : NULL, .reason = rwd_buf_slice(text),
-        .key = record->key,
+        .key = record->key, .has_ordinal = op->job->event.each && event->ordinal != RWD_ORDINAL_NONE, .ordinal = event->ordinal,
         .value = record->value, .full_size = record->full_size, .read_back = read_back, .context = &context,
     };
     return op->sink->ops->put_dead_letter(op->sink, &letter, err);
@@ -272,15 +322,24 @@ static void pass_record(rwd_operator *op, const rwd_record *record) {
     op->last_record = record;
 }
 
-// A dead letter, or where late events are dropped, nothing but a count.
+// Is the event at fault for what event.missing speaks of?
+static bool is_missing(const rwd_fault *fault) {
+    return fault->field >= 0 && (fault->code == RWD_E_MISSING_FIELD || fault->code == RWD_E_WRONG_TYPE || fault->code == RWD_E_OUT_OF_RANGE);
+}
+
+// A dead letter, or where such events are dropped, nothing but a count.
 static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rwd_error *err) {
     if (at->fault.code == RWD_E_PARTIAL_KEY) return refuse_stray(op, at, err);
     if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
     if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
     if (at->fault.code == RWD_E_DUPLICATE) op->position.counts.duplicate++;
     if (at->fault.code == RWD_E_DUPLICATE && op->job->event.duplicates == RWD_DUPLICATES_DROP) return true;
+    if (op->job->event.missing == RWD_MISSING_DROP && is_missing(&at->fault)) {
+        op->position.counts.dropped++;
+        return true;
+    }
     // C9: what lies below C was sent before and is not sent again.
-    if (live && !put_dead_letter(op, at->event.record, &at->fault, err)) return false;
+    if (live && !put_dead_letter(op, &at->event, &at->fault, err)) return false;
     op->position.counts.dead++;
     return true;
 }
@@ -292,11 +351,12 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *o
         rwd_group_event *at = &group->events[*at_event];
         const rwd_record *record = at->event.record;
         assert(record->offset >= op->position.next_offset && "offsets rise");
-        bool applied = at->fault.code == RWD_E_NONE && apply_event(op, at, live);
+        bool applied = !at->empty && at->fault.code == RWD_E_NONE && apply_event(op, at, live);
         if (applied) op->position.counts.applied++;
-        else if (!set_aside(op, at, live, err)) return false;
+        else if (!at->empty && !set_aside(op, at, live, err)) return false;
         if (applied || record->time_us != RWD_TIME_NONE) op->record_time_us = time_of(at);  // E2
         op->at_boundary = false;
+        op->inside_record = !at->ends_record;
         ++*at_event;
         if (!at->ends_record) continue;
         pass_record(op, record);

@@ -188,7 +188,7 @@ static void fill_sink(rwd_operator *op, rwd_status *s) {
 static void fill_position(rwd_operator *op, rwd_status *s, int64_t now) {
     const rwd_position *p = &op->position;
     s->position = p->next_offset, s->frontier = op->frontier, s->stream_time = p->stream_time, s->input_hash = p->input_hash;
-    s->read = p->counts.read, s->applied = p->counts.applied, s->late = p->counts.late, s->duplicate = p->counts.duplicate, s->dead = p->counts.dead;
+    s->read = p->counts.read, s->applied = p->counts.applied, s->late = p->counts.late, s->duplicate = p->counts.duplicate, s->dead = p->counts.dead, s->dropped = p->counts.dropped;
     s->read_live = p->counts.read - op->replay_base;
     if (op->source) op->source->ops->progress(op->source, &s->source_done, &s->source_total);
     memcpy(s->checkpoint_id, op->checkpoint_id, sizeof(s->checkpoint_id));

@@ -293,7 +293,7 @@ static void close_session(rwd_operator *op) {
     op->sink = NULL;
     op->committing = op->freeze_at = op->hold_offset = -1;
     for (int i = 0; i < RWD_STAGE_COUNT; i++) rwd_watchdog_end(&op->dog, (rwd_stage)i);
-    op->freeze_waits = op->warm = op->commit_started = false;
+    op->freeze_waits = op->warm = op->commit_started = op->inside_record = false;
     op->at_boundary = true;
     rwd_error ignored;
     if (!rwd_remove_tree(op->live, &ignored)) rwd_log_error(RWD_LOG_WARN, "operator", &ignored);
@@ -418,8 +418,11 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
     if (!go_live(op, err)) return false;
     bool ended = false;
     if (!run_live(op, &ended, err)) {
-        // An event that stops the job, or an input that was taken away, is no damage: what came before is kept.
-        if (rwd_code_decision(err->code) == RWD_SKIP || err->code == RWD_E_SOURCE_CHANGED || err->code == RWD_E_PARTIAL_KEY) {
+        // An event that stops the job, or an input that was taken away, is no damage: what came before is kept. Between the events of a record there is no
+        // position to keep: the next start begins where the last commit ended.
+        bool kept = !op->inside_record;
+        if (!kept) rwd_log(RWD_LOG_WARN, "operator", "stopped between two events of one record: what is not committed is read again by the next start");
+        if (kept && (rwd_code_decision(err->code) == RWD_SKIP || err->code == RWD_E_SOURCE_CHANGED || err->code == RWD_E_PARTIAL_KEY)) {
             rwd_error second;
             if (!rwd_finish(op, false, &second)) rwd_log_error(RWD_LOG_WARN, "operator", &second);
         }

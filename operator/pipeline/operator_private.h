@@ -76,6 +76,7 @@ typedef struct rwd_group_event {
     uint32_t first_touch;
     uint32_t touch_count;
     bool ends_record;        // the last one of its record: the position moves behind it
+    bool empty;              // no event, but a record that has none
 } rwd_group_event;
 
 #define RWD_PARTICIPANTS_MAX 4
@@ -87,16 +88,18 @@ typedef struct rwd_group_row {
 } rwd_group_row;
 
 typedef struct rwd_group {
-    rwd_group_event *events;  // RWD_GROUP_MAX
+    rwd_group_event *events;  // capacity
     size_t event_count;
+    size_t capacity;         // events: RWD_GROUP_MAX, and what the last record may have beyond it
     size_t record_count;     // records that they come from
     size_t most;             // events of the next group, at most: fewer where windows often close between them
     size_t reach;            // touches of one event, at most
-    rwd_dedup_id *ids;       // RWD_GROUP_MAX; NULL: ids are not remembered
-    rwd_touch *touches;      // RWD_GROUP_MAX * reach
+    rwd_dedup_id *ids;       // capacity; NULL: ids are not remembered
+    rwd_touch *touches;      // capacity * reach
     size_t touch_count;
-    uint8_t *keys;           // RWD_GROUP_KEYS + one event's worst case
-    size_t keys_used;
+    uint8_t **blocks;        // of encoded keys: each RWD_GROUP_KEYS + one event's worst case; more than one only for a record of many events
+    size_t block_count, block;
+    size_t keys_used;        // of the block in hand
     uint32_t row_max;        // bytes of one new row, at most
     uint8_t *rows;           // reach * row_max
     rwd_group_row *row;      // reach
@@ -181,6 +184,7 @@ struct rwd_operator {
     int64_t known_c;
     uint64_t known_closings;
     uint64_t known_owner;
+    bool inside_record;       // some events of a record were applied, and not all: the state is that of no position
     int64_t record_time_us;   // of the last record: its own; where records have none, of the last applied one's event (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty

@@ -224,6 +224,7 @@ static void put_counts(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "applied", status->applied);
     rwd_json_put_uint(json, "late", status->late);
     rwd_json_put_uint(json, "duplicate", status->duplicate);
+    rwd_json_put_uint(json, "dropped", status->dropped);
     rwd_json_put_uint(json, "dead_letters", status->dead);
     rwd_json_object_end(json);
 }
@@ -407,6 +408,10 @@ static void screen_counts(const rwd_status *status, rwd_buf *out) {
     if (status->duplicate) {
         rwd_buf_append_str(out, ", ");
         counted(out, status->duplicate, " duplicate");
+    }
+    if (status->dropped) {
+        rwd_buf_append_str(out, ", ");
+        counted(out, status->dropped, " dropped");
     }
     line_end(out);
 }

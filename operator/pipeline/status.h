@@ -87,7 +87,7 @@ typedef struct rwd_status {
     int64_t lag_records;        // readable and not read, as last heard of; RWD_LAG_UNKNOWN. Shown, never acted upon (C8)
     int64_t lag_s;              // how long the oldest of them has waited, at most; 0: there are none; RWD_LAG_UNKNOWN
     int64_t stream_time;        // RWD_TIME_NONE: none
-    uint64_t read, applied, late, duplicate, dead;   // since genesis
+    uint64_t read, applied, late, duplicate, dead, dropped;   // since genesis
     uint64_t read_live;         // since this start, replay excluded
     uint64_t dedup_ids;         // remembered
     uint64_t dedup_bytes;       // of memory
@@ -130,6 +130,7 @@ typedef struct rwd_status {
     X("dedup_ids", "gauge", "", "Ids that are remembered", dedup_ids, 1)                                                 \
     X("dedup_memory_bytes", "gauge", "bytes", "Memory of ids", dedup_bytes, 1)                                           \
     X("dedup_store_reads", "counter", "", "Ids asked of RocksDB", dedup_reads, 1)                                        \
+    X("events_dropped", "counter", "", "Events dropped since a field is missing or ill-typed (event.missing), since genesis", dropped, 1) \
     X("dead_letters", "counter", "", "Events sent to the dead letters since genesis", dead, 1)                           \
     X("source_done_bytes", "gauge", "bytes", "Bytes of the input read", source_done, 1)                                  \
     X("source_total_bytes", "gauge", "bytes", "Bytes of the input", source_total, 1)                                     \

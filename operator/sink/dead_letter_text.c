@@ -2,6 +2,7 @@
 //
 //   source    label of the partition: "orders.csv"
 //   offset    of the record
+//   ordinal   of the event among those of its record: 0, 1, 2; only where the job has event.each, and the event, not the record, is at fault
 //   position  where the record's raw bytes begin in the source; of a file, the byte
 //   time      the record's own time, RFC 3339; null where it has none
 //   reason    code of the error: "missing-field" (the words of the manual's page of errors)
@@ -43,6 +44,10 @@ void rwd_dead_letter_head(const rwd_dead_letter *letter, rwd_buf *out) {
     rwd_json_string(&json, letter->source);
     rwd_json_key(&json, "offset");
     rwd_json_int(&json, letter->offset);
+    if (letter->has_ordinal) {
+        rwd_json_key(&json, "ordinal");
+        rwd_json_uint(&json, letter->ordinal);
+    }
     rwd_json_key(&json, "position");
     rwd_json_uint(&json, letter->position);
     put_time(&json, letter->time_us);

@@ -127,7 +127,7 @@ bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const
     return true;
 }
 
-// ---- dead letters: offset, time, code, whole size; then sized: source, field, reason, key, value
+// ---- dead letters: offset, ordinal, time, code, whole size; then sized: source, field, reason, key, value
 
 static void keep_u64(rwd_buf *out, uint64_t value) {
     uint8_t bytes[8];
@@ -165,6 +165,7 @@ static bool keep_value(const rwd_dead_letter *letter, size_t most, rwd_buf *out,
 bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
     size_t before = out->size;
     keep_u64(out, (uint64_t)letter->offset);
+    keep_u64(out, letter->has_ordinal ? letter->ordinal : UINT64_MAX);
     keep_u64(out, (uint64_t)letter->time_us);
     keep_u64(out, (uint64_t)letter->code);
     keep_u64(out, letter->full_size);
@@ -198,12 +199,14 @@ static rwd_slice take_slice(rwd_reader *run) {
 
 void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const char *lineage, rwd_kafka_record_text *record) {
     int64_t offset = (int64_t)take_u64(run);
+    int64_t ordinal = (int64_t)take_u64(run);
     int64_t time_us = (int64_t)take_u64(run);
     rwd_code code = (rwd_code)take_u64(run);
     uint64_t full_size = take_u64(run);
     begin(record, topic, time_us);
     add_header(record, "rewind-source", take_slice(run));
     add_number(record, "rewind-offset", offset, record->offset);
+    if (ordinal >= 0) add_number(record, "rewind-ordinal", ordinal, record->ordinal);
     add_header(record, "rewind-reason", rwd_slice_str(rwd_code_name(code)));
     rwd_slice field = take_slice(run);
     if (field.data) add_header(record, "rewind-field", field);

@@ -14,7 +14,7 @@ typedef struct rwd_kafka_record_text {
     rwd_kafka_output output;
     rwd_kafka_header headers[RWD_KAFKA_HEADERS_MAX];
     rwd_buf key, value, scratch;
-    char offset[24], size[24];
+    char offset[24], ordinal[24], size[24];
 } rwd_kafka_record_text;
 
 void rwd_kafka_record_deinit(rwd_kafka_record_text *record);

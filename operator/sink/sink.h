@@ -45,6 +45,8 @@ typedef enum rwd_commit_outcome {
 typedef struct rwd_dead_letter {
     const char *source;        // label
     int64_t offset;
+    bool has_ordinal;          // it is one event of a job with event.each, and this is its place in the record
+    uint32_t ordinal;
     int64_t time_us;           // record time or RWD_TIME_NONE
     uint64_t position;
     rwd_code code;

@@ -63,7 +63,7 @@ rwd_facts fixture_facts(const fixture *fx, int64_t next_offset, const char *reas
         .source_identity = rwd_slice_str("orders.csv inode 7"),
         .source = {11, 12},
         .stream_time = 1600000000000000,
-        .counts = {.read = 9, .applied = 8, .late = 7, .duplicate = 6, .dead = 5},
+        .counts = {.read = 9, .applied = 8, .late = 7, .duplicate = 6, .dead = 5, .dropped = 4},
         .input_count = (uint64_t)next_offset,
         .input_hash = {21, 22},
         .lineage = rwd_lineage_id(&fx->lineage),

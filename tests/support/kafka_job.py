@@ -92,7 +92,8 @@ class KafkaJob(driver.Job):
         for m in self.broker.read(topic):
             headers = {name: value.decode() for name, value in m.headers()}
             assert headers["rewind-source"] == f"{self.source_topic}/{self.partition}"
-            found.append((int(headers["rewind-offset"]), headers["rewind-reason"], headers.get("rewind-field"), m.value()))
+            found.append((int(headers["rewind-offset"]), headers["rewind-reason"], headers.get("rewind-field"), m.value()) +
+                         ((int(headers["rewind-ordinal"]),) if "rewind-ordinal" in headers else ()))
             cause = inputs[found[-1][0]]
             assert (m.key(), m.timestamp()[1]) == (cause.key(), cause.timestamp()[1])
         assert found == driver.expected_dead(expected)

@@ -29,6 +29,7 @@ WIDE_MIN, WIDE_MAX = -(2**127), 2**127 - 1
 UNITS_MAX = 10**38 - 1
 TIME_MIN, TIME_MAX = -62135596800000000, 253402300799999999
 KEY_MAX = 8192
+EVENTS_MAX = 4096   # of one record
 BUCKETS = 4096
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 UNIT_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -46,8 +47,8 @@ class Fault(Exception):
 
 
 class DeadLetter:
-    def __init__(self, offset, code, field, value):
-        self.offset, self.code, self.field, self.value = offset, code, field, value
+    def __init__(self, offset, code, field, value, ordinal=None):
+        self.offset, self.code, self.field, self.value, self.ordinal = offset, code, field, value, ordinal
 
     def __repr__(self):
         return f"DeadLetter({self.offset}, {self.code}, {self.field}, {self.value[:60]!r})"
@@ -75,6 +76,17 @@ class Field:
         self.kind, scale = re.fullmatch(r"(\w+)(?:\((\d+)\))?", given["type"]).groups()
         self.scale = int(scale or 0)
         self.format = given.get("format", "rfc3339")
+        self.optional, self.fallback = given.get("optional", False), None
+        if "default" in given:
+            plain = {k: v for k, v in given.items() if k != "default"}
+            if self.format == "protobuf-timestamp":
+                plain["format"] = "rfc3339"
+            self.fallback = value_of_text(str(given["default"]).lower() if isinstance(given["default"], bool) else str(given["default"]), Field(name, plain))
+
+    def absent(self):
+        if self.fallback is None and not self.optional:
+            raise Fault("missing-field", self.path)
+        return self.fallback
 
 
 class Column:
@@ -169,6 +181,7 @@ class Job:
         self.max_size = bytes_of(event.get("max_size", "1MiB"))
         self.time_field, self.ahead = None, 0
         self.late = event.get("late", "dead-letter")
+        self.missing, self.each = event.get("missing", "dead-letter"), event.get("each")
         self.id_field = self.fields.get(event.get("id"))
         self.within = microseconds_of(event["dedup"]["within"]) if "dedup" in event else 0
         self.duplicates = event.get("dedup", {}).get("duplicates", "drop")
@@ -292,7 +305,7 @@ def time_of(text, field):
 
 def value_of_text(text, field):
     if text is None:
-        raise Fault("missing-field", field.path)
+        return field.absent()
     if field.kind == "string":
         return text
     if field.kind == "bool":
@@ -310,7 +323,7 @@ class NumberToken(str):
 
 def value_of_json(found, field):
     if found is None:
-        raise Fault("missing-field", field.path)
+        return field.absent()
     if isinstance(found, NumberToken):
         if field.kind in ("int", "decimal", "float"):
             return number_of(found, field)
@@ -342,13 +355,42 @@ def decode_json(job, raw):
         raise Fault("malformed") from None
     if not isinstance(found, dict):
         raise Fault("wrong-type")
-    event = {}
-    for field in job.fields.values():
-        at = found
-        for word in field.path.split("."):
-            at = at.get(word) if isinstance(at, dict) else None
-        event[field.name] = value_of_json(at, field)
-    return event
+    if job.each is None:
+        return json_event(job, found, None)
+    elements = follow(found, job.each)
+    if elements is not None and not isinstance(elements, list):
+        raise Fault("wrong-type")
+    if elements and len(elements) > EVENTS_MAX:
+        raise Fault("too-large")
+    return [attempt(json_event, job, found, element) for element in elements or []]
+
+
+def steps_of(path):
+    """["a", 0, "b.c"] of a[0]["b.c"]."""
+    steps = []
+    for quoted, other, index, name in re.findall(r"""\["((?:[^"\\]|\\.)*)"\]|\['((?:[^'\\]|\\.)*)'\]|\[(\d+)\]|([^.\[]+)""", path):
+        steps.append(int(index) if index else name or re.sub(r"\\(.)", r"\1", quoted or other))
+    return steps
+
+
+def follow(found, path):
+    for step in steps_of(path):
+        if isinstance(step, int):
+            found = found[step] if isinstance(found, list) and step < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def json_event(job, record, element):
+    return {f.name: value_of_json(follow(element if f.path[0] == "." else record, f.path), f) for f in job.fields.values()}
+
+
+def attempt(make, *given):
+    try:
+        return make(*given)
+    except Fault as fault:
+        return fault
 
 
 def cells_of(text, delimiter):
@@ -410,7 +452,8 @@ def decode_raw(job, key, value):
     for field in job.fields.values():
         data, kind = parts[field.path]
         if data is None:
-            raise Fault("missing-field", field.path)
+            event[field.name] = field.absent()
+            continue
         if kind == "string":
             event[field.name] = value_of_text(data.decode(), field)
             continue
@@ -589,7 +632,7 @@ class Expected:
         self.events = {name: [] for name in job.tables}   # for emit: update: (offset, key, row)
         self.closed = {name: [] for name in job.tables}   # for emit: close
         self.last = {name: {} for name in job.tables}     # also of windows that have left
-        self.late = self.duplicates = 0
+        self.late = self.duplicates = self.dropped = 0
         self.ids = {}                                     # bytes of an id: the stream time behind its event
         self.left = {}                                    # (table, key): offset behind which it left
         self.shut = set()                                 # keys of windows that are closed and have not left
@@ -604,21 +647,37 @@ class Expected:
             return
         try:
             if raw is not None:
-                self.apply(offset, self.decode(raw, header, key))
+                decoded = self.decode(raw, header, key)
+                for ordinal, event in enumerate(decoded if isinstance(decoded, list) else [decoded]):
+                    self.take_event(offset, raw, event, ordinal, isinstance(decoded, list))
             elif self.job.tombstone == "delete":
                 self.delete(offset, key)
+                self.applied += 1
             else:
                 raise Fault("malformed")
-            self.applied += 1
-            self.advance(offset)
         except Fault as fault:
-            self.late += fault.code == "late"
-            self.duplicates += fault.code == "duplicate"
-            if fault.code == "duplicate" and self.job.duplicates == "drop":
-                return
-            if fault.code == "late" and self.job.late == "drop":
-                return
-            self.dead.append(DeadLetter(offset, fault.code, fault.field, raw))
+            self.set_aside(fault, DeadLetter(offset, fault.code, fault.field, raw))
+        if self.stream_time is not None:
+            self.advance(offset)
+
+    def take_event(self, offset, raw, event, ordinal, several):
+        try:
+            if isinstance(event, Fault):
+                raise event
+            self.apply(offset, event, ordinal)
+            self.applied += 1
+        except Fault as fault:
+            self.set_aside(fault, DeadLetter(offset, fault.code, fault.field, raw, ordinal if several else None))
+
+    def set_aside(self, fault, letter):
+        self.late += fault.code == "late"
+        self.duplicates += fault.code == "duplicate"
+        if fault.code == "duplicate" and self.job.duplicates == "drop" or fault.code == "late" and self.job.late == "drop":
+            return
+        if self.job.missing == "drop" and fault.field is not None and fault.code in ("missing-field", "wrong-type", "out-of-range"):
+            self.dropped += 1
+            return
+        self.dead.append(letter)
 
     def decode(self, raw, header, key):
         if len(raw) > self.job.max_size:
@@ -629,7 +688,7 @@ class Expected:
             return decode_raw(self.job, key, raw)
         return decode_csv(self.job, header, raw) if self.job.format == "csv" else decode_json(self.job, raw)
 
-    def apply(self, offset, event):
+    def apply(self, offset, event, ordinal):
         time = event[self.job.time_field.name] if self.job.time_field else None
         if time is not None and self.job.ahead and self.stream_time is not None and time > self.stream_time + self.job.ahead:
             raise Fault("future", self.job.time_field.path)
@@ -650,7 +709,7 @@ class Expected:
         new = []
         for table, key in touched:
             old = self.tables[table.name].get(key)
-            row = Row(table, [self.cell(c, old.states[i] if old else c.made.empty, event, offset) for i, c in enumerate(table.columns)])
+            row = Row(table, [self.cell(c, old.states[i] if old else c.made.empty, event, offset, ordinal) for i, c in enumerate(table.columns)])
             if any(c.made.variable for c in table.columns):
                 try:
                     encode_row(table, row)
@@ -684,9 +743,9 @@ class Expected:
         for *_, name, key in sorted(due, key=lambda d: d[:3]):
             self.closed[name].append((offset, key, self.last[name][key]))
 
-    def cell(self, column, state, event, offset):
+    def cell(self, column, state, event, offset, ordinal):
         try:
-            return column.made.update(state, event[column.argument.name] if column.argument else None, (self.time_of(event), offset, 0))
+            return column.made.update(state, event[column.argument.name] if column.argument else None, (self.time_of(event), offset, ordinal))
         except aggregates.Fault as fault:
             raise Fault(str(fault), column.argument.path if column.argument else None) from None
 

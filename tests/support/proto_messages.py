@@ -204,7 +204,7 @@ def value_of(message, field):
     """The value of a job's field, or oracle.Fault."""
     found, at = found_at(message, field.path)
     if at is None:
-        raise oracle.Fault("missing-field", field.path)
+        return field.absent()
     if field.kind == "time":
         if field.format == "protobuf-timestamp":
             us = found.seconds * 10**6 + found.nanos // 1000

@@ -171,11 +171,12 @@ class Job:
 
 # ------------------------------------------------------------------------------------------------ what a job has made
 def dead_letters(path):
-    """(offset, reason, field, raw bytes) of each line."""
+    """(offset, reason, field, raw bytes) of each line, and behind them the place among the events of its record, where it says one."""
     letters = []
     for line in pathlib.Path(path).read_bytes().splitlines():
         found = json.loads(line)
-        letters.append((found["offset"], found["reason"], found["field"], base64.b64decode(found["value"], validate=True)))
+        letters.append((found["offset"], found["reason"], found["field"], base64.b64decode(found["value"], validate=True)) +
+                       ((found["ordinal"],) if "ordinal" in found else ()))
         assert found["size"] == len(letters[-1][3])
         if "text" in found:
             assert found["text"].encode() == letters[-1][3]
@@ -183,7 +184,7 @@ def dead_letters(path):
 
 
 def expected_dead(expected):
-    return [(d.offset, d.code, d.field, d.value) for d in expected.dead]
+    return [(d.offset, d.code, d.field, d.value) + (() if d.ordinal is None else (d.ordinal,)) for d in expected.dead]
 
 
 def checkpoints(job, *, pruned=False):
