@@ -244,22 +244,26 @@ static void read_around(rwd_decoder *decoder) {
 _Static_assert(RWD_EVENTS_PER_RECORD_MAX == 4096, "the message below names it");
 
 static bool open_each(rwd_decoder *decoder, size_t *out_count, rwd_fault *out_fault) {
-    if (!rwd_json_open_each(decoder->json, decoder->raw, out_count, out_fault)) return false;
-    if (*out_count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");
-    if (*out_count > 0) read_around(decoder);
+    size_t count = 0;
+    if (!rwd_json_open_each(decoder->json, decoder->raw, &count, out_fault)) return false;
+    if (count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");
+    if (count > 0) read_around(decoder);
+    *out_count = count;
     return true;
 }
 
 bool rwd_decode_record(rwd_decoder *decoder, const rwd_record *record, size_t *out_count, rwd_fault *out_fault) {
     const rwd_job *job = decoder->job;
+    *out_count = 0;
     if (record->fault != RWD_E_NONE) return rwd_fault_set(out_fault, record->fault, -1, 0, NULL);
     if (record->value.size > RWD_RECORD_SIZE_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, NULL);
     for (size_t i = 0; i <= job->event.field_count; i++) decoder->raw[i].kind = RWD_RAW_ABSENT;
     if (!take_apart(decoder, record, out_fault)) return false;
     decoder->record = record;
     decoder->ordinal = 0;
+    if (job->event.each) return open_each(decoder, out_count, out_fault);
     *out_count = 1;
-    return !job->event.each || open_each(decoder, out_count, out_fault);
+    return true;
 }
 
 static bool make_element(rwd_decoder *decoder, rwd_value *values, rwd_fault *out_fault) {

@@ -44,7 +44,7 @@ static const char *one_of(test_random *r, const char *const *words, size_t count
 static bool coin(test_random *r) { return test_random_below(r, 2) == 0; }
 
 // Fields: f0 is an int, f1 a decimal, f2 a time, so that every aggregate has what it takes; the rest is anything.
-static unsigned put_event(test_random *r, rwd_buf *out, bool paths) {
+static unsigned put_event(test_random *r, rwd_buf *out, bool paths, bool json) {
     unsigned count = 3 + (unsigned)test_random_below(r, 5);
     rwd_buf_append_str(out, "event:\n");
     if (coin(r)) {
@@ -52,6 +52,9 @@ static unsigned put_event(test_random *r, rwd_buf *out, bool paths) {
         else rwd_buf_appendf(out, "  time: {field: f2, ahead: %s}\n", ONE_OF(r, "0", "7d", "1500ms"));
     }
     if (coin(r)) rwd_buf_appendf(out, "  max_size: %llu\n", 64 + (unsigned long long)test_random_below(r, 1 << 30));
+    if (coin(r)) rwd_buf_appendf(out, "  missing: %s\n", ONE_OF(r, "drop", "dead-letter"));
+    bool each = json && coin(r);
+    if (each) rwd_buf_appendf(out, "  each: %s\n", ONE_OF(r, "items", "a.b[3]", "'a[\"b.c\"].d'", "'[\"it''s\"]'"));
     rwd_buf_append_str(out, "  fields:\n");
     for (unsigned i = 0; i < count; i++) {
         const char *type = i == 0 ? "int" : i == 1 ? ONE_OF(r, "decimal(0)", "decimal(18)") : i == 2 ? "time" : ONE_OF(r, "string", "bool", "int", "decimal(2)");
@@ -60,7 +63,12 @@ static unsigned put_event(test_random *r, rwd_buf *out, bool paths) {
         if (paths && coin(r)) {
             rwd_buf_append_str(out, ", path: ");
             put_quoted(r, out, "p");
+        } else if (each && coin(r)) {
+            rwd_buf_appendf(out, ", path: %s", ONE_OF(r, ".", ".sku", "'.[0]'", "'.[\"x.y\"].z[12]'", "'x.y[0]'"));
         }
+        if (i > 2 && coin(r)) rwd_buf_append_str(out, ", optional: true");
+        else if (i == 0 && coin(r)) rwd_buf_appendf(out, ", default: %s", ONE_OF(r, "5", "'-0'", "1e3"));
+        else if (i == 1 && coin(r)) rwd_buf_appendf(out, ", default: %s", ONE_OF(r, "5", "-7.00", "'1e2'"));
         rwd_buf_append_str(out, "}\n");
     }
     return count;
@@ -126,7 +134,7 @@ static void random_job(test_random *r, rwd_buf *out) {
     put_quoted(r, out, "in");
     rwd_buf_appendf(out, "\n  format: %s\n", csv ? "csv" : "json");
     if (csv) rwd_buf_appendf(out, "  csv: {header: %s, delimiter: %s}\n", header ? "true" : "false", ONE_OF(r, "','", "\"\\t\"", "';'", "'|'", "' '", "'#'", "'\\'", "''''", "'1'", "'$'"));
-    unsigned fields = put_event(r, out, header && csv);
+    unsigned fields = put_event(r, out, header && csv, !csv);
     put_tables(r, out, fields, tables, columns);
     put_sinks(r, out, tables, columns);
     put_rest(r, out);
@@ -155,6 +163,9 @@ static void assert_jobs_equal(const rwd_job *a, const rwd_job *b) {
     for (size_t i = 0; i < a->event.field_count; i++) {
         assert_string_equal(a->event.fields[i].path, b->event.fields[i].path);
         assert_int_equal(a->event.fields[i].hidden, b->event.fields[i].hidden);
+        assert_int_equal(a->event.fields[i].inside, b->event.fields[i].inside);
+        assert_int_equal(a->event.fields[i].optional, b->event.fields[i].optional);
+        assert_int_equal(a->event.fields[i].fallback.present, b->event.fields[i].fallback.present);
         assert_int_equal(a->event.fields[i].time.kind, b->event.fields[i].time.kind);
         assert_string_equal(a->event.fields[i].time.pattern, b->event.fields[i].time.pattern);
     }

@@ -179,6 +179,103 @@ static void paths_descend_into_objects(void **state) {
     rwd_job_free(nested);
 }
 
+static void paths_name_elements_of_arrays(void **state) {
+    (void)state;
+    rwd_job *nested = job_of("json", "  fields: {a: {type: int, path: 'x[0]'}, b: {type: int, path: 'x[2].y'}, c: {type: int, path: 'x[2].z[1][0]', optional: true}}",
+                             "  t: {key: a, aggregates: {n: count()}}");
+    check_decode(nested, "{\"x\":[1,9,{\"y\":2,\"z\":[[8],[3,7]]},{\"y\":9}]}", "1|2|3");
+    check_decode(nested, "{\"x\":[1,{\"y\":9},{\"y\":2,\"z\":[[8]]}]}", "1|2|null");
+    check_decode(nested, "{\"x\":[1,2]}", "!missing-field b");
+    check_decode(nested, "{\"x\":{\"0\":1,\"[0]\":1}}", "!missing-field a");
+    check_decode(nested, "{\"x\":[1,2,{\"y\":2,\"z\":5}],\"x\":[4,5,{\"y\":6,\"z\":[1,[]]}]}", "4|6|null");
+    check_decode(nested, "{\"x\":[1,2,{\"y\":2}],\"x\":[4]}", "!missing-field b");
+    check_decode(nested, "{\"x\":[[1],2,{\"y\":2}]}", "!wrong-type a");
+    rwd_job_free(nested);
+}
+
+static void names_with_dots_and_brackets_are_quoted(void **state) {
+    (void)state;
+    rwd_job *quoted = job_of("json", "  fields: {a: {type: int, path: '[\"a.b\"]'}, b: {type: int, path: 'o[\"x[0]\"].c'}, c: {type: int, path: 'o[''\\''\"''].d'}}",
+                             "  t: {key: a, aggregates: {n: count()}}");
+    check_decode(quoted, "{\"a.b\":1,\"a\":{\"b\":9},\"o\":{\"x[0]\":{\"c\":2},\"x\":[{\"c\":9}],\"'\\\"\":{\"d\":3}}}", "1|2|3");
+    rwd_job_free(quoted);
+}
+
+static void what_is_absent_has_its_default_or_is_null_where_it_may(void **state) {
+    (void)state;
+    rwd_job *lax = job_of("json", "  fields: {s: {type: string, default: 'x|y'}, d: {type: decimal(2), default: 1.5}, t: {type: time, format: epoch-ms, default: 1000}, "
+                          "y: {type: bytes, default: AP8=}, b: {type: bool, default: true}, o: {type: int, optional: true}, r: int}", "  t: {key: s, aggregates: {n: count()}}");
+    check_decode(lax, "{\"r\":1}", "x|y|1.50|1970-01-01T00:00:01Z|AP8=|true|null|1");
+    check_decode(lax, "{\"r\":1,\"o\":null,\"s\":null,\"d\":null,\"b\":null}", "x|y|1.50|1970-01-01T00:00:01Z|AP8=|true|null|1");
+    check_decode(lax, "{\"r\":1,\"o\":2,\"s\":\"\",\"d\":0,\"t\":0,\"y\":\"\",\"b\":false}", "|0.00|1970-01-01T00:00:00Z||false|2|1");
+    check_decode(lax, "{\"r\":null}", "!missing-field r");
+    check_decode(lax, "{\"r\":1,\"o\":\"2\"}", "!wrong-type o");
+    check_decode(lax, "{\"r\":1,\"d\":0.001}", "!out-of-range d");
+    rwd_job_free(lax);
+}
+
+#define EACH "  each: l.items\n  fields: {name: string, sku: {type: string, path: .sku}, q: {type: int, path: '.q[1]', default: 1}, n: {type: int, path: n, optional: true}}"
+
+static void each_element_of_an_array_is_an_event(void **state) {
+    (void)state;
+    rwd_job *each = job_of("json", EACH, "  t: {key: sku, aggregates: {n: count()}}");
+    check_decode(each, "{\"l\":{\"items\":[{\"sku\":\"a\",\"q\":[9,2]},{\"q\":[9],\"sku\":\"b\"}]},\"name\":\"x\"}", "x|a|2|null ; x|b|1|null");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[{\"sku\":\"a\"},{},5,{\"sku\":\"d\"}, [] ,{\"sku\":1}]},\"n\":7}",
+                 "x|a|1|7 ; !missing-field sku ; !missing-field sku ; x|d|1|7 ; !missing-field sku ; !wrong-type sku");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[]}}", "");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":null}}", "");
+    check_decode(each, "{\"l\":5}", "");
+    check_decode(each, "{\"l\":{\"items\":{}}}", "!wrong-type");
+    check_decode(each, "{\"l\":{\"items\":\"[1]\"}}", "!wrong-type");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[{\"sku\":\"a\"},}}", "!malformed");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[{\"sku\":\"a\"}]},\"x\":01}", "!malformed");
+    rwd_job_free(each);
+}
+
+static void a_fault_around_the_array_is_that_of_each_event_at_its_place_among_the_fields(void **state) {
+    (void)state;
+    rwd_job *each = job_of("json", EACH, "  t: {key: sku, aggregates: {n: count()}}");
+    check_decode(each, "{\"l\":{\"items\":[{\"sku\":\"a\"},{}]}}", "!missing-field name ; !missing-field name");
+    check_decode(each, "{\"name\":\"x\",\"n\":\"7\",\"l\":{\"items\":[{\"sku\":\"a\"},{}]}}", "!wrong-type n ; !missing-field sku");
+    check_decode(each, "{\"n\":\"7\",\"l\":{\"items\":[]}}", "");
+    rwd_job_free(each);
+}
+
+static void an_array_that_comes_again_replaces_the_first_one(void **state) {
+    (void)state;
+    rwd_job *each = job_of("json", EACH, "  t: {key: sku, aggregates: {n: count()}}");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[{\"sku\":\"a\"}]},\"l\":{\"items\":[{\"sku\":\"b\",\"sku\":\"c\"}]}}", "x|c|1|null");
+    check_decode(each, "{\"name\":\"x\",\"l\":{\"items\":[{\"sku\":\"a\"}]},\"l\":{}}", "");
+    rwd_job_free(each);
+}
+
+static void an_element_may_be_a_scalar_or_an_array(void **state) {
+    (void)state;
+    rwd_job *each = job_of("json", "  each: '[\"a.b\"][1]'\n  fields: {v: {type: decimal(1), path: ., optional: true}, first: {type: int, path: '.[0]', optional: true}, "
+                           "again: {type: string, path: ., optional: true}}", "  t: {key: v, aggregates: {n: count()}}");
+    check_decode(each, "{\"a.b\":[0,[1.5,null,\"x\",[7]]]}", "!wrong-type again ; null|null|null ; !wrong-type v ; !wrong-type v");
+    check_decode(each, "{\"a.b\":[0,[\"2.5\"]]}", "2.5|null|2.5");
+    rwd_job_free(each);
+}
+
+static void a_record_of_too_many_events_is_too_large(void **state) {
+    (void)state;
+    rwd_job *each = job_of("json", "  each: x\n  fields: {v: {type: int, path: .}}", "  t: {key: v, aggregates: {n: count()}}");
+    for (size_t count = RWD_EVENTS_PER_RECORD_MAX; count <= RWD_EVENTS_PER_RECORD_MAX + 1; count++) {
+        rwd_buf text = {0}, wanted = {0};
+        rwd_buf_append_str(&text, "{\"x\":[");
+        for (size_t i = 0; i < count; i++) {
+            rwd_buf_appendf(&text, "%s%zu", i ? "," : "", i);
+            rwd_buf_appendf(&wanted, "%s%zu", i ? " ; " : "", i);
+        }
+        rwd_buf_append_str(&text, "]}");
+        check_decode(each, rwd_buf_cstr(&text), count <= RWD_EVENTS_PER_RECORD_MAX ? rwd_buf_cstr(&wanted) : "!too-large");
+        rwd_buf_deinit(&text);
+        rwd_buf_deinit(&wanted);
+    }
+    rwd_job_free(each);
+}
+
 static void an_object_that_comes_again_replaces_all_of_the_first_one(void **state) {
     (void)state;
     rwd_job *nested = job_of("json", "  fields: {city: {type: string, path: address.city}, zip: {type: int, path: address.zip}}",
@@ -365,6 +462,14 @@ int main(void) {
         cmocka_unit_test(escapes_are_resolved),
         cmocka_unit_test(nesting_is_bounded_at_64),
         cmocka_unit_test(paths_descend_into_objects),
+        cmocka_unit_test(paths_name_elements_of_arrays),
+        cmocka_unit_test(names_with_dots_and_brackets_are_quoted),
+        cmocka_unit_test(what_is_absent_has_its_default_or_is_null_where_it_may),
+        cmocka_unit_test(each_element_of_an_array_is_an_event),
+        cmocka_unit_test(a_fault_around_the_array_is_that_of_each_event_at_its_place_among_the_fields),
+        cmocka_unit_test(an_array_that_comes_again_replaces_the_first_one),
+        cmocka_unit_test(an_element_may_be_a_scalar_or_an_array),
+        cmocka_unit_test(a_record_of_too_many_events_is_too_large),
         cmocka_unit_test(an_object_that_comes_again_replaces_all_of_the_first_one),
         cmocka_unit_test(two_fields_may_read_one_member),
         cmocka_unit_test(many_fields_are_told_apart),

@@ -41,27 +41,39 @@ static inline text_record record_of_bytes(const void *text, size_t size) {
 }
 static inline text_record record_of(const char *text) { return record_of_bytes(text, strlen(text)); }
 
-// Decodes one record: the event's fields joined by '|', or "!code field", as a new string.
+static inline void put_event_text(const rwd_job *job, const rwd_event *event, rwd_buf *out) {
+    for (size_t i = 0; i < job->event.field_count; i++) {
+        const rwd_field *field = &job->event.fields[i];
+        if (i) rwd_buf_append_char(out, '|');
+        if (event->fields[i].present) rwd_value_text(&event->fields[i], field->type, field->scale, out);
+        else rwd_buf_append_str(out, "null");
+        assert_true(event->fields[i].present || field->optional);
+    }
+}
+
+static inline void put_fault_text(const rwd_job *job, const rwd_fault *fault, size_t size, rwd_buf *out) {
+    rwd_buf_appendf(out, "!%s", rwd_code_name(fault->code));
+    if (fault->field >= 0) rwd_buf_appendf(out, " %s", job->event.fields[fault->field].name);
+    assert_true(fault->at <= size);
+}
+
+// Decodes one record: an event's fields joined by '|', or "!code field"; several events joined by " ; ". As a new string.
 static inline char *decode_bytes(const rwd_job *job, const char *const *columns, size_t column_count, const void *text, size_t size) {
     rwd_decoder *decoder;
     rwd_error err;
     assert_true(rwd_decoder_new(job, columns, column_count, &decoder, &err));
     text_record r = record_of_bytes(text, size);
-    rwd_decoder_begin(decoder, 1);
+    rwd_decoder_begin(decoder, RWD_EVENTS_PER_RECORD_MAX);
     rwd_event event;
     rwd_fault fault;
     rwd_buf out = {0};
-    if (rwd_decode(decoder, &r.record, &event, &fault)) {
-        for (size_t i = 0; i < job->event.field_count; i++) {
-            const rwd_field *field = &job->event.fields[i];
-            if (i) rwd_buf_append_char(&out, '|');
-            assert_true(event.fields[i].present);
-            rwd_value_text(&event.fields[i], field->type, field->scale, &out);
-        }
-    } else {
-        rwd_buf_appendf(&out, "!%s", rwd_code_name(fault.code));
-        if (fault.field >= 0) rwd_buf_appendf(&out, " %s", job->event.fields[fault.field].name);
-        assert_true(fault.at <= size);
+    size_t count = 0;
+    if (!rwd_decode_record(decoder, &r.record, &count, &fault)) put_fault_text(job, &fault, size, &out);
+    for (size_t i = 0; i < count; i++) {
+        if (i) rwd_buf_append_str(&out, " ; ");
+        if (rwd_decode_event(decoder, &event, &fault)) put_event_text(job, &event, &out);
+        else put_fault_text(job, &fault, size, &out);
+        assert_int_equal(event.ordinal, i);
     }
     char *result = rwd_strdup(rwd_buf_cstr(&out));
     rwd_buf_deinit(&out);
