@@ -80,7 +80,7 @@ def test_each_element_of_an_array_is_an_event_of_its_own(tmp_path, more):
     counts = driver.newest(job)["counts"]
     assert (counts["read"], counts["applied"], counts["dropped"], counts["late"], counts["duplicate"]) == (
         expected.read, expected.applied, expected.dropped, expected.late, expected.duplicates)
-    assert expected.applied > 2 * expected.read > 0 and any(d.ordinal for d in expected.dead)
+    assert expected.applied > 1.5 * expected.read > 0 and any(d.ordinal for d in expected.dead)
     assert (expected.dropped > 100) == ("missing" in more) and (expected.duplicates > 100) == ("dedup" in more)
     dead = {(d.code, d.ordinal is None) for d in expected.dead}
     assert {("malformed", True), ("wrong-type", True)} <= dead   # of whole records
@@ -120,19 +120,21 @@ def test_a_record_of_many_events_fits_into_little_memory(tmp_path):
 
 def test_a_job_without_dead_letters_stops_between_records_never_inside_of_one(tmp_path):
     """The events before the faulty one, of its own record, are in nothing that is kept; with a place for dead letters the job goes on from there."""
-    good = [json.dumps({"order": {"customer": {"name": f"c{i}"}, "ts": 1700000000000 + i, "lines": [{"sku": "a"}, {"sku": "b"}]}}) for i in range(20000)]
+    good = [json.dumps({"order": {"customer": {"name": f"c{i}"}, "ts": 1700000000000 + i, "lines": [{"sku": "a"}, {"sku": "b"}]}}) for i in range(300)]
     bad = json.dumps({"order": {"customer": {"name": "c"}, "ts": 1700000001000, "lines": [{"sku": "a"}, {"sku": "b"}, {"sku": None}, {"sku": "a"}]}})
-    job = job_of(tmp_path, good + [bad] + good, errors=None, checkpoints={"every": "10ms"}, delivery={"commit_every": "1ms"})
+    job = job_of(tmp_path, good, errors=None)
+    job.run()
+    job.append("".join(line + "\n" for line in good + [bad] + good))
     said = job.run(expect=None).err
-    assert "offset 20000" in said and "field 'sku'" in said and "dead_letter" in said
+    assert "offset 600" in said and "field 'sku'" in said and "dead_letter" in said
     kept = driver.newest(job)["next_offset"]
     rows = [json.loads(row) for row in rewind("state", "scan", "--table", "skus", "-o", "json", "--data", job.data).out.splitlines()]
-    assert 0 < kept <= 20000 and {row["sku"]: row["n"] for row in rows} == {"a": kept, "b": kept}
+    assert 300 <= kept <= 600 and {row["sku"]: row["n"] for row in rows} == {"a": kept, "b": kept}
     job.set(errors={"dead_letter": {"file": {"path": "out/dead.jsonl"}}})
     expected = job.expected()
     job.run()
     driver.check_against(expected, job)
-    assert [(d.offset, d.ordinal) for d in expected.dead] == [(20000, 2)]
+    assert [(d.offset, d.ordinal) for d in expected.dead] == [(600, 2)]
 
 
 def test_what_is_absent_is_null_or_its_default_in_every_text_format(make_job):
