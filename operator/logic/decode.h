@@ -26,9 +26,12 @@
 //   float     float, double, any integer                      float64be, int32be, int64be, string
 //   bytes     bytes                                           bytes; string that holds base64
 //
-// What is missing has its default, or is null where it is optional; else it is MISSING_FIELD. What has another type is WRONG_TYPE; what does not fit (int64, the decimal's scale, the years 1 to 9999) is OUT_OF_RANGE. JSON: the
-// record is an object; of members with one name the last counts; paths are those of config/json_path.h; nesting is at most 64. CSV: every row has as many fields as there are columns; spaces belong to their field. protobuf: of a singular field the last value counts;
-// strings are UTF-8; a known field with another wire type is WRONG_TYPE (decode_protobuf.c has the rest).
+// What is missing has its default, or is null where it is optional; else it is MISSING_FIELD. What has another type is WRONG_TYPE; what does not fit (int64, the
+// decimal's scale, the years 1 to 9999) is OUT_OF_RANGE.
+//
+// JSON: the record is an object; of members with one name the last counts; paths are those of config/json_path.h; nesting is at most 64. CSV: every row has as many
+// fields as there are columns; spaces belong to their field. protobuf: of a singular field the last value counts; strings are UTF-8; a known field with another wire
+// type is WRONG_TYPE (decode_protobuf.c has the rest).
 //
 // A record is one event, or with event.each one for each element of an array; an array that is missing has none, what is no array is WRONG_TYPE of the record. Each
 // event stands alone: a faulty element is its own fault, a faulty field around the array is the fault of every event.
