@@ -182,6 +182,12 @@ bool rwd_kafka_again(rwd_kafka_client *self, rd_kafka_resp_err_t code) {
     return again;
 }
 
+bool rwd_kafka_gives_up(const rwd_kafka_wait *wait, rwd_error *err) {
+    if (!atomic_load(&wait->give_up)) return false;
+    (void)rwd_fail(err, RWD_E_BROKER, "stopped before the broker had answered");
+    return true;
+}
+
 // ---- configurations
 
 void rwd_kafka_own(rd_kafka_conf_t *conf, const char *name, const char *value) {
@@ -283,6 +289,17 @@ bool rwd_kafka_cluster(rwd_kafka_client *self, char **out, rwd_error *err) {
     *out = rwd_strdup(id);
     rd_kafka_mem_free(self->rk, id);
     return true;
+}
+
+rd_kafka_topic_partition_list_t *rwd_kafka_position_list(const char *topic, unsigned partition, int64_t offset, rwd_slice metadata) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
+    at->offset = offset;
+    if (metadata.size == 0) return list;
+    at->metadata = rwd_malloc(metadata.size);  // librdkafka frees it with free()
+    memcpy(at->metadata, metadata.data, metadata.size);
+    at->metadata_size = metadata.size;
+    return list;
 }
 
 rd_kafka_resp_err_t rwd_kafka_look_at_topic(rwd_kafka_client *self, const char *name, int *out_partitions) {

@@ -287,11 +287,7 @@ bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_err
 }
 
 void rwd_kafka_consumer_show(rwd_kafka_consumer *self, int64_t offset) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, self->topic, (int32_t)self->partition);
-    at->offset = offset;
-    at->metadata = rwd_strdup(RWD_KAFKA_SHOWN);  // librdkafka frees it with free()
-    at->metadata_size = strlen(RWD_KAFKA_SHOWN);
+    rd_kafka_topic_partition_list_t *list = rwd_kafka_position_list(self->topic, self->partition, offset, rwd_slice_str(RWD_KAFKA_SHOWN));
     rd_kafka_resp_err_t code = rd_kafka_commit(self->client->rk, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) rwd_log(RWD_LOG_DEBUG, "kafka", "cannot show the group's lag: %s", rd_kafka_err2str(code));

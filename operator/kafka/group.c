@@ -1,13 +1,24 @@
 // Questions to a group's coordinator (group.h).
 //
-// What must stay true: an answer that could not be had is an error, never "nothing is committed" (C4 (4)).
+// What must stay true: an answer that could not be had is an error, never "nothing is committed" (C4 (4)); a commit without an answer is in doubt, and is not
+// repeated here.
 #include "operator/kafka/group.h"
 
 #include <stdlib.h>
 
 #include "operator/kafka/kafka_private.h"
 
-#define STABLE_VERSION 7  // of OffsetFetch: the first that waits for stable offsets
+#define STABLE_VERSION 7      // of OffsetFetch: the first that waits for stable offsets
+#define AGAIN_NS 100000000LL   // between two questions
+#define LONGEST_SLICE_MS 3200  // of waiting for an offset: a broker slower than this is taken for one that is away
+
+struct rwd_kafka_group {
+    rwd_kafka_client *client;
+    const char *name, *topic;
+    unsigned partition;
+    rwd_clock *clock;
+    rwd_kafka_wait *wait;
+};
 
 void rwd_kafka_committed_deinit(rwd_kafka_committed *committed) {
     rwd_buf_deinit(&committed->metadata);
@@ -101,4 +112,80 @@ bool rwd_kafka_group_is_free(const rwd_kafka_settings *settings, rwd_error *err)
     if (groups) rd_kafka_group_list_destroy(groups);
     rwd_kafka_free(client);
     return ok;
+}
+
+// ---- commits without transactions
+
+bool rwd_kafka_group_open(const rwd_kafka_settings *settings, const char *topic, unsigned partition, rwd_clock *clock, rwd_kafka_wait *wait,
+                          rwd_kafka_group **out, rwd_error *err) {
+    rwd_kafka_client *client;
+    if (!open_client(settings, false, &client, err)) return false;
+    rwd_kafka_group *self = rwd_calloc(1, sizeof *self);
+    *self = (rwd_kafka_group){.client = client, .name = settings->group, .topic = topic, .partition = partition, .clock = clock, .wait = wait};
+    *out = self;
+    return true;
+}
+
+void rwd_kafka_group_close(rwd_kafka_group *self) {
+    if (!self) return;
+    rwd_kafka_free(self->client);
+    free(self);
+}
+
+static bool failed(rwd_kafka_group *self, rd_kafka_resp_err_t code, const char *what, rwd_error *err) {
+    rwd_kafka_need need = {.topic = self->topic, .topic_operation = "READ", .group = self->name};
+    return rwd_kafka_fail(self->client, err, code, NULL, &need, "cannot %s what group %s has committed for %s/%u", what, self->name, self->topic, self->partition);
+}
+
+// librdkafka cannot be told to end this wait, so it is asked in slices; they grow, or a slow broker's answer would always come too late.
+bool rwd_kafka_group_read(rwd_kafka_group *self, rwd_kafka_committed *out, rwd_error *err) {
+    *out = (rwd_kafka_committed){0};
+    rwd_kafka_wait_begin(self->wait, self->clock);
+    for (int slice_ms = RWD_KAFKA_SLICE_MS;; slice_ms = slice_ms < LONGEST_SLICE_MS ? slice_ms * 2 : slice_ms) {
+        rd_kafka_topic_partition_list_t *list = rwd_kafka_position_list(self->topic, self->partition, RD_KAFKA_OFFSET_INVALID, rwd_slice_of(NULL, 0));
+        rd_kafka_resp_err_t code = rd_kafka_committed(self->client->rk, list, slice_ms);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = list->elems[0].err;
+        code = told_beside(self->client, code);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) keep(&list->elems[0], out);
+        rd_kafka_topic_partition_list_destroy(list);
+        if (rwd_kafka_again(self->client, code)) continue;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+        if (!rwd_kafka_is_passing(code) || rwd_kafka_refused(self->client)) return failed(self, code, "read", err);
+        if (rwd_kafka_gives_up(self->wait, err)) return false;
+        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) self->clock->sleep_ns(self->clock, AGAIN_NS);
+    }
+    rwd_kafka_wait_end(self->wait);
+    return true;
+}
+
+static rd_kafka_resp_err_t result_of(rd_kafka_event_t *event) {
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR && list && list->cnt == 1 ? list->elems[0].err : code;
+}
+
+// False: the wait ended before there was an answer.
+static bool await_answer(rwd_kafka_group *self, rd_kafka_queue_t *answers, rd_kafka_resp_err_t *out_code, rwd_error *err) {
+    rd_kafka_event_t *event;
+    while (!(event = rd_kafka_queue_poll(answers, RWD_KAFKA_SLICE_MS))) {
+        rd_kafka_resp_err_t beside = told_beside(self->client, RD_KAFKA_RESP_ERR__TIMED_OUT);
+        if (!rwd_kafka_is_passing(beside) || rwd_kafka_refused(self->client)) return failed(self, beside, "change", err);
+        if (rwd_kafka_gives_up(self->wait, err)) return false;
+    }
+    *out_code = result_of(event);
+    rd_kafka_event_destroy(event);
+    return true;
+}
+
+bool rwd_kafka_group_commit(rwd_kafka_group *self, int64_t offset, rwd_slice metadata, rwd_error *err) {
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(self->client->rk);
+    rd_kafka_topic_partition_list_t *list = rwd_kafka_position_list(self->topic, self->partition, offset, metadata);
+    rwd_kafka_wait_begin(self->wait, self->clock);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(self->client->rk, list, answers, NULL, NULL);
+    bool answered = code != RD_KAFKA_RESP_ERR_NO_ERROR || await_answer(self, answers, &code, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_queue_destroy(answers);
+    if (!answered) return false;
+    rwd_kafka_wait_end(self->wait);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || failed(self, code, "change", err);
 }

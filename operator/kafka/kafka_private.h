@@ -10,11 +10,13 @@
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 
+#include "operator/base/clock.h"
 #include "operator/kafka/client.h"
 #include "operator/kafka/error.h"
 
 #define RWD_KAFKA_REASON 512          // librdkafka's own words
 #define RWD_KAFKA_NAME 256            // a topic's name, and its end
+#define RWD_KAFKA_SLICE_MS 200       // a long wait comes by as often as this to see whether it should give up
 #define RWD_KAFKA_ANY (-100000)      // in the table of refusals: whichever code
 
 typedef enum rwd_kafka_certainty { RWD_KAFKA_SURE, RWD_KAFKA_UNCLEAR } rwd_kafka_certainty;
@@ -90,8 +92,16 @@ bool rwd_kafka_lost(rwd_kafka_client *client, char out[RWD_KAFKA_REASON]);
 // An answer came that no question of ours above stands for.
 void rwd_kafka_answered(rwd_kafka_client *client);
 
+// A call begins to wait for an answer; has it.
+static inline void rwd_kafka_wait_begin(rwd_kafka_wait *wait, rwd_clock *clock) { atomic_store(&wait->since_ns, rwd_clock_ns(clock)); }
+static inline void rwd_kafka_wait_end(rwd_kafka_wait *wait) { atomic_store(&wait->since_ns, 0); }
+// Told to end. Fails, then, though the answer is true.
+bool rwd_kafka_gives_up(const rwd_kafka_wait *wait, rwd_error *err);
+
 // The cluster's id. *gives* a string.
 RWD_MUST bool rwd_kafka_cluster(rwd_kafka_client *client, char **out, rwd_error *err);
+// A list of one position, for requests. *gives*. `metadata` may be empty.
+rd_kafka_topic_partition_list_t *rwd_kafka_position_list(const char *topic, unsigned partition, int64_t offset, rwd_slice metadata);
 // Whether a topic is there, and how many partitions it has.
 rd_kafka_resp_err_t rwd_kafka_look_at_topic(rwd_kafka_client *client, const char *name, int *out_partitions);
 

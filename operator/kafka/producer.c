@@ -1,14 +1,17 @@
-// The transactional producer (producer.h).
+// The producer (producer.h).
+//
+// A plain one counts its delivery reports: a flush has succeeded when each record sent since begin was acknowledged. A record of it is tried until a broker takes or
+// refuses it (message.timeout.ms 0), so that a broker that is away delays output and repeats none; in transactions their time-out bounds it.
 #include "operator/kafka/producer.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "operator/kafka/kafka_private.h"
 
 #define ABORT_MS 15000
-#define SLICE_MS 200             // a long wait comes by as often as this to see whether it should give up
 #define FULL_MS 10               // one wait for room in the queue
 #define FULL_MAX 12000           // that many waits: two minutes, above the time-out of a transaction
 
@@ -17,17 +20,39 @@ struct rwd_kafka_producer {
     rwd_clock *clock;
     rwd_kafka_wait *wait;
     rd_kafka_consumer_group_metadata_t *group;
-    char *group_name, *transactional_id;
+    char *group_name;
+    char *transactional_id;  // NULL: a plain one
+    // Of a plain one, since begin. Delivery reports are served by the calls that wait, on their thread.
+    uint64_t sent, acknowledged;
+    rd_kafka_resp_err_t refusal;   // of the first record that was refused
+    char refused_topic[RWD_KAFKA_NAME];
 };
 
 // ---- life
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque) {
+    (void)rk, (void)opaque;
+    rwd_kafka_producer *self = message->_private;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        self->acknowledged++;
+    } else if (self->refusal == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        self->refusal = message->err;
+        (void)snprintf(self->refused_topic, sizeof self->refused_topic, "%s", rd_kafka_topic_name(message->rkt));
+    }
+}
 
 bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *transactional_id, rwd_clock *clock, rwd_kafka_wait *wait,
                              rwd_kafka_producer **out, rwd_error *err) {
     rd_kafka_conf_t *conf;
     rwd_kafka_client *client;
     if (!rwd_kafka_conf(settings, &conf, err)) return false;
-    rwd_kafka_own(conf, "transactional.id", transactional_id);
+    if (transactional_id) {
+        rwd_kafka_own(conf, "transactional.id", transactional_id);
+    } else {
+        rwd_kafka_own(conf, "enable.idempotence", "true");
+        rwd_kafka_own(conf, "message.timeout.ms", "0");
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    }
     rwd_kafka_own(conf, "partitioner", "murmur2");  // as Java's for records that have a key, and ours do
     rwd_kafka_prefer(conf, settings, "queue.buffering.max.messages", "1000000");
     char kilobytes[32];
@@ -39,7 +64,7 @@ bool rwd_kafka_producer_open(const rwd_kafka_settings *settings, const char *tra
     self->clock = clock;
     self->wait = wait;
     self->group_name = rwd_strdup(settings->group);
-    self->transactional_id = rwd_strdup(transactional_id);
+    self->transactional_id = transactional_id ? rwd_strdup(transactional_id) : NULL;
     self->group = rd_kafka_consumer_group_metadata_new(settings->group);
     *out = self;
     return true;
@@ -57,15 +82,22 @@ void rwd_kafka_producer_close(rwd_kafka_producer *self) {
 
 // ---- waiting
 
-static void waits(rwd_kafka_producer *self) { atomic_store(&self->wait->since_ns, rwd_clock_ns(self->clock)); }
-static void answered(rwd_kafka_producer *self) { atomic_store(&self->wait->since_ns, 0); }
+static void waits(rwd_kafka_producer *self) { rwd_kafka_wait_begin(self->wait, self->clock); }
+static void answered(rwd_kafka_producer *self) { rwd_kafka_wait_end(self->wait); }
 
-// Told to give up: what becomes of the transaction is not known any more.
-static bool gives_up(const rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
-    if (!atomic_load(&self->wait->give_up)) return false;
-    *fate = RWD_KAFKA_DOUBT;
-    (void)rwd_fail(err, RWD_E_BROKER, "stopped before the broker had answered");
-    return true;
+// Told to give up, or a plain producer's broker has come to refuse us, which no record would ever tell: what becomes of the transaction is not known any more.
+static bool gives_up(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    bool ends = rwd_kafka_gives_up(self->wait, err);
+    if (!ends && !self->transactional_id && rwd_kafka_refused(self->client)) {
+        (void)rwd_kafka_fail(self->client, err, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NULL, NULL, "cannot write the output");
+        ends = true;
+    }
+    if (ends) *fate = RWD_KAFKA_DOUBT;
+    return ends;
+}
+
+static rwd_kafka_fate fate_of_handle(const rwd_kafka_producer *self) {
+    return rd_kafka_fatal_error(self->client->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
 }
 
 // ---- results
@@ -89,6 +121,7 @@ static bool again(rwd_kafka_producer *self, rd_kafka_error_t *error) {
 }
 
 bool rwd_kafka_producer_init(rwd_kafka_producer *self, rwd_error *err) {
+    assert(self->transactional_id);
     rd_kafka_error_t *error;
     rd_kafka_resp_err_t code;
     do {
@@ -105,6 +138,9 @@ bool rwd_kafka_producer_init(rwd_kafka_producer *self, rwd_error *err) {
 }
 
 bool rwd_kafka_producer_begin(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    self->sent = self->acknowledged = 0;
+    self->refusal = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!self->transactional_id) return true;
     rd_kafka_error_t *error = rd_kafka_begin_transaction(self->client->rk);
     return !error || failed(self, error, "cannot begin a transaction", NULL, fate, err);
 }
@@ -127,34 +163,53 @@ bool rwd_kafka_producer_send(rwd_kafka_producer *self, const rwd_kafka_output *o
     for (unsigned tries = 0;; tries++) {
         code = rd_kafka_producev(self->client->rk, RD_KAFKA_V_TOPIC(output->topic), RD_KAFKA_V_PARTITION(output->partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                  RD_KAFKA_V_KEY(output->key.data, output->key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)output->value.data, output->value.size),
-                                 RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+                                 RD_KAFKA_V_TIMESTAMP(output->time_ms < 0 ? 0 : output->time_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(self), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the headers are librdkafka's now
             if (tries > 0) answered(self);
+            self->sent++;
             return true;
         }
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || tries == FULL_MAX || atomic_load(&self->wait->give_up)) break;
+        bool full = code == RD_KAFKA_RESP_ERR__QUEUE_FULL && (tries < FULL_MAX || !self->transactional_id);
+        if (!full || gives_up(self, fate, err)) break;
         if (tries == 0) waits(self);
         (void)rd_kafka_poll(self->client->rk, FULL_MS);
     }
     rd_kafka_headers_destroy(headers);
     if (gives_up(self, fate, err)) return false;
-    *fate = rd_kafka_fatal_error(self->client->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR ? RWD_KAFKA_ABORT : RWD_KAFKA_DOUBT;
+    *fate = fate_of_handle(self);
     rwd_kafka_need need = {.topic = output->topic, .topic_operation = "WRITE"};
     return rwd_kafka_fail(self->client, err, code, NULL, &need, "cannot write to topic %s", output->topic);
 }
 
-bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
-    rd_kafka_resp_err_t code;
+// Until nothing is on its way any more. False: the wait ended before.
+static bool drain(rwd_kafka_producer *self, rd_kafka_resp_err_t *out_code, rwd_kafka_fate *fate, rwd_error *err) {
     int left = rd_kafka_outq_len(self->client->rk);
     waits(self);
-    while ((code = rd_kafka_flush(self->client->rk, SLICE_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+    while ((*out_code = rd_kafka_flush(self->client->rk, RWD_KAFKA_SLICE_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
         if (gives_up(self, fate, err)) return false;
         int now_left = rd_kafka_outq_len(self->client->rk);
         if (now_left < left) waits(self);  // some were acknowledged
         left = now_left;
     }
     answered(self);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    return true;
+}
+
+// All delivery reports of a plain producer are in.
+static bool judge_reports(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    rwd_kafka_need need = {.topic = self->refused_topic, .topic_operation = "WRITE"};
+    rwd_kafka_answered(self->client);
+    if (self->acknowledged == self->sent) return true;
+    *fate = fate_of_handle(self);
+    if (self->refusal != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return rwd_kafka_fail(self->client, err, self->refusal, NULL, &need, "cannot write to topic %s", self->refused_topic);
+    return rwd_fail(err, RWD_E_INTERNAL, "of %" PRIu64 " records %" PRIu64 " were acknowledged, and none was refused", self->sent, self->acknowledged);
+}
+
+bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    rd_kafka_resp_err_t code;
+    if (!drain(self, &code, fate, err)) return false;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return self->transactional_id || judge_reports(self, fate, err);
     *fate = RWD_KAFKA_ABORT;
     return rwd_kafka_fail(self->client, err, code, NULL, NULL, "cannot write the output");
 }
@@ -163,12 +218,8 @@ bool rwd_kafka_producer_flush(rwd_kafka_producer *self, rwd_kafka_fate *fate, rw
 
 bool rwd_kafka_producer_offset(rwd_kafka_producer *self, const char *topic, unsigned partition, int64_t offset, rwd_slice metadata,
                                rwd_kafka_fate *fate, rwd_error *err) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
-    at->offset = offset;
-    at->metadata = rwd_malloc(metadata.size + 1);  // librdkafka frees it with free()
-    memcpy(at->metadata, metadata.data, metadata.size);
-    at->metadata_size = metadata.size;
+    assert(self->transactional_id);
+    rd_kafka_topic_partition_list_t *list = rwd_kafka_position_list(topic, partition, offset, metadata);
     waits(self);
     rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(self->client->rk, list, self->group, RWD_KAFKA_OFFSET_MS);
     answered(self);
@@ -177,18 +228,22 @@ bool rwd_kafka_producer_offset(rwd_kafka_producer *self, const char *topic, unsi
 }
 
 bool rwd_kafka_producer_commit(rwd_kafka_producer *self, rwd_kafka_fate *fate, rwd_error *err) {
+    assert(self->transactional_id);
     rd_kafka_error_t *error;
     waits(self);
     // A call that timed out goes on where it was when it is repeated.
     do {
         if (gives_up(self, fate, err)) return false;
-        error = rd_kafka_commit_transaction(self->client->rk, SLICE_MS);
+        error = rd_kafka_commit_transaction(self->client->rk, RWD_KAFKA_SLICE_MS);
     } while (again(self, error));
     answered(self);
     return !error || failed(self, error, "cannot commit the transaction", NULL, fate, err);
 }
 
 bool rwd_kafka_producer_abort(rwd_kafka_producer *self, rwd_error *err) {
+    rwd_kafka_fate fate;
+    rd_kafka_resp_err_t code;
+    if (!self->transactional_id) return drain(self, &code, &fate, err);
     if (atomic_load(&self->wait->give_up)) return rwd_fail(err, RWD_E_BROKER, "stopped before the transaction was aborted");
     waits(self);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(self->client->rk, ABORT_MS);
