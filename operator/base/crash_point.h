@@ -67,7 +67,7 @@
     X(sink_log_renamed, "sink-log-renamed", "the new commit log has its name, which is not durable yet")                          \
     X(sink_output_cut, "sink-output-cut", "one output is cut to its committed length")                                            \
     X(sink_recovered, "sink-recovered", "all outputs are cut, C is not told yet")                                                 \
-    X(kafka_taken_over, "kafka-taken-over", "earlier producers are fenced, C is not read yet")                                      \
+    X(kafka_taken_over, "kafka-taken-over", "earlier producers are fenced (at least once: none is), C is not read yet")                                  \
     X(kafka_before_begin, "kafka-before-begin", "a commit of the Kafka sink has sent nothing")                                      \
     X(kafka_output_sent, "kafka-output-sent", "rows of one output are handed to the producer")                                      \
     X(kafka_outputs_acknowledged, "kafka-outputs-acknowledged", "the broker has all outputs of a transaction, not the position")    \

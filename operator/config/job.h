@@ -134,6 +134,8 @@ typedef struct rwd_job_table {
 
 // state.io, in the order of rwd_io_tier (checkpoints/io/io.h), which this room does not see.
 typedef enum rwd_io_wanted { RWD_IO_WANTED_AUTO, RWD_IO_WANTED_PREAD, RWD_IO_WANTED_URING, RWD_IO_WANTED_URING_REGISTERED } rwd_io_wanted;
+// EXACTLY_ONCE: in transactions; where outputs are files, by their commit log.
+typedef enum rwd_delivery_mode { RWD_DELIVERY_EXACTLY_ONCE, RWD_DELIVERY_AT_LEAST_ONCE } rwd_delivery_mode;
 typedef enum rwd_on_stop { RWD_ON_STOP_EXIT, RWD_ON_STOP_PARK } rwd_on_stop;
 
 typedef struct rwd_job {
@@ -194,6 +196,7 @@ typedef struct rwd_job {
         unsigned full_keep;
     } checkpoints;
     struct {
+        rwd_delivery_mode mode;
         int64_t commit_every_ns;  // 0 where offset_multiple is set
         int64_t offset_multiple;  // delivery.commit_at.offset_multiple, or 0
         int64_t idle_every_ns;    // C3: Kafka: C is committed again after this time without output

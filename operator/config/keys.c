@@ -37,6 +37,7 @@ static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore",
                                               [RWD_TOMBSTONE_DEAD_LETTER] = "dead-letter"};
 static const char *const io_words[] = {
     [RWD_IO_WANTED_AUTO] = "auto", [RWD_IO_WANTED_PREAD] = "pread", [RWD_IO_WANTED_URING] = "uring", [RWD_IO_WANTED_URING_REGISTERED] = "uring-registered"};
+static const char *const delivery_words[] = {[RWD_DELIVERY_EXACTLY_ONCE] = "exactly-once", [RWD_DELIVERY_AT_LEAST_ONCE] = "at-least-once"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
 
 // ---- keys that have a meaning only beside others
@@ -374,7 +375,10 @@ static const rwd_key keys[] = {
     {.path = "checkpoints.full.keep", .kind = RWD_KEY_INT, .environment = true, .fallback = "1", .min = 0, .max = 1000,
      JOB(checkpoints.full_keep), .example = "2", .doc = "How many copies stay. 0: none are made."},
 
-    {.path = "delivery", .kind = RWD_KEY_GROUP, .example = "{commit_every: 200ms}", .doc = "When outputs are committed."},
+    {.path = "delivery", .kind = RWD_KEY_GROUP, .example = "{commit_every: 200ms}", .doc = "When outputs are committed, and how."},
+    {.path = "delivery.mode", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "exactly-once", WORDS(delivery_words), JOB(delivery.mode),
+     .applies = commits_to_kafka, .only = "where outputs are topics", .example = "at-least-once",
+     .doc = "exactly-once: outputs and position are committed in one transaction. at-least-once: for brokers without transactions; after a crash outputs may come again."},
     {.path = "delivery.commit_every", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "200ms", .min = MS, .max = HOUR,
      .excludes = "commit_at", JOB(delivery.commit_every_ns), .applies = commits_by_time, .example = "1s",
      .doc = "Time from one commit to the next."},

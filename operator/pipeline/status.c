@@ -269,6 +269,7 @@ static void put_state(rwd_json_out *json, const rwd_status *status) {
 static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_object(json, "commits");
     rwd_json_put_uint(json, "count", status->commits);
+    rwd_json_put_uint(json, "repeats", status->commit_repeats);
     rwd_json_put_uint(json, "rows", status->rows);
     rwd_json_put_uint(json, "bytes", status->output_bytes);
     rwd_json_put_time(json, "last", known(status->last_commit_us, status->last_commit_us != 0));

@@ -102,7 +102,7 @@ typedef struct rwd_status {
     bool hot_complete;
     uint64_t memory_total, memory_kafka, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
 
-    uint64_t commits, rows, output_bytes;
+    uint64_t commits, commit_repeats, rows, output_bytes;
     int64_t last_commit_us, last_commit_ns;
     uint64_t checkpoints, checkpoint_failures, checkpoints_skipped;
     char checkpoint_id[17];
@@ -154,6 +154,7 @@ typedef struct rwd_status {
     X("memory_source_bytes", "gauge", "bytes", "Read buffers", memory_source, 1)                                         \
     X("memory_resident_bytes", "gauge", "bytes", "Resident memory of the process", memory_resident, 1)                   \
     X("commits", "counter", "", "Transactions committed by this process", commits, 1)                                    \
+    X("commit_repeats", "counter", "", "Outputs sent again since a commit failed and passed later; at least once, both stand", commit_repeats, 1) \
     X("output_rows", "counter", "", "Output rows committed by this process", rows, 1)                                    \
     X("output_bytes", "counter", "bytes", "Output bytes committed by this process", output_bytes, 1)                     \
     X("commit_duration_seconds", "gauge", "seconds", "How long the newest commit took", last_commit_ns, 1e9)             \

@@ -71,6 +71,7 @@ static void serve(rwd_committer *self) {
         self->stats.rows += add.rows;
         self->stats.dead_letters += add.dead_letters;
         self->stats.bytes += add.bytes;
+        self->stats.repeats += add.repeats;
     }
     self->stats.sending_ns = self->stats.committing_ns = 0;
     self->stats.last_commit_ns = rwd_clock_ns(self->clock) - began;

@@ -1,9 +1,12 @@
-// The Kafka sink (kafka.h): what is committed, in one transaction of Kafka. While a commit runs, the committer's thread owns the producer and the buffers.
+// The Kafka sink (kafka.h): what is committed, in one transaction of Kafka, or at least once. While a commit runs, the committer's thread owns the producer and the buffers.
 //
 // C6: outputs, the position with its metadata, the commit. What a failure means:
 //   Kafka says that the transaction must be aborted, and aborts it   it goes again, whole, a few times; then ABORTED
 //   anything else                                                    UNKNOWN   the handle is spent; recovery reads what was committed
 // After either no commit happens until recovery.
+//
+// At least once: C is still ours, outputs, all of them acknowledged, C is still ours, the position. Outputs that were sent stay, whatever becomes of the position:
+// they come again with the next try or after the next recovery. What a failure means is the same: ABORTED says that C was not moved.
 #include "operator/sink/kafka.h"
 
 #include <assert.h>
@@ -16,6 +19,7 @@
 #include "operator/kafka/producer.h"
 #include "operator/sink/committer.h"
 #include "operator/sink/kafka_metadata.h"
+#include "operator/sink/kafka_position.h"
 #include "operator/sink/kafka_record.h"
 
 #define TRIES_MAX 5                        // of one transaction
@@ -39,12 +43,15 @@ typedef struct kafka_sink {
 
     // The thread's while a commit runs.
     rwd_kafka_producer *producer;
+    rwd_kafka_position *position;  // at least once
     rwd_hash128 cluster;     // hash of the cluster's id
     rwd_kafka_record_text record;
     rwd_buf metadata;
 } kafka_sink;
 
 static kafka_sink *self_of(const rwd_sink *sink) { return (kafka_sink *)(uintptr_t)sink; }
+
+static bool is_transactional(const kafka_sink *self) { return self->job->delivery.mode == RWD_DELIVERY_EXACTLY_ONCE; }
 
 // ---- a commit, on the thread
 
@@ -82,23 +89,41 @@ static bool send_outputs(kafka_sink *self, const rwd_pending *h, rwd_sink_stats 
     return true;
 }
 
+static bool may_pass(const rwd_error *err) { return err->decision == RWD_RETRY || err->decision == RWD_ROLLBACK; }
+
+static bool commit_transaction(kafka_sink *self, int64_t offset, rwd_kafka_fate *fate, rwd_error *err) {
+    if (!rwd_kafka_producer_offset(self->producer, self->topic, self->partition, offset, rwd_buf_slice(&self->metadata), fate, err)) return false;
+    RWD_CRASH_POINT(kafka_position_sent);
+    return rwd_kafka_producer_commit(self->producer, fate, err);
+}
+
+// Another's C is in doubt, too: recovery reads whose it is, and says so.
+static rwd_kafka_fate fate_of_position(const rwd_error *err) { return may_pass(err) || err->code == RWD_E_FENCED ? RWD_KAFKA_DOUBT : RWD_KAFKA_ABORT; }
+
+static bool commit_position(kafka_sink *self, int64_t offset, rwd_kafka_fate *fate, rwd_error *err) {
+    bool ok = rwd_kafka_position_commit(self->position, offset, rwd_buf_slice(&self->metadata), err);
+    if (!ok) *fate = fate_of_position(err);
+    return ok;
+}
+
+static bool is_still_ours(kafka_sink *self, rwd_kafka_fate *fate, rwd_error *err) {
+    bool ok = !self->position || rwd_kafka_position_check(self->position, err);
+    if (!ok) *fate = fate_of_position(err);
+    return ok;
+}
+
 // C6: outputs -> position -> commit.
 static bool try_commit(kafka_sink *self, const rwd_pending *h, int64_t offset, rwd_sink_stats *done, rwd_kafka_fate *fate, rwd_error *err) {
     *done = (rwd_sink_stats){.commits = 1};
     RWD_CRASH_POINT(kafka_before_begin);
     rwd_committer_sent(self->committer, false);
-    if (!rwd_kafka_producer_begin(self->producer, fate, err)) return false;
+    if (!is_still_ours(self, fate, err) || !rwd_kafka_producer_begin(self->producer, fate, err)) return false;
     if (!send_outputs(self, h, done, fate, err)) return false;
     rwd_committer_sent(self->committer, true);
-    if (!rwd_kafka_producer_offset(self->producer, self->topic, self->partition, offset, rwd_buf_slice(&self->metadata), fate, err))
-        return false;
-    RWD_CRASH_POINT(kafka_position_sent);
-    if (!rwd_kafka_producer_commit(self->producer, fate, err)) return false;
+    if (!(self->position ? commit_position : commit_transaction)(self, offset, fate, err)) return false;
     RWD_CRASH_POINT(kafka_committed);
     return true;
 }
-
-static bool may_pass(const rwd_error *err) { return err->decision == RWD_RETRY || err->decision == RWD_ROLLBACK; }
 
 static rwd_commit_outcome run_commit(void *context, rwd_pending *h, const rwd_commit *commit, rwd_sink_stats *done, rwd_error *err) {
     kafka_sink *self = context;
@@ -107,7 +132,10 @@ static rwd_commit_outcome run_commit(void *context, rwd_pending *h, const rwd_co
     rwd_kafka_metadata_encode(commit, self->cluster, &self->metadata);
     for (unsigned tries = 1;; tries++) {
         rwd_kafka_fate fate = RWD_KAFKA_DOUBT;
-        if (try_commit(self, h, commit->next_offset, done, &fate, err)) return RWD_COMMIT_COMMITTED;
+        if (try_commit(self, h, commit->next_offset, done, &fate, err)) {
+            done->repeats = tries - 1;
+            return RWD_COMMIT_COMMITTED;
+        }
         if (fate == RWD_KAFKA_DOUBT) return RWD_COMMIT_UNKNOWN;
         rwd_log_error(RWD_LOG_WARN, "sink", err);
         rwd_error second;
@@ -153,7 +181,9 @@ static bool read_c(kafka_sink *self, bool stable, rwd_commit *out, bool *out_fou
     if (ok) {
         self->cluster = rwd_hash128_of(found.cluster, strlen(found.cluster), 0);
         ok = !found.found || judge(self, &found, out, err);
-        *out_found = ok && found.found;
+        *out_found = ok && found.found;  // before its content is taken
+        if (ok && stable && !is_transactional(self))
+            ok = rwd_kafka_position_open(&self->settings, self->topic, self->partition, self->clock, &self->wait, &found, &self->position, err);
     }
     rwd_kafka_committed_deinit(&found);
     return ok;
@@ -179,10 +209,12 @@ static bool check_topics(kafka_sink *self, rwd_error *err) {
     return !self->job->dead_letter_topic || rwd_kafka_producer_topic(self->producer, self->job->dead_letter_topic, &partitions, err);
 }
 
-// C4 (3), (4): a handle of our own fences all before it; then C is what the group has, with nothing pending.
+// C4 (3), (4): a handle of our own fences all before it; then C is what the group has, with nothing pending. At least once nobody is fenced: the claim of C that
+// follows is what an earlier process finds there.
 static bool take_over(kafka_sink *self, rwd_commit *out, bool *out_found, rwd_error *err) {
-    if (!rwd_kafka_producer_open(&self->settings, self->transactional_id, self->clock, &self->wait, &self->producer, err)) return false;
-    if (!check_topics(self, err) || !rwd_kafka_producer_init(self->producer, err)) return false;
+    const char *id = is_transactional(self) ? self->transactional_id : NULL;
+    if (!rwd_kafka_producer_open(&self->settings, id, self->clock, &self->wait, &self->producer, err)) return false;
+    if (!check_topics(self, err) || (id && !rwd_kafka_producer_init(self->producer, err))) return false;
     RWD_CRASH_POINT(kafka_taken_over);
     return read_c(self, true, out, out_found, err);
 }
@@ -190,7 +222,9 @@ static bool take_over(kafka_sink *self, rwd_commit *out, bool *out_found, rwd_er
 static bool kafka_recover(rwd_sink *sink, rwd_commit *out, bool *out_found, rwd_error *err) {
     kafka_sink *self = self_of(sink);
     rwd_committer_reset(self->committer);
+    rwd_kafka_position_close(self->position);
     rwd_kafka_producer_close(self->producer);
+    self->position = NULL;
     self->producer = NULL;
     *out_found = false;
     return (take_over(self, out, out_found, err) && rwd_committer_start(self->committer, err)) || at_group(self, err);
@@ -252,6 +286,7 @@ static void kafka_give_up(rwd_sink *sink) { atomic_store(&self_of(sink)->wait.gi
 static void kafka_close(rwd_sink *sink) {
     kafka_sink *self = self_of(sink);
     rwd_committer_free(self->committer);
+    rwd_kafka_position_close(self->position);
     rwd_kafka_producer_close(self->producer);
     rwd_kafka_record_deinit(&self->record);
     rwd_buf_deinit(&self->metadata);
@@ -301,6 +336,7 @@ bool rwd_kafka_sink_open(const rwd_job *job, const rwd_kafka_settings *settings,
     self->sink.ops = &kafka_ops;
     self->job = job;
     self->settings = *settings;
+    self->settings.any_version |= !is_transactional(self);
     self->clock = clock;
     self->dead_value_max = largest_dead_value(job);
     for (size_t i = 0; i < job->sink_count; i++) self->by_key[i] = job->sinks[i].emit == RWD_EMIT_COMMIT;

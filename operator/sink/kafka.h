@@ -1,7 +1,8 @@
-// Topics as outputs, with C as the group's offset in the same transaction (C1, C3, C6).
+// Topics as outputs, with C as the group's offset in the same transaction (C1, C3, C6); or, with delivery.mode: at-least-once, behind outputs that are acknowledged.
 //
 // C stands at the source's partition, or, with a file as source, at partition 0 of the first output's topic. Its metadata (kafka_metadata.h) says whose it is.
 // The transactional id is "rewind/<group>/<topic>/<partition>" (C7): whoever recovers last is the only one who can commit.
+// At least once there is none: C is a plain commit (kafka_position.h). Its metadata is the same, so that a job may change from one mode to the other.
 //
 // A record's key is the row's key: its text, or of several parts a JSON array. Its value is the row, or nothing for a key that vanished. Headers: rewind-offset,
 // rewind-lineage. Dead letters keep the original key and value, and say in headers what was wrong: rewind-source, -offset, -reason, -field, -message, -lineage;

@@ -61,6 +61,7 @@ typedef struct rwd_dead_letter {
 
 typedef struct rwd_sink_stats {
     uint64_t commits, rows, dead_letters, bytes;
+    uint64_t repeats;          // tries of commits that succeeded, but for the last of each: outputs of them were sent before
     int64_t last_commit_ns;    // how long the newest commit took
     int64_t last_commit_us;    // wall clock when it ended
     int64_t sending_ns;        // monotonic: since when outputs wait to be taken; 0: none do

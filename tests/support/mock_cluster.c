@@ -31,3 +31,12 @@ const char *mock_cluster_address(const mock_cluster *mock) { return rd_kafka_moc
 void mock_cluster_topic(mock_cluster *mock, const char *topic, int partitions) {
     if (rd_kafka_mock_topic_create(mock->cluster, topic, partitions, 1) != RD_KAFKA_RESP_ERR_NO_ERROR) abort();
 }
+
+void mock_cluster_answer(mock_cluster *mock, int request, unsigned count, int code) {
+    for (unsigned i = 0; i < count; i++) rd_kafka_mock_push_request_errors(mock->cluster, (int16_t)request, 1, (rd_kafka_resp_err_t)code);
+}
+
+void mock_cluster_sleep(mock_cluster *mock, bool asleep) {
+    if (asleep) (void)rd_kafka_mock_broker_set_down(mock->cluster, 1);
+    else (void)rd_kafka_mock_broker_set_up(mock->cluster, 1);
+}
