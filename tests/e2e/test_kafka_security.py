@@ -224,6 +224,24 @@ def test_a_permission_that_is_taken_away_stops_a_running_job_which_goes_on_when_
     job.check()
 
 
+def test_at_least_once_needs_no_permission_on_a_transactional_id(wire, make_wire_job, secret):
+    job = make_wire_job("least", "SASLTLS", wire.sasl("SCRAM-SHA-512", "rewind", "${KAFKA_PASSWORD}", tls=True), delivery={"mode": "at-least-once", "commit_every": "20ms"})
+    grants = needed(job)[:-1]
+    wire.allow("User:rewind", *grants)
+    job.produce(orders(300, bad_every=97))
+    for denied, words in ((grants[1], f"WRITE topic {grants[1][1]}"), (grants[4], f"READ consumer group {job.group}")):
+        with job.running(**secret) as r:
+            r.committed(job.end())
+            wire.forbid("User:rewind", denied)
+            wire.allow("User:rewind", (*denied[:2], "DESCRIBE"))
+            job.produce(orders(100, first=job.end()))
+            assert r.wait() == REFUSED, r.stderr
+            assert f"permission to {words} is missing" in r.stderr.splitlines()[-1]
+        wire.allow("User:rewind", denied)
+    job.run_to_end(**secret)
+    job.check_at_least_once()
+
+
 def test_a_broker_that_restarts_is_waited_for_and_a_user_that_is_gone_afterwards_is_not(wire, make_wire_job, secret):
     import confluent_kafka.admin as admin
 

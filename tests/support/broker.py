@@ -230,6 +230,13 @@ class Broker:
             done.result(PATIENCE)
         self.see(lambda there: set(names) <= there)
 
+    def set_topic(self, name, **config):
+        """Changes settings of a topic."""
+        admin = confluent_kafka.admin
+        entries = [admin.ConfigEntry(key.replace("_", "."), str(value), incremental_operation=admin.AlterConfigOpType.SET) for key, value in config.items()]
+        resource = admin.ConfigResource(admin.ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        self.admin().incremental_alter_configs([resource])[resource].result(PATIENCE)
+
     def delete_topic(self, name):
         self.admin().delete_topics([name])[name].result(PATIENCE)
         self.see(lambda there: name not in there)

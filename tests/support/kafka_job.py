@@ -4,6 +4,7 @@
     job.produce(orders(1000))
     job.run_to_end()        in the background until all that is there is committed, then SIGTERM
     job.check()             state, input digest, outputs and dead letters are what the oracle says
+    job.check_at_least_once()   the same, but runs of outputs may stand there again
 
 `topics` are made unless it is false; a dict of it is the configuration of the source's.
 """
@@ -98,13 +99,33 @@ class KafkaJob(driver.Job):
             assert (m.key(), m.timestamp()[1]) == (cause.key(), cause.timestamp()[1])
         assert found == driver.expected_dead(expected)
 
-    def check(self):
-        """Of a job that was stopped after it had read everything."""
+    def check_state(self):
         expected = self.expected()
         newest = driver.newest(self)
         assert driver.digest(self) == expected.digest()
         assert newest["input_digest"] == expected.input_hash
         assert newest["next_offset"] == self.end() == self.c()[0]
+        return expected
+
+    def check_at_least_once(self):
+        """As check, where delivery is at least once. Where commits are fixed to offsets, rows of `emit: commit` are compared one by one, else key by key."""
+        expected = self.check_state()
+        fixed = expected.job.offset_multiple
+        for sink in expected.job.sinks:
+            found = [row[:3] for row in self.rows(sink.topic)]
+            if sink.emit == "commit" and not fixed:
+                check_values(expected, sink, found)
+                continue
+            ends = range(fixed - 1, self.end(), fixed) if fixed else []
+            check_repeated(found, [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in rows_of(expected, sink, ends)], sink.topic)
+        dead = self.given["errors"]["dead_letter"]["kafka"]["topic"]
+        found = [{name: value.decode() for name, value in m.headers()} for m in self.broker.read(dead)]
+        check_repeated([(int(h["rewind-offset"]), h["rewind-reason"]) for h in found], [d[:2] for d in driver.expected_dead(expected)], dead)
+        return expected
+
+    def check(self):
+        """Of a job that was stopped after it had read everything."""
+        expected = self.check_state()
         self.check_outputs(expected)
         self.check_dead(expected, self.given["errors"]["dead_letter"]["kafka"]["topic"])
         return expected
@@ -124,6 +145,28 @@ def rows_of(expected, sink, offsets):
         rows += [(end, key, row) for key, row in sorted(touched.items(), key=lambda item: oracle.encode_key(sink.table, item[0]))]
     assert at == len(events), f"nothing published behind offset {max(offsets, default=-1)}"
     return rows
+
+
+def check_repeated(found, wanted, what):
+    """All of `wanted` in its order; but at any place a run of it may begin again. So nothing is left out, and what stands last is the newest."""
+    places = {row: i for i, row in enumerate(wanted)}
+    assert len(places) == len(wanted)
+    at = -1
+    for row in found:
+        assert row in places, f"{what}: {row} is no row of the uninterrupted run"
+        assert places[row] <= at + 1, f"{what}: {wanted[at + 1]} is left out"
+        at = places[row]
+    assert at == len(wanted) - 1, f"{what}: {wanted[at + 1:][:3]} are missing"
+
+
+def check_values(expected, sink, found):
+    """Each row is its key's newest one at the offset that it names, and all keys end as they must."""
+    histories = {}
+    for offset, key, row in expected.events[sink.table.name]:
+        histories.setdefault(key_of(sink, key), []).append((offset, value_of(sink, key, row)))
+    for key, value, offset in found:
+        assert [v for o, v in histories[key] if o <= offset][-1] == value, (sink.topic, key, offset)
+    assert {key: value for key, value, _ in found} == {key: history[-1][1] for key, history in histories.items()}, sink.topic
 
 
 def key_of(sink, key):

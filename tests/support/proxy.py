@@ -4,6 +4,7 @@
         proxy.lose("response", END_TXN)     the next one: it is dropped, every connection breaks, and new ones are refused
         proxy.lost.wait(PATIENCE)
         proxy.restore()                     connections are accepted again
+        proxy.seen                          kinds of all requests that came by
 
 A frame is its length in 4 bytes; a request begins with its kind in 2 bytes, its version in 2, and in 4 the number that its response begins with.
 """
@@ -11,7 +12,7 @@ import socket
 import struct
 import threading
 
-PRODUCE, OFFSET_FETCH, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 0, 9, 10, 22, 24, 25, 26, 28
+PRODUCE, OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 0, 8, 9, 10, 22, 24, 25, 26, 28
 
 
 def frame_of(stream):
@@ -36,6 +37,7 @@ class Proxy:
         self.open = set()          # sockets of both sides
         self.armed = None          # ("request" or "response", kind)
         self.lost = threading.Event()
+        self.seen = set()
         self.listener = None
 
     def __enter__(self):
@@ -100,6 +102,7 @@ class Proxy:
                 if side == "request":
                     kind, _, number = struct.unpack_from(">hhi", frame, 4)
                     kinds[number] = kind
+                    self.seen.add(kind)
                 else:
                     kind = kinds.pop(struct.unpack_from(">i", frame, 4)[0], None)
                 with self.lock:
