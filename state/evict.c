@@ -144,16 +144,22 @@ static size_t all_segments(const rwd_tables *tables) {
     return count;
 }
 
+// Only spilled keys and rows are freed slot by slot.
+static bool spills(const rwd_tables *tables) { return tables->pool.big || tables->pool.taken_count > all_segments(tables); }
+
 bool rwd_tables_shrink(rwd_tables *tables) {
+    while (rwd_pool_over(&tables->pool) && reclaim(tables, NULL)) {}
+    if (!spills(tables)) return !rwd_pool_over(&tables->pool);
     for (size_t probes = all_segments(tables); probes > 0 && rwd_pool_over(&tables->pool); probes--) (void)evict_next(tables);
     return !rwd_pool_over(&tables->pool);
 }
 
-// A whole segment is the quickest way to a free block: it becomes a slab for many of them. Where no segment is clean as a whole, single slots
-// may still free a block of the right class.
+// Whole segments are the quickest way to a free block: one becomes a slab for many, and the memory of a few makes a large one. Where no segment is clean as a
+// whole, single slots may still free a block of the right class.
 void *rwd_tables_spill(rwd_tables *tables, size_t size) {
     void *block = rwd_spill_take(&tables->pool, size, false);
-    if (!block && reclaim(tables, NULL)) block = rwd_spill_take(&tables->pool, size, false);
+    size_t enough = size / tables->pool.segment_size + 2;
+    for (; !block && enough > 0 && reclaim(tables, NULL); enough--) block = rwd_spill_take(&tables->pool, size, false);
     for (size_t probes = all_segments(tables); !block && probes > 0; probes--)
         if (evict_next(tables)) block = rwd_spill_take(&tables->pool, size, false);
     return block;

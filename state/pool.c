@@ -1,7 +1,7 @@
 // Segments from mapped chunks, and the spill arena. See pool_private.h.
 //
-// What must stay true: every segment is either in the free list, or handed out as a table's segment, or a slab; a slab is in
-// the partial list of its class exactly while it has a free block; a slab without live blocks does not exist.
+// What must stay true: every segment is either in the free list, or bare, or handed out as a table's segment, or a slab; bare ones have no memory and are not
+// accounted; a slab is in the partial list of its class exactly while it has a free block; a slab without live blocks does not exist.
 #include "state/pool_private.h"
 
 #include <assert.h>
@@ -70,6 +70,8 @@ static void give_big(rwd_pool *pool, rwd_big_block *block) {
 void rwd_pool_reset(rwd_pool *pool) {
     while (pool->big) give_big(pool, pool->big);
     rwd_feeder_stop(pool->feeder);
+    rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->bare_count * pool->segment_size);  // chunks are given as wholes
+    free(pool->bare);
     for (size_t i = 0; i < pool->chunk_count; i++) rwd_chunk_unmap(pool->budget, pool->chunks[i], pool->chunk_size);
     free(pool->chunks);
     rwd_pool_init(pool, pool->budget, pool->segment_size, pool->chunk_size);
@@ -108,7 +110,43 @@ static bool map_chunk(rwd_pool *pool, bool must) {
     return true;
 }
 
+static uint64_t used_of_share(const rwd_pool *pool) { return atomic_load_explicit(&pool->budget->used[RWD_SHARE_HOT], memory_order_relaxed); }
+
+// Gives a free segment's memory to the system. Its addresses stay ours.
+static void strip(rwd_pool *pool, void *segment) {
+    if (pool->bare_count == pool->bare_capacity) {
+        pool->bare_capacity = pool->bare_capacity ? pool->bare_capacity * 2 : 64;
+        pool->bare = rwd_realloc(pool->bare, pool->bare_capacity * sizeof *pool->bare);
+    }
+    if (madvise(segment, pool->segment_size, MADV_DONTNEED) != 0) memset(segment, 0, pool->segment_size);
+    pool->bare[pool->bare_count++] = segment;
+    pool->mapped_bytes -= pool->segment_size;
+    rwd_budget_give(pool->budget, RWD_SHARE_HOT, pool->segment_size);
+}
+
+// Free segments make room for `bytes` of the share.
+static void trim(rwd_pool *pool, uint64_t bytes) {
+    while (pool->free_segments && used_of_share(pool) + bytes > pool->budget->limit[RWD_SHARE_HOT]) {
+        void **segment = pool->free_segments;
+        pool->free_segments = *segment;
+        pool->free_count--;
+        strip(pool, segment);
+    }
+}
+
+// A bare segment gets memory again.
+static void *dress(rwd_pool *pool, bool must) {
+    if (pool->bare_count == 0) return NULL;
+    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->segment_size + kept_from_chunks(pool))) return NULL;
+    rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->segment_size);
+    pool->mapped_bytes += pool->segment_size;
+    pool->taken_count++;
+    return pool->bare[--pool->bare_count];
+}
+
 void *rwd_pool_take(rwd_pool *pool, bool must) {
+    void *bare = pool->free_segments ? NULL : dress(pool, must);
+    if (bare) return bare;
     if (!pool->free_segments && !map_chunk(pool, must)) return NULL;
     void **segment = pool->free_segments;
     pool->free_segments = *segment;
@@ -120,11 +158,15 @@ void *rwd_pool_take(rwd_pool *pool, bool must) {
 
 void rwd_pool_give(rwd_pool *pool, void *segment) {
     assert(pool->taken_count > 0);
+    pool->taken_count--;
+    if (used_of_share(pool) > pool->budget->limit[RWD_SHARE_HOT]) {
+        strip(pool, segment);
+        return;
+    }
     memset(segment, 0, pool->segment_size);
     *(void **)segment = pool->free_segments;
     pool->free_segments = segment;
     pool->free_count++;
-    pool->taken_count--;
 }
 
 // ---------------------------------------------------------------------------------------------- spill arena
@@ -150,6 +192,7 @@ static bool slab_is_full(const rwd_pool *pool, const rwd_slab *slab) {
 
 static void *take_big(rwd_pool *pool, size_t size, bool must) {
     size_t bytes = big_size(size);
+    trim(pool, bytes);
     if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, bytes)) return NULL;
     rwd_big_block *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
@@ -209,9 +252,9 @@ void rwd_spill_give(rwd_pool *pool, void *block, size_t size) {
 }
 
 // Free blocks of slabs count by half: not all of them have a size that is asked for.
-bool rwd_pool_over(const rwd_pool *pool) {
-    uint64_t used = atomic_load_explicit(&pool->budget->used[RWD_SHARE_HOT], memory_order_relaxed);
-    return used > pool->budget->limit[RWD_SHARE_HOT] + pool->free_count * pool->segment_size + pool->slab_free_bytes / 2;
+bool rwd_pool_over(rwd_pool *pool) {
+    trim(pool, 0);
+    return used_of_share(pool) > pool->budget->limit[RWD_SHARE_HOT] + pool->slab_free_bytes / 2;
 }
 
 bool rwd_pool_fits(const rwd_pool *pool, size_t size) {

@@ -1,7 +1,8 @@
 // The memory of the hot tables: segments of one size, and a spill arena of size classes on top of them.
 //
 // Chunks are mapped from the system and cut into segments. A chunk is accounted to the HOT share when it is mapped, and stays until deinit, so
-// that a full table works in a steady amount of memory. Segments are aligned to their size: the segment of any address inside one is
+// that a full table works in a steady amount of memory. Where the share is exceeded (others use it, too, and blocks that had to be had went over it),
+// segments that are free give their memory back to the system, and get it again when there is room. Segments are aligned to their size: the segment of any address inside one is
 // found by a mask.
 //
 // The spill arena cuts segments ("slabs") into blocks of one size class each. An empty slab goes back to the pool at once.
@@ -30,8 +31,10 @@ typedef struct rwd_pool {
     size_t chunk_count, chunk_capacity;
     void *free_segments;    // linked through their first word
     size_t free_count;
+    void **bare;            // segments without memory
+    size_t bare_count, bare_capacity;
     size_t taken_count;     // segments handed out
-    uint64_t mapped_bytes;  // chunks and big blocks
+    uint64_t mapped_bytes;  // chunks and big blocks, without what is bare
     uint64_t slab_free_bytes;  // in slabs, but in no block handed out
     rwd_slab *partial[RWD_SPILL_CLASSES];  // slabs with a free block
     struct rwd_big_block *big;             // blocks of a mapping of their own
@@ -48,8 +51,8 @@ void rwd_pool_give(rwd_pool *pool, void *segment);
 // A block of at least `size` bytes. NULL and `must` as above. The same `size` is needed to give it back.
 void *rwd_spill_take(rwd_pool *pool, size_t size, bool must);
 void rwd_spill_give(rwd_pool *pool, void *block, size_t size);
-// True if what is handed out, beside other users' memory of the HOT share, is more than the share: blocks that had to be had went over it.
-bool rwd_pool_over(const rwd_pool *pool);
+// True if what is handed out, beside other users' memory of the HOT share, is more than the share. What is free is given back first.
+bool rwd_pool_over(rwd_pool *pool);
 // True if two spill blocks of `size` bytes together can be had for sure.
 bool rwd_pool_fits(const rwd_pool *pool, size_t size);
 // True if a block of size `a` has room for `b` bytes and is not much too large for it.

@@ -156,6 +156,58 @@ static void rows_that_grow_with_each_write_make_room_by_evicting_others(void **s
     rig_deinit(&r);
 }
 
+// A batch whose rows all grow cannot be refused any more: it goes over the share by what they grow.
+static void what_a_batch_took_over_the_share_is_given_back(void **state) {
+    (void)state;
+    enum { KEYS = 400, SIZE = 900, LARGE = 2000 };
+    static uint8_t keys[KEYS][RWD_KEY_BYTES_MAX], row[SIZE];
+    rwd_touch touches[KEYS];
+    rig r;
+    uint64_t limit = 256u << 10;
+    rig_init(&r, limit, 64u << 10);
+    for (size_t i = 0; i < KEYS; i++) {
+        touches[i] = (rwd_touch){.key = keys[i], .key_size = (uint32_t)rig_key(&r, i, keys[i])};
+        touches[i].hash = rwd_key_hash(0, rwd_slice_of(keys[i], touches[i].key_size));
+    }
+    rig_must(rwd_tables_resolve(r.tables, touches, KEYS, &r.error) == RWD_RESOLVED, &r.error);
+    for (size_t i = 0; i < KEYS; i++) {
+        memset(row, (int)(i % 251), SIZE);
+        rwd_tables_write(r.tables, &touches[i], row, SIZE);
+    }
+    assert_true(atomic_load(&r.budget.used[RWD_SHARE_HOT]) > limit);
+    rig_checkpoint(&r);
+    for (size_t i = KEYS; i < KEYS + 100; i++) write_sized(&r, i, LARGE);   // each needs a mapping of its own
+    rig_checkpoint(&r);
+    for (size_t i = 0; i < KEYS + 100; i++) check_sized(&r, i, i < KEYS ? SIZE : LARGE);
+    assert_true(atomic_load(&r.budget.used[RWD_SHARE_HOT]) <= limit + LARGE);
+    rig_deinit(&r);
+}
+
+// Timers and remembered ids use the same share, and come when tables have taken all of it.
+static void what_others_take_of_the_share_is_given_up_for_good(void **state) {
+    (void)state;
+    rig r;
+    uint64_t limit = 1u << 20, others = 300u << 10;
+    rig_init(&r, limit, SMALL_FROZEN);
+    size_t count = fill(&r, 0), checkpoints = 0;
+    rig_checkpoint(&r);
+    rwd_budget_take(&r.budget, RWD_SHARE_HOT, others);
+    for (size_t i = 0; i < 3000; i++) {
+        size_t number = i * 7919 % count;
+        for (int tries = 0; rig_try(&r, number, 1) == RWD_RESOLVE_FULL; tries++) {
+            assert_true(tries < 2);
+            rig_checkpoint(&r);
+            checkpoints++;
+        }
+        assert_true(atomic_load(&r.budget.used[RWD_SHARE_HOT]) <= limit);
+    }
+    assert_in_range(checkpoints, 0, 3);                 // not one for each batch
+    assert_true(rig_stats(&r).hot_slots > count / 3);   // and what fits stays in memory
+    rwd_budget_give(&r.budget, RWD_SHARE_HOT, others);
+    for (size_t i = 0; i < count; i++) assert_true(rig_read(&r, i) >= 1);
+    rig_deinit(&r);
+}
+
 static void nothing_later_than_the_freeze_reaches_the_checkpoint(void **state) {
     (void)state;
     rig r;
@@ -429,6 +481,8 @@ int main(void) {
         cmocka_unit_test(a_frozen_slot_is_not_evicted_before_its_checkpoint_is_durable),
         cmocka_unit_test(a_checkpoint_writes_less_than_its_dirty_slots_take_in_memory),
         cmocka_unit_test(rows_that_grow_with_each_write_make_room_by_evicting_others),
+        cmocka_unit_test(what_a_batch_took_over_the_share_is_given_back),
+        cmocka_unit_test(what_others_take_of_the_share_is_given_up_for_good),
         cmocka_unit_test(nothing_later_than_the_freeze_reaches_the_checkpoint),
         cmocka_unit_test(copies_of_frozen_rows_stay_within_their_share),
         cmocka_unit_test(state_several_times_the_budget_stays_right),
