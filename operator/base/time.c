@@ -314,6 +314,20 @@ static bool pattern_check(const char *pattern, rwd_error *err) {
     return true;
 }
 
+// Words that other systems use for our formats.
+static const char *other_format(const char *text) {
+    static const struct {
+        const char *theirs, *ours;
+    } words[] = {
+        {"unix", "epoch-s"},          {"epoch", "epoch-s"},        {"seconds", "epoch-s"}, {"millis", "epoch-ms"},    {"milliseconds", "epoch-ms"},
+        {"unix-ms", "epoch-ms"},      {"epoch-millis", "epoch-ms"}, {"iso", "rfc3339"},     {"iso8601", "rfc3339"},    {"iso-8601", "rfc3339"},
+        {"microseconds", "epoch-us"}, {"nanoseconds", "epoch-ns"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i].theirs) == 0) return words[i].ours;
+    return NULL;
+}
+
 bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err) {
     *out = (rwd_time_format){0};
     for (size_t i = 0; i < FORMAT_NAMES; i++) {
@@ -322,10 +336,11 @@ bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *er
         return true;
     }
     if (!strchr(text, '%')) {
-        const char *nearest = rwd_nearest(text, format_names, FORMAT_NAMES);
+        const char *nearest = other_format(text);
+        if (!nearest) nearest = rwd_nearest(text, format_names, FORMAT_NAMES);
         return rwd_fail(err, RWD_E_CONFIG,
                         "'%s' is not a time format%s%s%s; known are epoch-s, epoch-ms, epoch-us, epoch-ns, rfc3339, protobuf-timestamp and "
-                        "patterns with %%",
+                        "patterns with %%, such as \"%%Y-%%m-%%d %%H:%%M:%%S\"",
                         text, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
     }
     size_t size = strlen(text);

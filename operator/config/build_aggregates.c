@@ -4,6 +4,7 @@
 
 #include "operator/base/words.h"
 #include "operator/config/job_private.h"
+#include "operator/config/other_words.h"
 #include "state/aggregate.h"
 
 #define AGGREGATES_MAX 64  // in the table of aggregates
@@ -100,18 +101,25 @@ static bool not_a_call(rwd_job_build *b, const rwd_node *node, const char *name)
         rwd_buf_deinit(&arguments);
         return false;
     }
-    return rwd_build_fail(b, node->place, "%s: expected an aggregate, for example count() or sum(amount), found \"%s\"", name, word);
+    const char *open = strchr(node->text, '(');
+    if (open && word_size(node->text) == (size_t)(open - node->text))
+        return rwd_build_fail(b, node->place, "%s: the bracket of \"%s\" is never closed", name, word);
+    return rwd_build_fail(b, node->place, "%s: expected an aggregate, for example count() or sum(amount), found \"%s\"; what is computed from aggregates stands under `derived`", name,
+                          word);
 }
 
 static bool something_behind(rwd_job_build *b, const rwd_node *node, const char *name, const char *behind) {
     char word[RWD_EXCERPT_MAX];
+    if (word_size(behind) == 5 && memcmp(behind, "where", 5) == 0)
+        return rwd_build_fail_in(b, node, behind, "%s: behind `where` the condition is missing: sum(amount) where quantity > 0", name);
     return rwd_build_fail_in(b, node, behind, "%s: found \"%s\" behind the bracket, where only a condition may stand: sum(amount) where quantity > 0; what is computed "
                              "from aggregates stands under `derived`", name, rwd_excerpt(behind, word));
 }
 
 static bool unknown_aggregate(rwd_job_build *b, const rwd_node *node, const char *name, rwd_span function) {
     char word[RWD_EXCERPT_MAX];
-    excerpt_of(function, word);
+    const char *other = rwd_other_aggregate(excerpt_of(function, word));
+    if (other) return rwd_build_fail(b, node->place, "%s: unknown aggregate \"%s\"; here it is written %s", name, word, other);
     const char *names[AGGREGATES_MAX];
     size_t count = 0;
     for (const rwd_aggregate *a; count < AGGREGATES_MAX && (a = rwd_aggregate_at(count)); count++) names[count] = a->name;
@@ -171,7 +179,9 @@ static bool build_argument(rwd_job_build *b, const rwd_node *node, const char *n
     *out = (rwd_job_use){.slot = -1};
     if (!aggregate->takes_field) {
         if (argument.size == 0 && parts->piece_count == 1) return true;
-        return rwd_build_fail_in(b, node, argument.from, "%s: %s() takes nothing, found \"%s\"", name, aggregate->name, excerpt_of(argument, word));
+        bool of_different = argument.size > 8 && memcmp(argument.from, "distinct", 8) == 0;
+        return rwd_build_fail_in(b, node, argument.from, "%s: %s() takes nothing, found \"%s\"; %s", name, aggregate->name, excerpt_of(argument, word),
+                                 of_different ? "different values are counted by distinct(FIELD)" : "write count(), or count() where CONDITION to count some events only");
     }
     if (argument.size == 0)
         return rwd_build_fail(b, node->place, "%s: %s() needs a field or an expression, for example %s(amount)", name, aggregate->name, aggregate->name);

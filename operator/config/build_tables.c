@@ -82,8 +82,9 @@ static bool check_window(rwd_job_build *b, const rwd_node *node, const char *nam
     if (rwd_window_overlap(window) > RWD_WINDOWS_PER_EVENT_MAX)
         return rwd_build_fail(b, rwd_node_member(node, "advance")->place, "%s.advance: an event would be in %lld windows; at most %d are supported", name,
                               (long long)rwd_window_overlap(window), RWD_WINDOWS_PER_EVENT_MAX);
+    const rwd_node *retain = rwd_node_member(node, "retain");
     if (window->retain < window->grace)
-        return rwd_build_fail(b, node->place, "%s.retain: is shorter than grace: a window would leave before it closes", name);
+        return rwd_build_fail(b, (retain ? retain : node)->place, "%s.retain: is shorter than grace: a window would leave before it closes", name);
     return true;
 }
 
@@ -95,7 +96,7 @@ static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table 
     if (!has_time(b, node, name)) return false;
     bool hops = out->window.hopping_us > 0;
     if (hops && out->window.advance_us == 0)
-        return rwd_build_fail(b, node->place, "%s.advance is missing; for example %s: {hopping: 1h, advance: 5m}", name, name);
+        return rwd_build_fail(b, node->place, "%s.advance is missing; for example window: {hopping: 1h, advance: 5m}", name);
     rwd_window window = {
         .kind = hops ? RWD_WINDOW_HOPPING : RWD_WINDOW_TUMBLING, .size = hops ? out->window.hopping_us : out->window.tumbling_us,
         .grace = out->window.grace_us, .retain = out->window.retain_us, .offset = out->window.offset_us,

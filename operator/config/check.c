@@ -8,6 +8,7 @@
 
 #include "operator/base/words.h"
 #include "operator/config/job_private.h"
+#include "operator/config/other_words.h"
 
 #define MEMBERS_MAX 64   // of one group in the key table
 #define NAME_MAX_BYTES 100
@@ -24,15 +25,31 @@ static size_t member_names(const rwd_key *group, const char *out[MEMBERS_MAX]) {
     return count;
 }
 
-// The only place in the table where a key of this name belongs, or NULL where there are several or none.
-static const rwd_key *home_of(const char *word) {
+// How much of the start of two paths is the same, in whole parts.
+static size_t shared_parts(const char *a, const char *b) {
+    size_t parts = 0;
+    for (size_t i = 0; a[i] == b[i] && a[i]; i++) parts += a[i] == '.' || a[i] == '[';
+    return parts;
+}
+
+// Where a key of this name belongs: below the group where it stands, or nearest to it; NULL if that is not clear.
+static const rwd_key *home_of(const rwd_key *group, const char *word) {
     const rwd_key *home = NULL, *key;
+    bool several = false, home_below = false;
+    size_t nearest = 0, group_size = strlen(group->path);
     for (size_t i = 1; (key = rwd_key_at(i)); i++) {
         if (strcmp(rwd_key_name(key), word) != 0) continue;
-        if (home) return NULL;
+        bool below = group_size > 0 && strncmp(key->path, group->path, group_size) == 0 && key->path[group_size] == '.';
+        size_t shared = shared_parts(key->path, group->path);
+        if (home && (home_below > below || (home_below == below && nearest > shared))) continue;
+        several = home && home_below == below && nearest == shared;
         home = key;
+        home_below = below;
+        nearest = shared;
     }
-    return home;
+    // What is near to nothing, and a key of any table, field or output, is another one that happens to have this name.
+    bool elsewhere = home && !home_below && nearest == 0 && group_size > 0 && strpbrk(home->path, "*[");
+    return several || elsewhere ? NULL : home;
 }
 
 // The path with NAME where the user chooses: "tables.*.key" is shown as "tables.NAME.key".
@@ -46,8 +63,9 @@ static void shown_path(const rwd_key *key, rwd_buf *out) {
 static bool unknown_key(rwd_job_build *b, const rwd_key *group, const rwd_node *member, const char *name) {
     const char *known[MEMBERS_MAX];
     size_t count = member_names(group, known);
-    const char *nearest = rwd_nearest(member->key, known, count);
-    const rwd_key *home = home_of(member->key);
+    const char *other = rwd_other_key(group->path, member->key);
+    const char *nearest = other && rwd_key_member(group, other) ? other : rwd_nearest(member->key, known, count);
+    const rwd_key *home = home_of(group, member->key);
     char word[RWD_EXCERPT_MAX];
     rwd_buf cause = {0};
     rwd_buf_appendf(&cause, "unknown key \"%s\"%s%s", rwd_excerpt(member->key, word), name[0] ? " in " : "", name);

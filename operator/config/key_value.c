@@ -308,6 +308,9 @@ static bool read_decimal(const reading *r, uint8_t *out_scale) {
         return rwd_fail(r->err, RWD_E_CONFIG, "%s: decimal needs its scale, the number of digits behind the point: decimal(2)",
                         r->name);
     size_t digits = strspn(scale + 1, "0123456789");
+    unsigned precision, behind;
+    if (sscanf(scale, "(%u , %u)", &precision, &behind) == 2 && behind <= RWD_DECIMAL_SCALE_MAX)
+        return rwd_fail(r->err, RWD_E_CONFIG, "%s: a decimal has one number, its scale, and always 38 digits: decimal(%u)", r->name, behind);
     if (*scale != '(' || digits == 0 || strcmp(scale + 1 + digits, ")") != 0) return unknown_type(r);
     unsigned long value = digits <= 4 ? strtoul(scale + 1, NULL, 10) : RWD_DECIMAL_SCALE_MAX + 1;
     if (value > RWD_DECIMAL_SCALE_MAX)

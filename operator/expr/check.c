@@ -139,6 +139,8 @@ static bool fail_operands(rwd_compile *c, const rwd_expr_node *node) {
         return RWD_EXPR_FAIL(c, node->column, "'%s' cannot take a value of type %s; it takes %s", row->text, type_text(node->args[0], left), row->takes);
     const rwd_expr_node *a = node->args[0], *b = node->args[1];
     if (is_number(a->type) && is_number(b->type)) return fail_mixed(c, node->column, row->text, a, b);
+    if (a->type != b->type && strstr(row->takes, "same kind"))
+        return RWD_EXPR_FAIL(c, node->column, "'%s' cannot compare %s and %s; both sides must be of one kind", row->text, type_text(a, left), type_text(b, right));
     return RWD_EXPR_FAIL(c, node->column, "'%s' cannot take %s and %s; it takes %s", row->text, type_text(a, left), type_text(b, right), row->takes);
 }
 

@@ -129,7 +129,7 @@ static bool lex_quoted_name(rwd_compile *c, rwd_token *t) {
 static const struct {
     const char *theirs, *ours;
 } habits[] = {
-    {"&&", "and"}, {"||", "or"}, {"<>", "!="}, {"===", "=="}, {"!==", "!="}, {"=", "=="}, {"!", "not"}, {"&", "and"}, {"|", "or"},
+    {"&&", "and"}, {"||", "or"}, {"<>", "!="}, {"===", "=="}, {"!==", "!="}, {"=", "=="}, {"!", "not"}, {"&", "and"}, {"|", "or"}, {"[", "("}, {"]", ")"},
 };
 
 static bool begins(const rwd_lexer *l, const char *sign) {

@@ -3,11 +3,13 @@
 // Every call counts its depth, and so does every node: neither text nor tree can be deep enough to exhaust a stack.
 #include <assert.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "operator/base/float.h"
 #include "operator/base/time.h"
 #include "operator/base/words.h"
 #include "operator/expr/expr_private.h"
+#include "state/aggregate.h"
 
 static bool parse_ranked(rwd_compile *c, int rank, rwd_expr_node **out);
 
@@ -19,8 +21,25 @@ static bool is_word(const rwd_compile *c, const char *word) { return is_token(c,
 
 static int shown(rwd_slice text) { return (int)(text.size < RWD_EXPR_SHOWN ? text.size : RWD_EXPR_SHOWN); }
 
+// Words of other languages, and how it is said here.
+static const struct {
+    const char *theirs, *ours;
+} habits[] = {
+    {"between", "a range is written a >= 1 and a <= 5"},
+    {"like", "a beginning is written starts_with(a, \"D\"), and parts of a string cannot be asked for"},
+    {"matches", "a beginning is written starts_with(a, \"D\"), and parts of a string cannot be asked for"},
+    {"when", "a choice is written if(condition, a, b)"},
+    {"then", "a choice is written if(condition, a, b)"},
+    {"isnull", "it is written a is null"},
+    {"where", "a condition stands behind the bracket of an aggregate: sum(amount) where paid"},
+    {"mod", "there is no remainder"},
+};
+
 static bool fail_expected(rwd_compile *c, const char *expected) {
     const rwd_token *t = &c->token;
+    for (size_t i = 0; t->kind == RWD_TOKEN_WORD && i < sizeof(habits) / sizeof(habits[0]); i++)
+        if (t->text.size == strlen(habits[i].theirs) && strncasecmp((const char *)t->text.data, habits[i].theirs, t->text.size) == 0)
+            return RWD_EXPR_FAIL(c, t->column, "'%.*s' means nothing here; %s", shown(t->text), (const char *)t->text.data, habits[i].ours);
     if (t->kind == RWD_TOKEN_END) return RWD_EXPR_FAIL(c, t->column, "expected %s, but the expression ends here", expected);
     if (t->kind == RWD_TOKEN_STRING) return RWD_EXPR_FAIL(c, t->column, "expected %s, found the string \"%.*s\"", expected, shown(t->text), (const char *)t->text.data);
     return RWD_EXPR_FAIL(c, t->column, "expected %s, found '%.*s'", expected, shown(t->text), (const char *)t->text.data);
@@ -108,7 +127,9 @@ static bool unknown_function(rwd_compile *c, rwd_slice word, uint32_t column) {
     for (size_t i = 0; i < RWD_EXPR_FUNCTION_COUNT; i++) names[i] = rwd_expr_functions[i].name;
     char *text = rwd_strndup((const char *)word.data, word.size);
     const char *nearest = rwd_nearest(text, names, RWD_EXPR_FUNCTION_COUNT);
-    if (nearest) RWD_EXPR_FAIL(c, column, "there is no function '%.*s'; did you mean '%s'?", shown(word), text, nearest);
+    if (rwd_aggregate_find(text))
+        RWD_EXPR_FAIL(c, column, "'%s' is an aggregate, which stands by itself under `aggregates`; derived columns and a sink's `where` use the name that it has there", text);
+    else if (nearest) RWD_EXPR_FAIL(c, column, "there is no function '%.*s'; did you mean '%s'?", shown(word), text, nearest);
     else RWD_EXPR_FAIL(c, column, "there is no function '%.*s'; there are if, coalesce, lower, upper, starts_with, len, abs, round, int and float", shown(word), text);
     free(text);
     return false;
