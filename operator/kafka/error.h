@@ -72,6 +72,7 @@
     X(UNSUPPORTED_FOR_MESSAGE_FORMAT, KAFKA, "the topic's message format is too old", "transactions need message format 2")                            \
     X(UNSUPPORTED_COMPRESSION_TYPE, KAFKA, "the compression is not supported", "look at compression.type")                                             \
     X(INVALID_GROUP_ID, KAFKA, "the broker refuses the name of the group", "correct `group` in the job file")                                          \
+    X(UNKNOWN_MEMBER_ID, FOREIGN, "the group has members: another program subscribes with its name", "give the job a group of its own: `group: NAME` in the job file") \
     /* the transaction's producer is done with; recovery reads what was committed (C6) */                                                              \
     X(PRODUCER_FENCED, PRODUCER, "another producer with this transactional id has begun", "")                                                          \
     X(_FENCED, PRODUCER, "another producer with this transactional id has begun", "")                                                                  \

@@ -4,6 +4,7 @@ import random
 import signal
 import time
 
+import confluent_kafka
 import pytest
 
 import proxy as wire
@@ -265,6 +266,43 @@ def test_a_process_that_slept_while_another_took_over_is_silent(make_job, tmp_pa
             second.committed(feed.count)
             assert second.stop() == 0, second.stderr
     other.check()   # not one row of the first's
+
+
+def test_a_second_process_ends_the_first(make_job, tmp_path):
+    job = make_job(delivery={**LEAST, "idle_every": "200ms"})
+    feed = Feed(job)
+    feed.more(500)
+    with job.running() as first:
+        first.committed(feed.count)
+        first.signal(signal.SIGSTOP)
+        other = job.copy(tmp_path / "other")
+        first.signal(signal.SIGCONT)
+        with other.running() as second:
+            second.committed(feed.count)
+            assert first.wait() == 9 and "another process" in first.stderr, first.stderr
+            feed.more(500)
+            second.committed(feed.count)
+            assert second.stop() == 0, second.stderr
+    other.check()
+
+
+def test_a_program_that_joins_the_group_stops_the_job(make_job, broker):
+    job = make_job()
+    feed = Feed(job)
+    feed.more(100)
+    consumer = confluent_kafka.Consumer(broker.client(group_id=job.group))
+    with job.running() as r:
+        r.committed(100)
+        consumer.subscribe([job.source_topic])
+        deadline = time.monotonic() + PATIENCE
+        while not consumer.assignment() and time.monotonic() < deadline:
+            consumer.poll(0.1)
+        feed.more(100)
+        assert r.wait() == 6, r.stderr
+        assert "subscribes with its name" in r.stderr
+    consumer.close()
+    assert job.c()[0] == 100
+    finish(job, feed)
 
 
 def test_a_position_that_somebody_else_commits_stops_the_job(make_job, broker):

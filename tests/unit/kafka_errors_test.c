@@ -26,7 +26,7 @@
 
 // Requests, by their number in Kafka's protocol.
 typedef enum request {
-    LOCAL = -1, PRODUCE = 0, FETCH = 1, LIST_OFFSETS = 2, METADATA = 3, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, INIT_PRODUCER_ID = 22,
+    LOCAL = -1, PRODUCE = 0, FETCH = 1, LIST_OFFSETS = 2, METADATA = 3, OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, INIT_PRODUCER_ID = 22,
     ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28,
 } request;
 
@@ -108,6 +108,7 @@ static const row_probe probes[] = {
     {"UNSUPPORTED_FOR_MESSAGE_FORMAT", PRODUCE, REACHES},
     {"UNSUPPORTED_COMPRESSION_TYPE", PRODUCE, REACHES},
     {"INVALID_GROUP_ID", ADD_OFFSETS, REACHES},
+    {"UNKNOWN_MEMBER_ID", OFFSET_COMMIT, REACHES},
     // librdkafka itself says _FENCED of both, which is a row with the same decision.
     {"PRODUCER_FENCED", END_TXN, REACHES},
     {"_FENCED", LOCAL, REACHES},
@@ -197,10 +198,20 @@ static bool do_look_at_group(const rig *r, rwd_error *err) {
     return true;
 }
 
+static bool do_commit_plainly(const rig *r, rwd_error *err) {
+    rwd_kafka_group *group;
+    rwd_kafka_wait wait = {0};
+    if (!rwd_kafka_group_open(&r->settings, TOPIC, 0, rwd_clock_system(), &wait, &group, err)) return false;
+    bool ok = rwd_kafka_group_commit(group, 1, rwd_slice_str("metadata"), err);
+    rwd_kafka_group_close(group);
+    return ok;
+}
+
 static bool do_what_asks(const rig *r, request asked, rwd_error *err) {
     switch (asked) {
     case FETCH: return do_read(r, true, err);
     case LIST_OFFSETS: case METADATA: return do_read(r, false, err);
+    case OFFSET_COMMIT: return do_commit_plainly(r, err);
     case OFFSET_FETCH: return do_look_at_group(r, err);
     default: return do_transaction(r, err);
     }
