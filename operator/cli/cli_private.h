@@ -60,14 +60,14 @@ RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out
 
 // ---- a place in the input
 
-// One of --TIME, --offset and --ID, by the flags that are them here. The text of an id is borrowed.
+// One of a time, --offset and an id, by the flags that are them here; id_flag COUNT: no ids are taken. The text of an id is borrowed.
 RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_flag, rwd_target *out, rwd_error *err);
 
 // ---- the functions of the command table
 
 #define RWD_COMMANDS(X)                                                                                                                 \
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
-    X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(state_get) X(state_scan) X(export) X(config_check) X(config_print)     \
+    X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(state_get) X(state_scan) X(state_at) X(export) X(config_check) X(config_print)     \
     X(config_schema) X(config_proto) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);
 RWD_COMMANDS(RWD_COMMAND_PROTOTYPE)

@@ -14,10 +14,12 @@
 
 bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_flag, rwd_target *out, rwd_error *err) {
     const rwd_invocation *in = cli->in;
-    bool by_time = rwd_given(in, time_flag), by_offset = rwd_given(in, RWD_FLAG_ID_OFFSET), by_id = rwd_given(in, id_flag);
-    *out = (rwd_target){.kind = RWD_TARGET_CHECKPOINT, .checkpoint = in->values[id_flag]};
+    bool named = id_flag != RWD_FLAG_ID_COUNT;  // ids are taken here
+    bool by_time = rwd_given(in, time_flag), by_offset = rwd_given(in, RWD_FLAG_ID_OFFSET), by_id = named && rwd_given(in, id_flag);
+    *out = (rwd_target){.kind = RWD_TARGET_CHECKPOINT, .checkpoint = by_id ? in->values[id_flag] : NULL};
     if (by_time + by_offset + by_id != 1) {
-        rwd_fail(err, RWD_E_USAGE, "say one place: --%s TIME, --offset N or --%s ID", rwd_flag_at(time_flag)->name, rwd_flag_at(id_flag)->name);
+        rwd_fail(err, RWD_E_USAGE, "say one place: --%s TIME%s --offset N%s%s%s", rwd_flag_at(time_flag)->name, named ? "," : " or", named ? " or --" : "",
+                 named ? rwd_flag_at(id_flag)->name : "", named ? " ID" : "");
         return rwd_error_next(err, "rewind checkpoint list%s%s", in->job ? " " : "", in->job ? in->job : "");
     }
     if (by_offset) {

@@ -1,4 +1,5 @@
-// state get, state scan, export: reading rows, live or from a checkpoint.
+// state get, state scan, state at, export: reading rows, live, from a checkpoint or from a shadow.
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "operator/cli/output.h"
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
+#include "operator/cli/signals.h"
+#include "operator/pipeline/shadow.h"
 #include "operator/sink/row_text.h"
 #include "state/reader.h"
 
@@ -143,24 +146,117 @@ static bool scan_row(void *context, uint16_t table, rwd_slice key, rwd_slice row
     return s->worked;
 }
 
+static bool scan_table(rwd_cli *cli, const reading *r, rwd_error *err) {
+    uint64_t limit = rwd_count_of(cli->in, RWD_FLAG_ID_LIMIT, SCAN_LIMIT);
+    scan s = {.cli = cli, .schema = r->schema, .left = limit ? limit : UINT64_MAX, .offset = r->checkpoint.facts.next_offset, .worked = true, .err = err};
+    s.how = (rwd_row_text){.schema = r->schema, .format = RWD_FORMAT_JSON};
+    rwd_grid_init(&s.grid);
+    if (!cli->json) rwd_render_row_columns(r->schema, &s.grid);
+    bool worked = rwd_state_scan(r->reader, r->table, scan_row, &s, err) && s.worked;
+    if (worked) rwd_grid_flush(&s.grid, &cli->out);
+    rwd_grid_deinit(&s.grid);
+    rwd_buf_deinit(&s.scratch);
+    if (worked && rwd_cli_flush(cli, err) && !cli->json)
+        rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s)%s", s.shown, r->schema->name, s.offset, r->checkpoint.id,
+                    s.more ? "; there are more: --limit 0 shows all" : "");
+    return worked;
+}
+
 bool rwd_run_state_scan(rwd_cli *cli, rwd_error *err) {
     reading r = {0};
     if (!rwd_place_find(cli, &r.place, err)) return false;
-    bool worked = begin_reading(cli, &r, err);
-    if (worked) {
-        uint64_t limit = rwd_count_of(cli->in, RWD_FLAG_ID_LIMIT, SCAN_LIMIT);
-        scan s = {.cli = cli, .schema = r.schema, .left = limit ? limit : UINT64_MAX, .offset = r.checkpoint.facts.next_offset, .worked = true, .err = err};
-        s.how = (rwd_row_text){.schema = r.schema, .format = RWD_FORMAT_JSON};
-        rwd_grid_init(&s.grid);
-        if (!cli->json) rwd_render_row_columns(r.schema, &s.grid);
-        worked = rwd_state_scan(r.reader, r.table, scan_row, &s, err) && s.worked;
-        if (worked) rwd_grid_flush(&s.grid, &cli->out);
-        rwd_grid_deinit(&s.grid);
-        rwd_buf_deinit(&s.scratch);
-        if (worked && rwd_cli_flush(cli, err) && !cli->json)
-            rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s)%s", s.shown, r.schema->name, s.offset, r.checkpoint.id,
-                        s.more ? "; there are more: --limit 0 shows all" : "");
+    bool worked = begin_reading(cli, &r, err) && scan_table(cli, &r, err);
+    end_reading(&r);
+    return worked;
+}
+
+// ---- at a place of the input
+
+// What the state there is built with: the job file's logic, if it is that of the history; without a job file the one that is kept with it.
+static bool job_for(reading *r, rwd_error *err) {
+    rwd_lineage lineage;
+    rwd_checkpoint latest;
+    if (!rwd_place_checkpoint(&r->place, "latest", &latest, err)) return false;
+    bool worked = rwd_repo_job_of(r->place.repo, &latest, r->place.job ? NULL : &r->job, &lineage, err);
+    rwd_checkpoint_deinit(&latest);
+    if (!worked || !r->place.job) {
+        if (worked) rwd_lineage_deinit(&lineage);
+        return worked;
     }
+    bool same = lineage.segment_count > 0 && rwd_hash128_equal(lineage.segments[lineage.segment_count - 1].logic, r->place.job->logic);
+    rwd_lineage_deinit(&lineage);
+    if (same) return true;
+    rwd_fail(err, RWD_E_LOGIC_CHANGED, "the job file's logic is not the logic that made this state");
+    rwd_error_at(err, "%s", r->place.job->file);
+    return rwd_error_next(err, "ask with the job file as it was then, or with --data %s alone", r->place.data);
+}
+
+static bool private_folder(char out[RWD_PATH_MAX], rwd_error *err) {
+    const char *folder = getenv("TMPDIR");
+    (void)snprintf(out, RWD_PATH_MAX, "%.4000s/rewind-state-XXXXXX", folder && *folder ? folder : "/var/tmp");
+    if (mkdtemp(out)) return true;
+    int why = errno;
+    rwd_fail_errno(err, why, "cannot make a private folder");
+    rwd_error_at(err, "%s", out);
+    return rwd_error_next(err, "set TMPDIR to a folder that can be written");
+}
+
+static bool read_shadow(rwd_cli *cli, reading *r, rwd_shadow *shadow, rwd_error *err) {
+    rwd_signals *signals = NULL;
+    if (!rwd_signals_start(rwd_shadow_operator(shadow), &signals, err)) return false;
+    bool worked = rwd_shadow_build(shadow, err);
+    (void)rwd_signals_stop(signals);
+    if (!worked) return false;
+    r->checkpoint = *rwd_shadow_checkpoint(shadow);  // borrowed: r->found stays false
+    if (!rwd_state_open(rwd_shadow_dir(shadow), &r->reader, err)) return false;
+    worked = cli->in->arg_count > 0 ? get_from_checkpoint(cli, r, err) : scan_table(cli, r, err);
+    rwd_state_close(r->reader);
+    r->reader = NULL;
+    return worked;
+}
+
+static bool build_and_read(rwd_cli *cli, reading *r, const rwd_plan *plan, rwd_error *err) {
+    char folder[RWD_PATH_MAX], data[RWD_PATH_MAX];
+    const rwd_job *job = r->place.job ? r->place.job : r->job;
+    rwd_shadow *shadow;
+    if (!private_folder(folder, err)) return false;
+    bool worked = rwd_path_join(data, folder, "shadow", err);
+    if (worked) {
+        rwd_shadow_options options = {.job = job, .clock = cli->clock, .io = rwd_cli_io_tier(cli, job), .repo = r->place.repo, .base = &plan->base, .until = plan->place,
+                                      .folder = data, .progress = isatty(STDERR_FILENO)};
+        worked = rwd_shadow_new(&options, &shadow, err);
+        if (worked) {
+            worked = read_shadow(cli, r, shadow, err);
+            rwd_shadow_free(shadow);
+        }
+    }
+    (void)rmdir(folder);
+    return worked;
+}
+
+static bool state_at(rwd_cli *cli, reading *r, const rwd_target *target, rwd_error *err) {
+    rwd_plan plan;
+    if (!rwd_place_open_reader(cli, &r->place, err) || !job_for(r, err)) return false;
+    const rwd_job *job = r->place.job ? r->place.job : r->job;
+    if (!rwd_find_table(job, cli->in->values[RWD_FLAG_ID_TABLE], &r->table, err)) return false;
+    r->schema = &job->tables[r->table].schema;
+    rwd_plan_options options = {.job = job, .repo = r->place.repo, .io = r->place.io, .clock = cli->clock, .target = *target, .above_c = true};
+    if (!rwd_plan_make(&options, &plan, err)) return false;
+    bool worked = rwd_repo_read_lock(r->place.repo, plan.base.id, &r->lock, err);
+    if (worked) {
+        r->locked = true;
+        worked = build_and_read(cli, r, &plan, err);
+    }
+    rwd_plan_deinit(&plan);
+    return worked;
+}
+
+bool rwd_run_state_at(rwd_cli *cli, rwd_error *err) {
+    reading r = {0};
+    rwd_target target;
+    if (!rwd_cli_target(cli, RWD_FLAG_ID_TIME, RWD_FLAG_ID_COUNT, &target, err) || !rwd_place_find(cli, &r.place, err)) return false;
+    rwd_signals_block();
+    bool worked = state_at(cli, &r, &target, err);
     end_reading(&r);
     return worked;
 }

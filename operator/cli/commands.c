@@ -117,6 +117,16 @@ static const rwd_command commands[] = {
      "Reads a checkpoint. Where an operator runs and --checkpoint is not given, it is asked for a new one first. For rows in key order, and for all of them, use export.",
      "rewind state scan orders.yaml --limit 20\nrewind state scan orders.yaml --table hourly -o json --limit 0",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_state_scan},
+    {"state at", RWD_JOB_FINDS, "[KEY...]", 0, 8, FINDS | F(OUTPUT) | F(TABLE) | F(OFFSET) | F(TIME) | F(LIMIT),
+     "rows as they were at a place of the input",
+     "With a key that row, else the rows of a table in the order of the store. The place is the one before the record at --offset N, or before the first record whose time is at or after "
+     "--time T (see restore). The state there is built from the nearest good checkpoint at or below it and the records between, in a private folder below TMPDIR (/var/tmp), which is removed at "
+     "the end; the job's own state, outputs and offsets are not touched, whether an operator runs or not.\n\n"
+     "It takes as much memory as the job does (state.memory) and as much of that folder as the state. Where TMPDIR is on the file system of the data directory, files are linked and "
+     "not copied.",
+     "rewind state at orders.yaml --offset 1200000 C000042\nrewind state at orders.yaml --time 12:00 --table hourly DE sale\nrewind state at orders.yaml --time 2026-03-01T12:00:00Z "
+     "--limit 0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE}, rwd_run_state_at},
     {"export", RWD_JOB_FINDS, "", 0, 0, FINDS | F(TABLE) | F(CHECKPOINT) | F(FORMAT) | F(FILE),
      "a whole table as JSON Lines or CSV, sorted by key",
      "The same checkpoint gives the same bytes every time. Where an operator runs and --checkpoint is not given, it is asked for a new one first. A file is there whole or "

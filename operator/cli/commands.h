@@ -32,6 +32,7 @@ typedef enum rwd_flag_kind {
     X(FRESH, "fresh", 0, SWITCH, "", "", "start empty although something exists; what exists is moved aside, never deleted")                           \
     X(TO, "to", 0, TEXT, "ID", "", "the checkpoint to go back to")                                                                                     \
     X(BEFORE, "before", 0, TEXT, "TIME", "", "the newest good checkpoint before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")  \
+    X(TIME, "time", 0, TEXT, "TIME", "", "the place before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")   \
     X(OFFSET, "offset", 0, COUNT, "N", "", "the place before the record at offset N")                                                                  \
     X(REASON, "reason", 'r', TEXT, "TEXT", "", "why, for history.log")                                                                                 \
     X(TAG, "tag", 0, TEXT, "NAME", "", "name for the new checkpoint; a tagged checkpoint is never pruned")                                             \

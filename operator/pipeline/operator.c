@@ -52,6 +52,13 @@ static bool open_io(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
+// The job's own data directory, or another one.
+static bool set_data(rwd_operator *op, rwd_error *err) {
+    if (!op->options.data) return rwd_job_data_path(op->job, op->data, err);
+    snprintf(op->data, sizeof(op->data), "%.4000s", op->options.data);
+    return true;
+}
+
 bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err) {
     rwd_operator *op = rwd_calloc(1, sizeof(*op));
     op->options = *options;
@@ -63,7 +70,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     op->status.checkpoint_offset = -1;
     rwd_control_init(op);
     *out = op;
-    if (!rwd_job_data_path(op->job, op->data, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !open_io(op, err) ||
+    if (!set_data(op, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !open_io(op, err) ||
         !rwd_io_clone(op->io, &op->repo_io, err) || !rwd_io_pread_new(&op->pause_io, err)) {
         rwd_operator_free(op);
         *out = NULL;
@@ -241,7 +248,7 @@ static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICI
     return count;
 }
 
-static bool open_session(rwd_operator *op, rwd_error *err) {
+bool rwd_open_session(rwd_operator *op, rwd_error *err) {
     if (!op->source && !open_source(op, err)) return false;
     snprintf(op->live, sizeof(op->live), "%.3900s/%u", rwd_repo_live(op->repo), ++op->session);
     if (!rwd_io_mkdir(op->io, op->live, err)) return false;
@@ -270,7 +277,7 @@ bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_err
     return true;
 }
 
-static void close_session(rwd_operator *op) {
+void rwd_close_session(rwd_operator *op) {
     rwd_set_serving(op, false);
     if (op->source) op->source->ops->release(op->source);
     op->last_record = NULL;
@@ -412,7 +419,7 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
 }
 
 static bool run_session(rwd_operator *op, rwd_error *err) {
-    if (!open_session(op, err) || !rwd_recover(op, err)) return false;
+    if (!rwd_open_session(op, err) || !rwd_recover(op, err)) return false;
     if (op->options.restore_to) return rwd_finish_restore(op, err);
     if (*op->restore_to && !rwd_finish_live_restore(op, err)) return false;
     if (!go_live(op, err)) return false;
@@ -488,7 +495,7 @@ static bool run_sessions(rwd_operator *op, rwd_error *err) {
         rwd_publish(op, true);
         again = goes_on(op, ok, err, &rollbacks);
         if (!again && !ok) ok = was_asked_to(op, err);
-        close_session(op);
+        rwd_close_session(op);
     } while (again);
     return ok;
 }

@@ -238,7 +238,11 @@ struct rwd_operator {
 // As rwd_operator_new, with other rooms. For tests.
 RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err);
 
-// operator.c. A portion of loading the state into memory after it was opened.
+// operator.c
+// A session begins, from the source (if it is not open yet) to an empty state; and ends, whatever it came to.
+RWD_MUST bool rwd_open_session(rwd_operator *op, rwd_error *err);
+void rwd_close_session(rwd_operator *op);
+// A portion of loading the state into memory after it was opened.
 void rwd_warm_up(rwd_operator *op);
 // Makes the decoder from the columns that the source has.
 RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
@@ -247,6 +251,8 @@ RWD_MUST bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir
 
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
+// A shadow's: from a checkpoint, in `base_dir`, to the state at `until`; nothing is looked up or committed. *Takes* `lineage`. The session is open.
+RWD_MUST bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err);
 // After a restore: C4 (8) stops at checkpoints above C, and a person has decided to go on from C. They are set aside, never deleted.
 RWD_MUST bool rwd_set_aside_above(rwd_operator *op, rwd_error *err);
 

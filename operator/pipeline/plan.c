@@ -130,17 +130,25 @@ typedef struct times {
     int64_t stream_time;
 } times;
 
+static void take_event(times *t, rwd_event *event, int64_t *highest) {
+    if (event->time_us == RWD_TIME_NONE || t->step->ops->judge(t->step, event, t->stream_time) != RWD_E_NONE) return;
+    if (event->time_us > t->stream_time) t->stream_time = event->time_us;
+    if (event->time_us > *highest) *highest = event->time_us;
+}
+
 static int64_t time_of(times *t, const rwd_record *record) {
-    rwd_event event = {0};
     rwd_fault fault;
+    size_t count = 0;
+    int64_t highest = RWD_TIME_NONE;
     if (!t->decoder) return record->time_us;
     if (record->fault != RWD_E_NONE || record->tombstone) return RWD_TIME_NONE;
-    rwd_decoder_begin(t->decoder, 1);
-    if (!rwd_decode(t->decoder, record, &event, &fault)) return RWD_TIME_NONE;
-    event.record = record;
-    if (event.time_us == RWD_TIME_NONE || t->step->ops->judge(t->step, &event, t->stream_time) != RWD_E_NONE) return RWD_TIME_NONE;
-    if (event.time_us > t->stream_time) t->stream_time = event.time_us;
-    return event.time_us;
+    rwd_decoder_begin(t->decoder, RWD_EVENTS_PER_RECORD_MAX);
+    if (!rwd_decode_record(t->decoder, record, &count, &fault)) return RWD_TIME_NONE;
+    for (size_t i = 0; i < count; i++) {
+        rwd_event event = {.record = record};
+        if (rwd_decode_event(t->decoder, &event, &fault)) take_event(t, &event, &highest);
+    }
+    return highest;
 }
 
 static void note_record(rwd_plan *plan, const rwd_record *record, int64_t time_us) {
@@ -175,7 +183,7 @@ static bool look(planning *p, times *t, int64_t wanted_us, rwd_error *err) {
             if (done && plan->has_record) break;
             bool here = plan->has_record ? false : timed && by_event ? time_us != RWD_TIME_NONE && time_us >= wanted_us && !done : record->offset >= plan->place;
             if (here) note_record(plan, record, time_us);
-            if (!timed && plan->has_record) done = true;
+            if (plan->has_record && (!timed || p->options->above_c)) done = true;
             if (timed && plan->has_record) note_later(plan, record, time_us, wanted_us);
             if (plan->looked_at >= RWD_PLAN_LOOK_MAX) done = true, plan->looked_at_all = false;
         }

@@ -161,8 +161,15 @@ static bool advise_on_range(const rwd_operator *op, rwd_error *err) {
     return rwd_error_next(err, "put back the input as it was; or start over, with all that is there moved aside: rewind run %s --fresh", op->job->file);
 }
 
-// (6) Silent replay up to C.
-static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
+// Nothing is left of a replay to `to` where the input ends, and ends there: what lies between is no record.
+static bool ends_at(rwd_operator *op, int64_t to) {
+    int64_t low, high;
+    rwd_error ignored;
+    return op->source->ops->bounds(op->source, &low, &high, &ignored) && high >= to;
+}
+
+// (6) Silent replay up to C. `committed`: the last record below `to` is known to have been at to - 1; else there may be none there (a shadow's place).
+static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, rwd_error *err) {
     int64_t began = rwd_clock_ns(op->clock);
     op->replay_began_ns = began;
     op->status.replay_from = from;
@@ -179,7 +186,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
         bool ok = rwd_apply_records(op, batch.records, batch.count, to, false, &done, err);
         // C8: caught up by a delivered offset at or above the target, never by a count.
         bool past = ok && done < batch.count;
-        if (ok && past && op->position.next_offset < to) {
+        if (ok && past && committed && op->position.next_offset < to) {
             ok = rwd_fail(err, RWD_E_SOURCE_CHANGED, "of the committed records [%" PRId64 ", %" PRId64 ") the input has none from offset %" PRId64 " on any more",
                           from, to, op->position.next_offset);
             advise_on_range(op, err);
@@ -189,8 +196,14 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, rwd_error *err) {
         rwd_error second;
         bool released = rwd_release_batch(op, ok ? err : &second);
         if (!ok || !released) return false;
+        if (past && !committed) break;
         // The batch reaches beyond C: go live from here, by the cursor.
         if (past && !op->source->ops->assign(op->source, to, rwd_buf_slice(&op->cursor), err)) return false;
+        if (batch.count == 0 && batch.end && !committed) {
+            if (ends_at(op, to)) break;
+            rwd_fail(err, RWD_E_POSITION, "the input ends at offset %" PRId64 ", below %" PRId64, op->position.next_offset, to);
+            return rwd_error_at(err, "%s", op->source->ops->label(op->source));
+        }
         if (batch.count == 0 && batch.end && op->position.next_offset < to) {
             rwd_fail(err, RWD_E_POSITION, "the input ends at offset %" PRId64 ", below the committed offset %" PRId64, op->position.next_offset, to);
             return advise_on_range(op, err);
@@ -283,7 +296,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
         op->status.digest = base.digest;
         op->status.checkpoint_us = base.created_us;
         memcpy(op->checkpoint_id, base.id, sizeof(op->checkpoint_id));
-        ok = replay(op, from, commit->next_offset, err);
+        ok = replay(op, from, commit->next_offset, true, err);
         if (ok && check && !check_input(op, commit, from, err)) {
             ok = false;
             if (set_aside_replayed(op, &base) && !op->options.restore_to) err->decision = RWD_ROLLBACK;
@@ -294,6 +307,17 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     }
     rwd_checkpoint_deinit(&base);
     return ok;
+}
+
+bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err) {
+    int64_t from = base->facts.next_offset;
+    set_lineage(op, lineage);
+    bool ok = check_source(op, base->facts.source_identity, err) && rwd_open_participants(op, base_dir, err) &&
+              op->source->ops->assign(op->source, from, base->facts.cursor, err);
+    if (!ok) return false;
+    start_at(op, &base->facts);
+    op->frontier = until;
+    return replay(op, from, until, false, err) && rwd_close_windows(op, false, err);
 }
 
 // No C where C is kept: lawful only for a genesis checkpoint whose commit never happened (C2); else someone took C away (C5).

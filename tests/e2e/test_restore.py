@@ -1,11 +1,7 @@
 """Going back by place: restore by offset, time and id, where no operator runs and where one does; what is passed over; kills on the way."""
 import datetime
 import json
-import os
-import shutil
 import signal
-import subprocess
-import time
 
 import pytest
 
