@@ -21,6 +21,7 @@ typedef struct planning {
     const rwd_checkpoint *newest;  // usable, of this history, with the greatest X; NULL: none
     rwd_budget budget;
     rwd_source *source;        // NULL: not opened
+    int64_t from;              // where it was gone to
 } planning;
 
 static const char *const passed_texts[RWD_PASSED_COUNT] = {
@@ -101,6 +102,7 @@ static bool open_source(planning *p, rwd_error *err) {
 // Goes to the last place at or below `offset` that can be gone to: anywhere in a topic, in a file where a checkpoint's cursor stands. A pruned one's serves, too.
 // `time_us`: and below it in stream time; RWD_TIME_NONE: whatever that is.
 static bool go_to(planning *p, int64_t offset, int64_t time_us, rwd_error *err) {
+    p->from = offset;
     if (p->source->ops->offset_for) return p->source->ops->assign(p->source, offset, rwd_slice_of(NULL, 0), err);
     const rwd_checkpoint *best = NULL;
     for (size_t i = 0; i < p->list.count; i++) {
@@ -109,7 +111,8 @@ static bool go_to(planning *p, int64_t offset, int64_t time_us, rwd_error *err) 
         if (time_us != RWD_TIME_NONE && c->facts.stream_time >= time_us) continue;
         if (!best || c->facts.next_offset > best->facts.next_offset) best = c;
     }
-    return p->source->ops->assign(p->source, best ? best->facts.next_offset : p->lineage.genesis, best ? best->facts.cursor : rwd_slice_of(NULL, 0), err);
+    p->from = best ? best->facts.next_offset : p->lineage.genesis;
+    return p->source->ops->assign(p->source, p->from, best ? best->facts.cursor : rwd_slice_of(NULL, 0), err);
 }
 
 // The next batch that has any records; `out->count` 0: the input ends here.
@@ -169,7 +172,7 @@ static void note_later(rwd_plan *plan, const rwd_record *record, int64_t time_us
 // Reads on: to the first record that is at the place, and, where times are asked for, to C. `wanted_us` RWD_TIME_NONE: the place is an offset.
 static bool look(planning *p, times *t, int64_t wanted_us, rwd_error *err) {
     rwd_plan *plan = p->plan;
-    bool timed = wanted_us != RWD_TIME_NONE, by_event = t->decoder != NULL;
+    bool timed = wanted_us != RWD_TIME_NONE;
     plan->looked_at_all = true;
     for (;;) {
         rwd_batch batch;
@@ -178,11 +181,12 @@ static bool look(planning *p, times *t, int64_t wanted_us, rwd_error *err) {
         bool done = false;
         for (size_t i = 0; i < batch.count && !done; i++) {
             const rwd_record *record = &batch.records[i];
-            int64_t time_us = timed || by_event ? time_of(t, record) : record->time_us;
+            int64_t time_us = time_of(t, record);
             done = record->offset >= plan->frontier && !p->options->above_c;
             if (done && plan->has_record) break;
-            bool here = plan->has_record ? false : timed && by_event ? time_us != RWD_TIME_NONE && time_us >= wanted_us && !done : record->offset >= plan->place;
-            if (here) note_record(plan, record, time_us);
+            bool here = timed ? time_us != RWD_TIME_NONE && time_us >= wanted_us && !done : record->offset >= plan->place;
+            if (here && !plan->has_record) note_record(plan, record, time_us);
+            if (timed && !plan->has_record && !done && record->offset >= plan->place) plan->place = record->offset + 1;
             if (plan->has_record && (!timed || p->options->above_c)) done = true;
             if (timed && plan->has_record) note_later(plan, record, time_us, wanted_us);
             if (plan->looked_at >= RWD_PLAN_LOOK_MAX) done = true, plan->looked_at_all = false;
@@ -209,19 +213,19 @@ static bool place_by_event_time(planning *p, rwd_error *err) {
     size_t columns = 0;
     if (!has_event_time(p->options->job)) return refuse_without_times(p, err);
     plan->event_times = true;
-    plan->place = INT64_MAX;
     if (!go_to(p, INT64_MAX, p->options->target.time_us, err)) return false;
+    plan->place = p->from;
     const char *const *names = p->source->ops->columns(p->source, &columns);
     if (!rwd_decoder_new(p->options->job, names, columns, &t.decoder, err)) return false;
     t.step = rwd_step_new(p->options->job);
     bool ok = look(p, &t, p->options->target.time_us, err);
     t.step->ops->free(t.step);
     rwd_decoder_free(t.decoder);
-    plan->place = plan->has_record ? plan->record_offset : plan->frontier;
+    if (plan->has_record) plan->place = plan->record_offset;
     return ok;
 }
 
-// R2
+// R2. The broker's answer may be below: transaction markers have the time at which they were written.
 static bool place_by_time(planning *p, rwd_error *err) {
     rwd_plan *plan = p->plan;
     times own = {0};
@@ -229,7 +233,9 @@ static bool place_by_time(planning *p, rwd_error *err) {
     if (!p->source->ops->offset_for) return place_by_event_time(p, err);
     if (!p->source->ops->offset_for(p->source, p->options->target.time_us, &plan->place, err)) return false;
     if (plan->place < p->lineage.genesis) plan->place = p->lineage.genesis;  // nothing that the job read is earlier
-    return go_to(p, plan->place, RWD_TIME_NONE, err) && look(p, &own, p->options->target.time_us, err);
+    if (!go_to(p, plan->place, RWD_TIME_NONE, err) || !look(p, &own, p->options->target.time_us, err)) return false;
+    if (plan->has_record) plan->place = plan->record_offset;
+    return true;
 }
 
 static bool place_by_offset(planning *p, rwd_error *err) {
