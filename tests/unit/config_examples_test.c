@@ -33,9 +33,10 @@ static void online_retail_reads_the_file_that_the_environment_names(void **state
     unsetenv("ONLINE_RETAIL_CSV");
     rwd_job *job = example("online-retail.yaml");
     assert_string_equal(job->source.path, "online-retail.csv");
-    assert_int_equal(job->table_count, 2);
-    assert_int_equal(job->tables[0].schema.column_count, 4);
-    assert_int_equal(job->tables[1].schema.column_count, 4);
+    assert_int_equal(job->table_count, 3);
+    assert_int_equal(job->tables[0].schema.column_count, 8);
+    assert_int_equal(job->tables[1].schema.column_count, 8);
+    assert_int_equal(job->tables[2].schema.column_count, 8);
     rwd_job_free(job);
     setenv("ONLINE_RETAIL_CSV", "/data/rows.csv", 1);
     job = example("online-retail.yaml");
