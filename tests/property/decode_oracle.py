@@ -154,6 +154,38 @@ def decode_json(record):
     return answer(values, json_field)
 
 
+def element(value, index):
+    return value[index] if isinstance(value, list) and not isinstance(value, Object) and index < len(value) else None
+
+
+def decode_each(record):
+    """An event for each element of o.e, with the members of the record around it."""
+    try:
+        value = json.loads(record.decode("utf-8"), parse_int=Number, parse_float=Number, parse_constant=constant, object_pairs_hook=Object)
+        judge(value, 0)
+    except (ValueError, RecursionError):
+        return "fault malformed -"
+    if not isinstance(value, Object):
+        return "fault wrong-type -"
+    array = member(member(value, "o"), "e")
+    if array is None:
+        return ""
+    if isinstance(array, Object) or not isinstance(array, list):
+        return "fault wrong-type -"
+    out = []
+    for one in array:
+        values = {"s": member(one, "s.t"), "d": member(element(member(one, "x"), 1), "d"), "i": member(one, "i"), "b": member(element(array, 1), "b"),
+                  "t": member(value, "t"), "f": element(member(one, "x"), 0), "y": member(one, "y")}
+        out.append(answer(values, each_field))
+    return " | ".join(out)
+
+
+def each_field(value, kind):
+    if value is None and kind in "sbfy":
+        return "-"
+    return -7 if value is None and kind == "i" else json_field(value, kind)
+
+
 # ---------------------------------------------------------------------------------------------- CSV
 
 FIELD = re.compile(r'"((?:[^"]|"")*)"|([^",\r\n]*)')
@@ -313,6 +345,23 @@ def json_record(r):
     return text.encode("utf-8")
 
 
+def each_element(r):
+    if r.randrange(12) == 0:
+        return random_json(r, 3)
+    members = [(k, v) for k, v in [("s.t", good_value(r, "s")), ("y", good_value(r, "y")), ("i", good_value(r, "i")), ("b", r.choice(["true", "false", "null"])),
+                                   ("x", f"[{random_float(r)},{random_object(r, 3, [('d', good_value(r, 'd'))])}]")] if r.randrange(6)]
+    return random_object(r, 3, members)
+
+
+def each_record(r):
+    members = [("t", good_value(r, "t")), ("i", "null")]
+    array = "[" + ",".join(each_element(r) for _ in range(r.randrange(5))) + "]"
+    members.append(("o", random_object(r, 1, [("e", array if r.randrange(12) else random_json(r, 2))])))
+    if r.randrange(5) == 0:
+        members.append(r.choice(members))
+    return random_object(r, 0, members).encode("utf-8")
+
+
 def csv_cell(r, text):
     if r.randrange(3) == 0 or any(c in text for c in ',"\r\n'):
         if r.randrange(30):
@@ -402,6 +451,7 @@ def main():
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
     r = random.Random(seed)
     good = compare_records(program, "json", json_record, decode_json, r, count)
+    good = compare_records(program, "each", each_record, decode_each, r, count) and good
     good = compare_records(program, "csv", csv_row, decode_csv, r, count) and good
     good = compare_csv_file(program, r, 3000) and good
     return 0 if good else 1
