@@ -267,10 +267,10 @@ static bool take_pattern(cursor *c, const char *pattern, found *f) {
     return true;
 }
 
-static rwd_parse parse_pattern(const char *pattern, rwd_slice text, int64_t *out_us) {
+static rwd_parse parse_pattern(const rwd_time_format *format, rwd_slice text, int64_t *out_us) {
     cursor c = {text.data, text.data + text.size};
-    found f = {.good = true};
-    if (!take_pattern(&c, pattern, &f) || c.p != c.end) return RWD_PARSE_MALFORMED;
+    found f = {.good = true, .m.offset_s = format->zone_s};
+    if (!take_pattern(&c, format->pattern, &f) || c.p != c.end) return RWD_PARSE_MALFORMED;
     if (!f.good) return RWD_PARSE_RANGE;
     if (f.has_epoch) {
         if (f.epoch_s < RWD_TIME_MIN / US_PER_S || f.epoch_s > RWD_TIME_MAX / US_PER_S) return RWD_PARSE_RANGE;
@@ -353,6 +353,18 @@ bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *er
     return true;
 }
 
+bool rwd_zone_parse(const char *text, int32_t *out_s) {
+    rwd_slice slice = rwd_slice_str(text);
+    cursor c = {slice.data, slice.data + slice.size};
+    int64_t seconds;
+    bool good;
+    if (!take_offset(&c, false, &seconds, &good) || !good || c.p != c.end) return false;
+    *out_s = (int32_t)seconds;
+    return true;
+}
+
+bool rwd_time_lacks_zone(const rwd_time_format *format) { return format->kind == RWD_TIME_PATTERN && !pattern_has(format->pattern, "zs"); }
+
 const char *rwd_time_format_text(const rwd_time_format *format) {
     return format->kind == RWD_TIME_PATTERN ? format->pattern : format_names[format->kind];
 }
@@ -380,7 +392,7 @@ rwd_parse rwd_time_from_number(const rwd_time_format *format, int64_t number, in
 
 rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us) {
     if (format->kind == RWD_TIME_RFC3339) return parse_rfc3339(text, out_us);
-    if (format->kind == RWD_TIME_PATTERN) return parse_pattern(format->pattern, text, out_us);
+    if (format->kind == RWD_TIME_PATTERN) return parse_pattern(format, text, out_us);
     int64_t number;
     rwd_parse parsed = rwd_int_parse(text, &number);
     return parsed == RWD_PARSE_OK ? rwd_time_from_number(format, number, out_us) : parsed;
@@ -397,6 +409,12 @@ static char *put_digits(char *out, uint64_t value, unsigned count) {
 static char *put_part(char *out, char before, uint64_t value) {
     *out++ = before;
     return put_digits(out, value, 2);
+}
+
+void rwd_zone_text(int32_t seconds, char out[RWD_TIME_TEXT_MAX]) {
+    unsigned minutes = (unsigned)(seconds < 0 ? -seconds : seconds) / 60;
+    char *end = put_part(out, seconds < 0 ? '-' : '+', minutes / 60);
+    *put_part(end, ':', minutes % 60) = '\0';
 }
 
 // At least four digits; beyond the range that parses there may be six, and a sign.

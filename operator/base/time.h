@@ -25,17 +25,24 @@ typedef struct rwd_time_format {
     // Of RWD_TIME_PATTERN: %Y %m %d %H %M %S %f (1-6 digits) %z (+hh:mm, +hhmm, +hh, Z) %y %j %b %B (English) %e %I %p %T %D %F
     // %R %s %n %t %%. White space stands for any amount of it; a number may have fewer digits than its most.
     char pattern[64];
+    int32_t zone_s;  // of a pattern that does not read a zone: its texts are so many seconds east of Greenwich
 } rwd_time_format;
 
 // "epoch-ms", "rfc3339", or a pattern that holds a '%'. An unknown name or conversion is named in `err`.
 RWD_MUST bool rwd_time_format_parse(const char *text, rwd_time_format *out, rwd_error *err);
+
+// "+05:30", "-08:00", "Z" as seconds east of Greenwich, at most 23:59.
+RWD_MUST bool rwd_zone_parse(const char *text, int32_t *out_s);
+void rwd_zone_text(int32_t seconds, char out[RWD_TIME_TEXT_MAX]);  // "+05:30"
+// A pattern whose texts do not say their zone: neither %z nor %s.
+bool rwd_time_lacks_zone(const rwd_time_format *format);
 
 // Its word in job files, or its pattern.
 const char *rwd_time_format_text(const rwd_time_format *format);
 // A whole number of seconds, or of parts of one?
 static inline bool rwd_time_is_epoch(const rwd_time_format *format) { return format->kind <= RWD_TIME_EPOCH_NS; }
 
-// Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z is UTC; without a date it is refused at
+// Text to microseconds. Nanoseconds are cut towards minus infinity. A pattern without %z has the zone that is set; without a date it is refused at
 // set-up. A part outside of its range (month 13, 30 February) is RWD_PARSE_RANGE; second 60 is the beginning of the next minute.
 RWD_MUST rwd_parse rwd_time_parse(const rwd_time_format *format, rwd_slice text, int64_t *out_us);
 // The same for a whole number (epoch-*): used where the source has a number, not a text.

@@ -191,7 +191,9 @@ static bool add_hidden_field(rwd_job_build *b, const rwd_node *time, const rwd_n
     field->name = rwd_strdup(name->text);
     field->path = rwd_strdup(name->text);
     const rwd_node *format = rwd_node_member(time, "format");
+    const rwd_node *zone = rwd_node_member(time, "zone");
     return rwd_time_format_parse(format->text, &field->time, b->err) &&  // checked before
+           (!zone || rwd_key_read(rwd_key_by_path("event.fields.*.zone"), "event.time.zone", zone->text, field, b->err)) &&
            check_path(b, name->place, "event.time.field", field);
 }
 

@@ -71,6 +71,7 @@ static void put_event(const rwd_job *job, rwd_buf *out) {
         put_key(out, "event.fields.*.type", field);
         put_key(out, "event.fields.*.path", field);
         if (field->type == RWD_TYPE_TIME) put_key(out, "event.fields.*.format", field);
+        if (field->time.zone_s != 0) put_key(out, "event.fields.*.zone", field);
         if (field->optional) rwd_buf_append_str(out, " optional");
         if (field->default_text) put_key(out, "event.fields.*.default", field);
         rwd_buf_append_char(out, '\n');

@@ -116,6 +116,11 @@ static bool field_is_time(const rwd_job *job, const void *base) {
     return ((const rwd_field *)base)->type == RWD_TYPE_TIME;
 }
 
+static bool field_lacks_zone(const rwd_job *job, const void *base) {
+    (void)job;
+    return field_is_time(job, base) && rwd_time_lacks_zone(&((const rwd_field *)base)->time);
+}
+
 static bool table_has_windows(const rwd_job *job, const void *base) {
     (void)job;
     const rwd_job_table *table = base;
@@ -140,6 +145,10 @@ static bool remembers_ids(const rwd_job *job, const void *base) {
 static bool time_field_is_hidden(const rwd_job *job, const void *base) {
     (void)base;
     return job->event.time_field >= 0 && job->event.fields[job->event.time_field].hidden;
+}
+
+static bool hidden_time_lacks_zone(const rwd_job *job, const void *base) {
+    return time_field_is_hidden(job, base) && rwd_time_lacks_zone(&job->event.fields[job->event.time_field].time);
 }
 
 static bool has_event_time(const rwd_job *job, const void *base) {
@@ -243,6 +252,9 @@ static const rwd_key keys[] = {
     {.path = "event.time.format", .kind = RWD_KEY_TIME_FORMAT, .applies = time_field_is_hidden,
      .only = "where event.time.field is not a declared field (a declared one has its own format)", .example = "epoch-ms",
      .doc = "How the time is written, where `event.time.field` is not a declared field."},
+    {.path = "event.time.zone", .kind = RWD_KEY_ZONE, .applies = hidden_time_lacks_zone,
+     .only = "where event.time.field is not a declared field, and its format is a pattern without %z and %s", .example = "\"+02:00\"",
+     .doc = "The zone of its texts, where `event.time.field` is not a declared field. Default: UTC."},
     {.path = "event.time.ahead", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, JOB(event.ahead_us),
      .applies = has_event_time, .example = "1h",
      .doc = "An event further than this ahead of its record's time (of a file: of the stream time) is a dead letter and does not move the stream time. "
@@ -277,6 +289,9 @@ static const rwd_key keys[] = {
             "`a[0]` is the first element; JSON: `a[\"b.c\"]` is the member b.c of a), or of raw records `key` or `value`. Default: the field's name."},
     {.path = "event.fields.*.format", .kind = RWD_KEY_TIME_FORMAT, .fallback = "rfc3339", FIELD(time), .applies = field_is_time,
      .only = "for a field of type time", .example = "epoch-ms", .doc = "How a time is written."},
+    {.path = "event.fields.*.zone", .kind = RWD_KEY_ZONE, .fallback = "+00:00", FIELD(time.zone_s), .applies = field_lacks_zone,
+     .only = "for a field of type time whose format is a pattern without %z and %s", .example = "\"+02:00\"",
+     .doc = "The zone of its texts: a fixed distance from UTC, without daylight saving."},
     {.path = "event.fields.*.optional", .kind = RWD_KEY_BOOL, .fallback = "false", .excludes = "default", FIELD(optional), .applies = field_is_optional,
      .example = "true", .doc = "true: where it is absent or null it is null. Aggregates pass over a null, and what is calculated of one is null."},
     {.path = "event.fields.*.default", .kind = RWD_KEY_TEXT, FIELD(default_text), .example = "sale",

@@ -157,6 +157,13 @@ static rwd_node *time_format_node(rwd_arena *arena, const rwd_job *job) {
     return node;
 }
 
+static rwd_node *time_zone_node(rwd_arena *arena, const rwd_job *job) {
+    char text[RWD_TIME_TEXT_MAX];
+    if (!time_field(job) || !time_field(job)->hidden || !rwd_time_lacks_zone(&time_field(job)->time)) return NULL;
+    rwd_zone_text(time_field(job)->time.zone_s, text);
+    return new_scalar(arena, text, false);
+}
+
 // ---- the walk
 
 // Keys that are more than a member of the job.
@@ -169,6 +176,7 @@ static const struct {
     {"event.id", id_node},
     {"event.time.field", time_field_node},
     {"event.time.format", time_format_node},
+    {"event.time.zone", time_zone_node},
     {"event.fields", fields_node},
     {"tables", tables_node},
     {"sinks", sinks_node},

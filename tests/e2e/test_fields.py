@@ -139,7 +139,7 @@ def test_a_job_without_dead_letters_stops_between_records_never_inside_of_one(tm
 
 def test_what_is_absent_is_null_or_its_default_in_every_text_format(make_job):
     fields = {"k": {"type": "string", "default": "none"}, "amount": {"type": "decimal(2)", "default": "1.5"}, "n": {"type": "int", "optional": True},
-              "at": {"type": "time", "format": "%d.%m.%Y %H:%M", "default": "31.12.2025 23:59"}, "f": {"type": "float", "optional": True},
+              "at": {"type": "time", "format": "%d.%m.%Y %H:%M", "zone": "-03:30", "default": "31.12.2025 23:59"}, "f": {"type": "float", "optional": True},
               "b": {"type": "bytes", "optional": True}}
     tables = {"t": {"key": ["k", "n"], "aggregates": {"c": "count()", "sum": "sum(amount)", "mean": "mean(n)", "last": "last(at)", "f": "max(f)", "b": "first(b)"}}}
     sinks = [{"table": "t", "file": {"path": "out/t.csv"}, "format": "csv", "emit": "update"}]

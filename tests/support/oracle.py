@@ -68,6 +68,10 @@ def microseconds_of(text):
     return int(sum(int(n) * UNIT_US[u] for n, u in re.findall(r"(\d+)(ns|us|ms|s|m|h|d)", str(text))))
 
 
+def zone_of(text):
+    return 0 if text in "Zz" else int(text[0] + "1") * (int(text[1:3]) * 3600 + int(text[4:6]) * 60)
+
+
 class Field:
     def __init__(self, name, given):
         given = given if isinstance(given, dict) else {"type": given}
@@ -76,6 +80,7 @@ class Field:
         self.kind, scale = re.fullmatch(r"(\w+)(?:\((\d+)\))?", given["type"]).groups()
         self.scale = int(scale or 0)
         self.format = given.get("format", "rfc3339")
+        self.zone = zone_of(given.get("zone", "Z"))
         self.optional, self.fallback = given.get("optional", False), None
         if "default" in given:
             plain = {k: v for k, v in given.items() if k != "default"}
@@ -191,6 +196,7 @@ class Job:
                 self.fields[time["field"]] = Field(time["field"], {"type": "time"})
             self.time_field = self.fields[time["field"]]
             self.time_field.format = time.get("format", self.time_field.format)
+            self.time_field.zone = zone_of(time["zone"]) if "zone" in time else self.time_field.zone
             self.ahead = microseconds_of(time["ahead"]) if "ahead" in time else 0
         self.tables = {n: Table(i, n, g, self.fields) for i, (n, g) in enumerate(given["tables"].items())}
         self.sinks = [Sink(s, self.tables) for s in given.get("sinks", [])]
@@ -294,7 +300,7 @@ def time_of(text, field):
                 us = (calendar.timegm(moment.timetuple()) - shift) * 10**6 + fraction
             else:
                 moment = datetime.datetime.strptime(text, field.format)
-                shift = moment.utcoffset().total_seconds() if moment.utcoffset() else 0
+                shift = moment.utcoffset().total_seconds() if moment.utcoffset() is not None else field.zone
                 us = int(calendar.timegm(moment.timetuple()) - shift) * 10**6 + moment.microsecond
     except ValueError:
         raise Fault("wrong-type", field.path) from None

@@ -322,6 +322,16 @@ static void times_are_read_by_their_format(void **state) {
     rwd_job_free(times);
 }
 
+static void a_pattern_without_a_zone_has_that_of_its_field(void **state) {
+    (void)state;
+    rwd_job *times = job_of("json", "  fields: {a: {type: time, format: '%F %T', zone: '+05:30'}, b: {type: time, format: '%F %T', zone: '-08:00'}, c: {type: time, format: '%F %T %z'}, "
+                            "d: {type: time, format: '%F', zone: Z, default: 2026-03-01}}", "  t: {key: a, aggregates: {n: count()}}");
+    check_decode(times, "{\"a\":\"2026-01-01 00:00:00\",\"b\":\"2026-01-01 20:00:00\",\"c\":\"2026-01-01 00:00:00 -0130\"}",
+                 "2025-12-31T18:30:00Z|2026-01-02T04:00:00Z|2026-01-01T01:30:00Z|2026-03-01T00:00:00Z");
+    check_decode(times, "{\"a\":\"0001-01-01 00:00:00\"}", "!out-of-range a");
+    rwd_job_free(times);
+}
+
 static void floats_are_the_nearest_double_and_bytes_are_base64(void **state) {
     (void)state;
     rwd_job *more = job_of("json", "  fields: {f: float, y: bytes}", "  t: {key: y, aggregates: {n: count()}}");
@@ -474,6 +484,7 @@ int main(void) {
         cmocka_unit_test(two_fields_may_read_one_member),
         cmocka_unit_test(many_fields_are_told_apart),
         cmocka_unit_test(times_are_read_by_their_format),
+        cmocka_unit_test(a_pattern_without_a_zone_has_that_of_its_field),
         cmocka_unit_test(floats_are_the_nearest_double_and_bytes_are_base64),
         cmocka_unit_test(the_event_time_is_the_declared_field),
         cmocka_unit_test(values_of_a_batch_live_until_the_next_one_begins),
