@@ -46,6 +46,7 @@ struct rwd_keeper {
     int64_t frontier;
     bad_one *bad;
     size_t bad_count;
+    int64_t horizon;
 };
 
 static bool stopping(const rwd_keeper *k) { return atomic_load_explicit(&k->stop, memory_order_relaxed); }
@@ -158,6 +159,59 @@ static void copy_if_due(rwd_keeper *k) {
     rwd_lineage_deinit(&lineage);
 }
 
+// What the journal must keep (K7), and from where it reaches up to C.
+typedef struct reach { int64_t floor, horizon; } reach;
+
+static reach reach_of(const rwd_checkpoint_list *list, const rwd_lineage *lineage, int64_t frontier, const rwd_journal_range *ranges, size_t count) {
+    int64_t first = -1, second = -1, lowest = INT64_MAX;
+    reach r = {.horizon = -1};
+    for (size_t i = 0; i < list->count; i++) {
+        const rwd_checkpoint *c = &list->items[i];
+        int64_t x = c->facts.next_offset;
+        if (!of_history(lineage, c) || x > frontier) continue;
+        if (x > first) second = first, first = x;
+        else if (x > second && x < first) second = x;
+        if (x < lowest) lowest = x;
+    }
+    // What lies between the newest of them and C may be on its way to the disk: up to that one the journal is durable (K3).
+    int64_t unbroken = first;
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].from < first && ranges[i].next >= first) unbroken = ranges[i].from;
+    for (size_t i = 0; i < list->count; i++) {
+        const rwd_checkpoint *c = &list->items[i];
+        int64_t x = c->facts.next_offset;
+        if (of_history(lineage, c) && x <= frontier && x >= unbroken && (r.horizon < 0 || x < r.horizon)) r.horizon = x;
+    }
+    r.floor = second >= 0 ? second : lowest != INT64_MAX ? lowest : 0;
+    return r;
+}
+
+static void prune_journal(rwd_keeper *k, const rwd_lineage *lineage, int64_t frontier) {
+    rwd_checkpoint_list list;
+    rwd_journal_range *ranges;
+    rwd_error err;
+    if (!rwd_repo_still_owner(k->repo)) return;  // K6
+    if (!rwd_repo_list(k->repo, &list, &err)) return rwd_log_error(RWD_LOG_WARN, "journal", &err);
+    size_t count = rwd_journal_ranges(k->options.journal, &ranges);
+    reach r = reach_of(&list, lineage, frontier, ranges, count);
+    if (!rwd_journal_prune(k->options.journal, k->io, r.floor, NULL, &err)) rwd_log_error(RWD_LOG_WARN, "journal", &err);
+    free(ranges);
+    count = rwd_journal_ranges(k->options.journal, &ranges);
+    r = reach_of(&list, lineage, frontier, ranges, count);
+    free(ranges);
+    rwd_checkpoint_list_deinit(&list);
+    pthread_mutex_lock(&k->mutex);
+    k->horizon = r.horizon;
+    pthread_mutex_unlock(&k->mutex);
+}
+
+int64_t rwd_keeper_horizon(rwd_keeper *k) {
+    pthread_mutex_lock(&k->mutex);
+    int64_t horizon = k->horizon;
+    pthread_mutex_unlock(&k->mutex);
+    return horizon;
+}
+
 static void prune(rwd_keeper *k) {
     rwd_lineage lineage;
     rwd_prune_plan plan;
@@ -168,6 +222,7 @@ static void prune(rwd_keeper *k) {
     keep.full = k->options.full_keep;
     if (rwd_repo_prune(k->repo, &lineage, frontier, &keep, true, &plan, &err)) rwd_prune_plan_deinit(&plan);
     else rwd_log_error(RWD_LOG_WARN, "checkpoint", &err);
+    if (k->options.journal) prune_journal(k, &lineage, frontier);
     rwd_lineage_deinit(&lineage);
 }
 
@@ -231,6 +286,7 @@ bool rwd_keeper_new(rwd_repo *repo, rwd_io *io, rwd_clock *clock, const rwd_keep
     k->clock = clock;
     k->options = *options;
     k->verify_due = true;
+    k->horizon = -1;
     pthread_mutex_init(&k->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -1,9 +1,10 @@
-// The keeper: a background thread that verifies files not verified yet (K5), applies retention (K6) and makes the independent copy (K4).
+// The keeper: a background thread that verifies files not verified yet (K5), applies retention (K6, K7; the journal's, too) and makes the independent copy (K4).
 //
 // Thread: functions are the pipeline's; the work runs on the keeper's own thread at low priority.
 #ifndef CHECKPOINTS_KEEPER_H
 #define CHECKPOINTS_KEEPER_H
 
+#include "checkpoints/journal/journal.h"
 #include "checkpoints/repository.h"
 
 typedef struct rwd_keeper rwd_keeper;
@@ -12,6 +13,7 @@ typedef struct rwd_keeper_options {
     rwd_keep keep;
     int64_t full_every_ns;   // age of the newest independent copy that calls for another; 0: never
     unsigned full_keep;
+    rwd_journal *journal;    // *borrowed*; NULL: there is none
 } rwd_keeper_options;
 
 RWD_MUST bool rwd_keeper_new(rwd_repo *repo, rwd_io *io /* taken */, rwd_clock *clock, const rwd_keeper_options *options, rwd_keeper **out, rwd_error *err);
@@ -22,6 +24,8 @@ void rwd_keeper_notify(rwd_keeper *keeper, const rwd_lineage *lineage, int64_t f
 // A checkpoint that was found bad in the background since the last call: true, with its id and reason. K5: the caller takes the rollback
 // road if live files share the damage.
 bool rwd_keeper_found_bad(rwd_keeper *keeper, char out_id[RWD_CHECKPOINT_ID], rwd_error *out_why);
+// K7: X of the earliest good checkpoint of C's history from which the journal was unbroken up to C when retention last looked; -1: none, or it did not look yet.
+int64_t rwd_keeper_horizon(rwd_keeper *keeper);
 // Waits until there is nothing left to do (end of a run), at most `timeout_ns`. True: there is nothing left.
 bool rwd_keeper_drain(rwd_keeper *keeper, int64_t timeout_ns);
 

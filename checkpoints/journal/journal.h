@@ -116,5 +116,7 @@ RWD_MUST bool rwd_journal_reader_open(rwd_journal *journal, int64_t offset, rwd_
 // is a hole, or the end. A block that turns out bad becomes a hole, and is said aloud.
 RWD_MUST bool rwd_journal_read(rwd_journal_reader *reader, const rwd_journal_record **out, size_t *out_count, int64_t *out_next, rwd_error *err);
 void rwd_journal_reader_close(rwd_journal_reader *reader);  // NULL is ignored
+// The last record of [from, until), with its bytes copied into `bytes`. NOT_FOUND: there is none, or not all of it is covered.
+RWD_MUST bool rwd_journal_last(rwd_journal *journal, int64_t from, int64_t until, rwd_buf *bytes, rwd_journal_record *out, rwd_error *err);
 
 #endif

@@ -158,3 +158,53 @@ bool rwd_journal_read(rwd_journal_reader *r, const rwd_journal_record **out, siz
     *out_next = r->position;
     return s != REFUSED;
 }
+
+// ---- the last record below an offset
+
+// Where the run that covers `offset` begins, or -1.
+static int64_t run_begin(rwd_journal *j, int64_t offset) {
+    size_t segment = 0;
+    pthread_mutex_lock(&j->mutex);
+    const rwd_journal_entry *entry = rwd_journal_lookup(j, offset, &segment);
+    int64_t from = entry ? entry->from : -1;
+    pthread_mutex_unlock(&j->mutex);
+    return from;
+}
+
+// Records of [from, until), the last one kept. `out_end`: how far the journal goes on from `from`.
+static bool keep_last(rwd_journal *j, int64_t from, int64_t until, rwd_buf *bytes, rwd_journal_record *last, int64_t *out_end, rwd_error *err) {
+    rwd_journal_reader *r;
+    const rwd_journal_record *records;
+    size_t count;
+    int64_t before = from;
+    bool ok = true;
+    if (!rwd_journal_reader_open(j, from, &r, err)) return false;
+    do {
+        before = r->position;
+        ok = rwd_journal_read(r, &records, &count, out_end, err);
+        while (count > 0 && records[count - 1].offset >= until) count--;
+        if (!ok || count == 0) continue;
+        rwd_buf_clear(bytes);
+        rwd_buf_append_slice(bytes, records[count - 1].raw);
+        *last = records[count - 1];
+    } while (ok && *out_end < until && *out_end != before);
+    rwd_journal_reader_close(r);
+    return ok;
+}
+
+bool rwd_journal_last(rwd_journal *j, int64_t from, int64_t until, rwd_buf *bytes, rwd_journal_record *out, rwd_error *err) {
+    out->offset = -1;
+    for (int64_t end = until; end > from;) {
+        int64_t begin = run_begin(j, end - 1), reached;
+        if (begin < 0) break;
+        if (begin < from) begin = from;
+        if (!keep_last(j, begin, end, bytes, out, &reached, err)) return false;
+        if (reached < end) break;  // a part of it turned out bad
+        if (out->offset >= 0) {
+            out->raw = rwd_buf_slice(bytes);
+            return true;
+        }
+        end = begin;
+    }
+    return rwd_fail(err, RWD_E_NOT_FOUND, "the journal has no record there");
+}

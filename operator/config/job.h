@@ -136,6 +136,8 @@ typedef struct rwd_job_table {
 typedef enum rwd_io_wanted { RWD_IO_WANTED_AUTO, RWD_IO_WANTED_PREAD, RWD_IO_WANTED_URING, RWD_IO_WANTED_URING_REGISTERED } rwd_io_wanted;
 // EXACTLY_ONCE: in transactions; where outputs are files, by their commit log.
 typedef enum rwd_delivery_mode { RWD_DELIVERY_EXACTLY_ONCE, RWD_DELIVERY_AT_LEAST_ONCE } rwd_delivery_mode;
+typedef enum rwd_journal_mode { RWD_JOURNAL_ON, RWD_JOURNAL_OFF } rwd_journal_mode;
+typedef enum rwd_on_full { RWD_ON_FULL_STOP, RWD_ON_FULL_CONTINUE } rwd_on_full;
 typedef enum rwd_on_stop { RWD_ON_STOP_EXIT, RWD_ON_STOP_PARK } rwd_on_stop;
 
 typedef struct rwd_job {
@@ -195,6 +197,13 @@ typedef struct rwd_job {
         int64_t full_every_ns;
         unsigned full_keep;
     } checkpoints;
+    struct {                 // of a Kafka partition
+        rwd_journal_mode mode;
+        int64_t keep_ns;
+        uint64_t size;
+        unsigned codec;      // in the order of rwd_journal_codec (checkpoints/journal/codec.h)
+        rwd_on_full on_full;
+    } journal;
     struct {
         rwd_delivery_mode mode;
         int64_t commit_every_ns;  // 0 where offset_multiple is set

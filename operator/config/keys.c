@@ -38,6 +38,9 @@ static const char *const tombstone_words[] = {[RWD_TOMBSTONE_IGNORE] = "ignore",
 static const char *const io_words[] = {
     [RWD_IO_WANTED_AUTO] = "auto", [RWD_IO_WANTED_PREAD] = "pread", [RWD_IO_WANTED_URING] = "uring", [RWD_IO_WANTED_URING_REGISTERED] = "uring-registered"};
 static const char *const delivery_words[] = {[RWD_DELIVERY_EXACTLY_ONCE] = "exactly-once", [RWD_DELIVERY_AT_LEAST_ONCE] = "at-least-once"};
+static const char *const journal_words[] = {[RWD_JOURNAL_ON] = "on", [RWD_JOURNAL_OFF] = "off"};
+static const char *const codec_words[] = {"none", "lz4", "zstd"};  // in the order of rwd_journal_codec
+static const char *const full_words[] = {[RWD_ON_FULL_STOP] = "stop", [RWD_ON_FULL_CONTINUE] = "continue"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
 
 // ---- keys that have a meaning only beside others
@@ -389,6 +392,20 @@ static const rwd_key keys[] = {
      JOB(checkpoints.full_every_ns), .example = "6h", .doc = "Time from one copy to the next."},
     {.path = "checkpoints.full.keep", .kind = RWD_KEY_INT, .environment = true, .fallback = "1", .min = 0, .max = 1000,
      JOB(checkpoints.full_keep), .example = "2", .doc = "How many copies stay. 0: none are made."},
+
+    {.path = "journal", .kind = RWD_KEY_GROUP, .shorthand = "mode", .applies = source_is_kafka, .only = "of a partition of Kafka: a file is its own log",
+     .example = "{keep: 7d, size: 20GiB}", .doc = "An own copy of the records as they were read, in the data directory: what was deleted or compacted in the topic can still be "
+            "replayed."},
+    {.path = "journal.mode", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "on", WORDS(journal_words), JOB(journal.mode), .applies = source_is_kafka,
+     .example = "off", .doc = "`off`: there is no journal, and replay needs the topic. What was journaled before stays, unread."},
+    {.path = "journal.keep", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "7d", .min = 100 * MS, .max = 3650 * DAY, JOB(journal.keep_ns),
+     .applies = source_is_kafka, .example = "30d", .doc = "How long records stay, at least where `size` allows; they go in segments of about a sixteenth."},
+    {.path = "journal.size", .kind = RWD_KEY_SIZE, .environment = true, .fallback = "20GiB", .min = 16 * MIB, .max = 1024 * TIB, JOB(journal.size),
+     .applies = source_is_kafka, .example = "100GiB", .doc = "Disk that the journal may take. It wins over `keep`; but what came since the second newest checkpoint never goes."},
+    {.path = "journal.codec", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "lz4", WORDS(codec_words), JOB(journal.codec), .applies = source_is_kafka,
+     .example = "zstd", .doc = "How new blocks are compressed."},
+    {.path = "journal.on_full", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "stop", WORDS(full_words), JOB(journal.on_full), .applies = source_is_kafka,
+     .example = "continue", .doc = "Where disk or `size` is full: `stop` the operator before anything is lost, or `continue` with a hole, for which replay needs the topic."},
 
     {.path = "delivery", .kind = RWD_KEY_GROUP, .example = "{commit_every: 200ms}", .doc = "When outputs are committed, and how."},
     {.path = "delivery.mode", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "exactly-once", WORDS(delivery_words), JOB(delivery.mode),

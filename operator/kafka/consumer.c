@@ -343,6 +343,21 @@ static void take_message(rwd_kafka_consumer *self, const rd_kafka_message_t *mes
     };
 }
 
+bool rwd_kafka_record_from_raw(int64_t offset, rwd_slice raw, rwd_kafka_record *out) {
+    if (raw.size < RAW_HEAD) return false;
+    uint32_t value = rwd_get_le32(raw.data + 8), key = rwd_get_le32(raw.data + 12);
+    uint64_t value_size = value == ABSENT ? 0 : value, key_size = key == ABSENT ? 0 : key;
+    if (value_size + key_size > raw.size - RAW_HEAD) return false;
+    *out = (rwd_kafka_record){
+        .offset = offset,
+        .time_ms = (int64_t)rwd_get_le64(raw.data),
+        .raw = raw,
+        .value = {value == ABSENT ? NULL : raw.data + RAW_HEAD, (size_t)value_size},
+        .key = {key == ABSENT ? NULL : raw.data + RAW_HEAD + value_size, (size_t)key_size},
+    };
+    return true;
+}
+
 static bool position_error(rwd_kafka_consumer *self, rwd_error *err) {
     int64_t low, high;
     rwd_error second;

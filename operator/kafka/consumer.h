@@ -30,6 +30,9 @@ typedef struct rwd_kafka_batch {
     bool end;                         // the end of the partition stands behind them
 } rwd_kafka_batch;
 
+// Takes raw bytes of an earlier batch apart again; slices *borrow* from them. False: they are none.
+RWD_MUST bool rwd_kafka_record_from_raw(int64_t offset, rwd_slice raw, rwd_kafka_record *out);
+
 typedef struct rwd_kafka_consumer rwd_kafka_consumer;
 
 // Connects in the background. Settings and clock are *borrowed*, topic is copied. *gives*.

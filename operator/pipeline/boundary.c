@@ -90,6 +90,7 @@ static void commit_here(rwd_operator *op) {
     rwd_commit commit;
     rwd_commit_metadata(op, &commit);
     RWD_CRASH_POINT(commit_begin);
+    if (op->journal) rwd_journal_flush(op->journal);  // a kill soon after leaves [X, C) to be replayed without the topic
     op->sink->ops->commit_async(op->sink, &commit);
     op->committing = commit.next_offset;
     op->at_boundary = true;

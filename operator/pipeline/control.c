@@ -162,6 +162,7 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
         rwd_dedup_get_stats(op->dedup, &ids);
         s->dedup_ids = ids.ids, s->dedup_bytes = ids.bytes, s->dedup_reads = ids.store_reads;
     }
+    rwd_fill_journal_status(op);
     s->memory_total = op->budget.total;
     s->memory_kafka = op->budget.aside;
     s->memory_hot = atomic_load(&op->budget.used[RWD_SHARE_HOT]);

@@ -245,6 +245,7 @@ static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICI
     out[count++] = rwd_tables_participant(op->tables);
     if (op->timers) out[count++] = rwd_timers_participant(op->timers);
     if (op->dedup) out[count++] = rwd_dedup_participant(op->dedup);
+    if (op->journal) out[count++] = rwd_journal_participant(op->journal);
     return count;
 }
 
@@ -252,6 +253,7 @@ bool rwd_open_session(rwd_operator *op, rwd_error *err) {
     if (!op->source && !open_source(op, err)) return false;
     snprintf(op->live, sizeof(op->live), "%.3900s/%u", rwd_repo_live(op->repo), ++op->session);
     if (!rwd_io_mkdir(op->io, op->live, err)) return false;
+    if (!rwd_open_session_journal(op, err)) return false;
     if (!open_sink(op, err)) return false;
     if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
     if (op->due) op->timers = rwd_timers_new(&op->budget);
@@ -283,6 +285,7 @@ void rwd_close_session(rwd_operator *op) {
     op->last_record = NULL;
     rwd_keeper_free(op->keeper);
     rwd_checkpointer_free(op->checkpointer);
+    rwd_close_session_journal(op);
     if (op->sink && op->sink->ops->give_up && atomic_load(&op->stop)) op->sink->ops->give_up(op->sink);
     if (op->sink) op->sink->ops->close(op->sink);
     if (op->tables) {
@@ -310,6 +313,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     rwd_io *io = NULL;
     rwd_keeper_options keep = {
         .keep = rwd_keep_of(op->job), .full_every_ns = op->job->checkpoints.full_every_ns, .full_keep = op->job->checkpoints.full_keep,
+        .journal = op->journal,
     };
     if (!rwd_io_clone(op->io, &io, err) || !rwd_keeper_new(op->repo, io, op->clock, &keep, &op->keeper, err)) return false;
     // What replay changed was published before C (C9): changes count from here.

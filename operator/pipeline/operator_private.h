@@ -7,6 +7,7 @@
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   pause.c      pause and resume
 //   restore.c    restore, as a run of its own and while running
+//   journal.c    the journal of a session
 //   control.c    requests from other threads, the published status
 //
 // A *session* is one recovery and what follows it: its sink, tables, checkpointer and keeper. When the state turns out to be damaged, or a
@@ -20,6 +21,7 @@
 #include <stdatomic.h>
 
 #include "checkpoints/checkpointer.h"
+#include "checkpoints/journal/journal.h"
 #include "checkpoints/keeper.h"
 #include "operator/logic/step.h"
 #include "operator/pipeline/operator.h"
@@ -79,7 +81,7 @@ typedef struct rwd_group_event {
     bool empty;              // no event, but a record that has none
 } rwd_group_event;
 
-#define RWD_PARTICIPANTS_MAX 4
+#define RWD_PARTICIPANTS_MAX 5
 
 // What one event makes of the rows that it touches, until all of them are known to be good.
 typedef struct rwd_group_row {
@@ -168,6 +170,8 @@ struct rwd_operator {
     rwd_timers *timers;       // of windows; NULL: no table has any
     rwd_timer *due;           // RWD_CLOSE_PORTION of them
     rwd_touch *due_touches;
+    rwd_journal *journal;     // NULL: there is none
+    int64_t journal_looked_ns;  // when the status last looked at it; 0: not yet
     rwd_checkpointer *checkpointer;
     rwd_keeper *keeper;
     bool warm;                // the hot table holds what it can
@@ -312,6 +316,13 @@ RWD_MUST bool rwd_finish_restore(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_finish_live_restore(rwd_operator *op, rwd_error *err);
 // A wanted or running one will not come to its end. Without one it does nothing.
 void rwd_restore_failed(rwd_operator *op, const rwd_error *why);
+// journal.c. Opens the session's journal and hands it to the source, if the job has one.
+RWD_MUST bool rwd_open_session_journal(rwd_operator *op, rwd_error *err);
+void rwd_close_session_journal(rwd_operator *op);
+// E4 held at C: what was read from the topic on the way there counts from now on (J3).
+RWD_MUST bool rwd_confirm_journal(rwd_operator *op, rwd_error *err);
+// What of it belongs into the status.
+void rwd_fill_journal_status(rwd_operator *op);
 
 // pause.c. As the data directory remembers it, before the pipeline runs.
 RWD_MUST bool rwd_load_pause(rwd_operator *op, rwd_error *err);

@@ -149,7 +149,7 @@ static bool genesis(rwd_operator *op, rwd_error *err) {
     if (!rwd_open_participants(op, NULL, err)) return false;
     if (!save_lineage(op, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
     RWD_CRASH_POINT(genesis_checkpoint);
-    return commit_genesis(op, err);
+    return rwd_confirm_journal(op, err) && commit_genesis(op, err);
 }
 
 // E4: records between a checkpoint and C are not what they were. Only a checkpoint at C itself would not need them, and older ones need more.
@@ -302,6 +302,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
             if (set_aside_replayed(op, &base) && !op->options.restore_to) err->decision = RWD_ROLLBACK;
         }
         op->hold_closings = commit->closings;
+        ok = ok && rwd_confirm_journal(op, err);
         ok = ok && rwd_close_windows(op, false, err);  // C7: those that were closed behind the last record below C
         op->hold_offset = -1;
     }

@@ -6,6 +6,7 @@
 #include "operator/sink/kafka.h"
 #include "operator/sink/none.h"
 #include "operator/source/file.h"
+#include "operator/source/journaled.h"
 #include "operator/source/kafka.h"
 
 // What librdkafka may hold, as parts of the job's memory: records ahead, and outputs on their way. The rest is shared out (state/budget.h).
@@ -51,7 +52,9 @@ static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, c
 bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
     if (!job->source.topic) return open_file_source(job, io, clock, budget, out, err);
     rwd_kafka_settings settings = settings_of(job);
-    return rwd_kafka_source_open(job, &settings, clock, out, err);
+    if (!rwd_kafka_source_open(job, &settings, clock, out, err)) return false;
+    if (job->journal.mode == RWD_JOURNAL_ON) *out = rwd_journaled_source_new(*out);
+    return true;
 }
 
 // Two owners of one log are kept apart by flock, which network file systems do not promise (K6).

@@ -301,6 +301,29 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_object_end(json);
 }
 
+static void put_offset(rwd_json_out *json, const char *name, int64_t offset) {
+    rwd_json_key(json, name);
+    if (offset >= 0) rwd_json_int(json, offset);
+    else rwd_json_null(json);
+}
+
+static void put_journal(rwd_json_out *json, const rwd_status *status) {
+    if (!status->journal_on) return;
+    rwd_json_put_object(json, "journal");
+    rwd_json_put_bool(json, "suspended", status->journal_suspended);
+    rwd_json_put_uint(json, "bytes", status->journal_bytes);
+    rwd_json_put_uint(json, "segments", status->journal_segments);
+    rwd_json_put_uint(json, "blocks", status->journal_blocks);
+    rwd_json_put_uint(json, "records", status->journal_records);
+    put_offset(json, "first", status->journal_first);
+    put_offset(json, "next", status->journal_next);
+    put_offset(json, "durable", status->journal_durable);
+    put_offset(json, "horizon", status->journal_horizon);
+    rwd_json_put_uint(json, "holes", status->journal_holes);
+    rwd_json_put_uint(json, "damaged", status->journal_damaged);
+    rwd_json_object_end(json);
+}
+
 void rwd_status_json(const rwd_status *status, rwd_buf *out) {
     rwd_json_out json;
     rwd_json_init(&json, out, true);
@@ -310,6 +333,7 @@ void rwd_status_json(const rwd_status *status, rwd_buf *out) {
     put_counts(&json, status);
     put_state(&json, status);
     put_durable(&json, status);
+    put_journal(&json, status);
     rwd_json_object_end(&json);
     rwd_buf_append_char(out, '\n');
 }

@@ -117,6 +117,14 @@ typedef struct rwd_status {
     char restoring[17];         // the checkpoint that a restore is going back to; empty: none is
     uint64_t restores, restore_failures;
     char io_tier[24];
+
+    bool journal_on;            // there is one; else none of these has a meaning
+    bool journal_suspended;     // no room, and the job goes on without
+    uint64_t journal_bytes, journal_segments, journal_blocks, journal_records;
+    uint64_t journal_appended;  // bytes, by this session
+    uint64_t journal_holes, journal_damaged, journal_waits;
+    int64_t journal_first, journal_next, journal_durable;  // offsets; -1: none
+    int64_t journal_horizon;    // K7: X of the earliest good checkpoint from which the journal alone is unbroken up to C; -1: none, or not known yet
 } rwd_status;
 
 // name (prefix rewind_), OpenMetrics type, unit or "", help, member, divisor (ns to seconds: 1e9)
@@ -171,7 +179,18 @@ typedef struct rwd_status {
     X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)  \
     X("replay_left_seconds", "gauge", "seconds", "How long the running silent replay will go on, at its pace so far; 0: none runs", replay_left_ns, 1e9) \
     X("restores", "counter", "", "Restores done by this process", restores, 1)                                            \
-    X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1)
+    X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1) \
+    X("journal_bytes", "gauge", "bytes", "Disk that the journal takes", journal_bytes, 1)                                \
+    X("journal_segments", "gauge", "", "Segments of the journal", journal_segments, 1)                                   \
+    X("journal_blocks", "gauge", "", "Blocks of the journal", journal_blocks, 1)                                         \
+    X("journal_appended_bytes", "counter", "bytes", "Bytes appended to the journal since the operator last began or went back", journal_appended, 1) \
+    X("journal_first_offset", "gauge", "", "First offset in the journal; -1: none", journal_first, 1)                    \
+    X("journal_next_offset", "gauge", "", "Offset behind the last one in the journal; -1: none", journal_next, 1)        \
+    X("journal_durable_offset", "gauge", "", "Offset below which the journal's end is durable; -1: none", journal_durable, 1) \
+    X("journal_holes", "gauge", "", "Ranges of offsets that are missing in the journal", journal_holes, 1)               \
+    X("journal_damaged", "counter", "", "Places in the journal that were found damaged", journal_damaged, 1)             \
+    X("journal_waits", "counter", "", "Times the pipeline waited for the journal's disk", journal_waits, 1)              \
+    X("journal_horizon_offset", "gauge", "", "X of the earliest good checkpoint from which the journal alone can replay up to C; -1: none", journal_horizon, 1)
 
 // /readyz: in a phase in which records may be read, and nothing is stuck. Otherwise, and where `out_why` is not NULL, lines that say why are appended.
 bool rwd_status_ready(const rwd_status *status, rwd_buf *out_why);

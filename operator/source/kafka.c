@@ -246,6 +246,7 @@ static void take_record(const kafka_source *self, const rwd_kafka_record *from, 
         .hash = rwd_hash128_of(from->raw.data, from->raw.size, (uint64_t)from->offset),
         .fault = from->value.size > self->job->event.max_size ? RWD_E_TOO_LARGE : RWD_E_NONE,
         .key = from->key,
+        .raw = from->raw,
     };
     if (from->value.data) return;
     if (self->job->source.tombstone == RWD_TOMBSTONE_DEAD_LETTER) to->fault = RWD_E_MALFORMED;
@@ -285,6 +286,17 @@ static bool kafka_read_back(rwd_source *source, const rwd_record *record, uint64
     (void)source, (void)err;
     assert(at <= record->value.size && size <= record->value.size - at);
     if (size) memcpy(out, record->value.data + at, size);
+    return true;
+}
+
+static bool kafka_from_raw(rwd_source *source, int64_t offset, rwd_slice raw, rwd_record *out, rwd_error *err) {
+    kafka_source *self = self_of(source);
+    rwd_kafka_record record;
+    if (!rwd_kafka_record_from_raw(offset, raw, &record)) {
+        (void)rwd_fail(err, RWD_E_CORRUPT, "what was kept of the record at offset %" PRId64 " is no record", offset);
+        return rwd_error_at(err, "%s", self->label);
+    }
+    take_record(self, &record, out);
     return true;
 }
 
@@ -335,6 +347,7 @@ static const rwd_source_ops kafka_source_ops = {
     .release = kafka_release,
     .cursor = kafka_cursor,
     .read_back = kafka_read_back,
+    .from_raw = kafka_from_raw,
     .partitions = kafka_partitions,
     .label = kafka_label,
     .progress = kafka_progress,

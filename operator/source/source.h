@@ -1,7 +1,7 @@
 // Where records come from: one partition, read in order of offsets.
 //
-// Implementations: a file (file.h) and a list in memory (memory.h, for tests). Records are handed out in batches; their bytes stay valid until the
-// batch is released. Offsets rise; gaps are legal.
+// Implementations: a file (file.h), a Kafka partition (kafka.h), the journal and what is behind it (journaled.h), and a list in memory (memory.h, for tests).
+// Records are handed out in batches; their bytes stay valid until the batch is released. Offsets rise; gaps are legal.
 //
 // Thread: pipeline.
 #ifndef OPERATOR_SOURCE_SOURCE_H
@@ -25,6 +25,7 @@ typedef struct rwd_record {
     rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
     rwd_slice key;         // borrowed as the value is; data NULL: none (files)
     bool tombstone;        // no value, and that is no fault: the job says what it means
+    rwd_slice raw;         // borrowed: all that is hashed, for the journal; data NULL: this source is not journaled (files)
 } rwd_record;
 
 typedef struct rwd_batch {
@@ -66,6 +67,9 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*cursor)(rwd_source *self, const rwd_record *last, rwd_buf *out, rwd_error *err);
     // Bytes [at, at + size) of a record's raw bytes, again: for dead letters of records over the limit. The batch is not released.
     RWD_MUST bool (*read_back)(rwd_source *self, const rwd_record *record, uint64_t at, void *out, size_t size, rwd_error *err);
+    // A record from the raw bytes that it had when it was read here: equal to what batch gave then. `raw` is *borrowed*, and followed by RWD_RECORD_PADDING readable
+    // bytes. NULL: this source is not journaled.
+    RWD_MUST bool (*from_raw)(rwd_source *self, int64_t offset, rwd_slice raw, rwd_record *out, rwd_error *err);
     // How many partitions its topic had when this job began. NULL: there is only this one.
     unsigned (*partitions)(const rwd_source *self);
     // Names "orders.csv" or "orders/0" for messages. *borrows*.

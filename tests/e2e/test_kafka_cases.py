@@ -169,7 +169,7 @@ def test_a_topic_made_anew_is_found_by_time_alone(make_kafka_job):
 
 
 def test_offsets_that_have_other_records_now_stop_the_job(make_kafka_job):
-    job = make_kafka_job(name="reused", checkpoints=RARELY)
+    job = make_kafka_job(name="reused", checkpoints=RARELY, journal="off")
     job.produce(orders(300))
     killed_at(job, 300)
     made_anew(job, orders(400, seed=2), position=job.c())
@@ -177,7 +177,7 @@ def test_offsets_that_have_other_records_now_stop_the_job(make_kafka_job):
 
 
 def test_records_compacted_below_the_position_stop_the_job(make_kafka_job, broker):
-    job = make_kafka_job(name="compacted", checkpoints=RARELY, topics={"cleanup_policy": "compact", "segment_ms": 50, "min_cleanable_dirty_ratio": 0.01})
+    job = make_kafka_job(name="compacted", checkpoints=RARELY, journal="off", topics={"cleanup_policy": "compact", "segment_ms": 50, "min_cleanable_dirty_ratio": 0.01})
     lines = [{"value": line, "key": f"k{i % 7}"} for i, line in enumerate(orders(300))]
     job.produce(lines[:200])
     time.sleep(0.1)          # a segment ends

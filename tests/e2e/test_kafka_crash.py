@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("kafka")
 # Of the named places those that a job from topics to topics comes by: at each start, and again and again while it runs.
 AT_START = [p for p in crash_points() if p.split("-")[0] in ("lock", "live", "recovery") or p in ("kafka-taken-over", "kafka-claim")]
 ALWAYS = [p for p in crash_points() if p not in AT_START and
-          p.split("-")[0] in ("kafka", "commit", "freeze", "stage", "participant", "publish", "manifest", "checkpoint", "history", "prune")]
+          p.split("-")[0] in ("kafka", "commit", "freeze", "stage", "participant", "publish", "manifest", "checkpoint", "history", "prune", "journal")]
 GENESIS = [p for p in crash_points() if p.startswith("genesis-")] + ["kafka-committed", "kafka-position-sent"]
 RESTLESS = {"every": "30ms", "keep": {"last": 2}}
 
@@ -60,7 +60,7 @@ def killed(job, spec):
 
 
 def test_a_kill_at_every_step_of_the_protocol_changes_nothing(make_kafka_job, long):
-    job = make_kafka_job(checkpoints=RESTLESS)
+    job = make_kafka_job(checkpoints=RESTLESS, journal={"keep": "100ms"})
     feed = Feed(job)
     feed.more(100)
     job.run_to_end()   # genesis is another test's

@@ -1,0 +1,183 @@
+"""The journal on a real broker: what the topic lost is replayed from the own copy, what the copy lost from the topic; where neither has it, the job says which."""
+import os
+import time
+
+import pytest
+
+import rewind as driver
+from rewind import orders, rewind
+from test_kafka_cases import RARELY, killed_at, made_anew, refused, until
+
+pytestmark = pytest.mark.xdist_group("kafka-journal")
+COMPACTED = {"cleanup_policy": "compact", "segment_ms": 50, "min_cleanable_dirty_ratio": 0.01}
+
+
+class Remembers:
+    """A broker of which the test knows all records that a topic ever had."""
+
+    def __init__(self, broker, topic):
+        self.broker, self.topic, self.kept = broker, topic, {}
+
+    def __getattr__(self, name):
+        return getattr(self.broker, name)
+
+    def read(self, topic, *words, **more):
+        found = self.broker.read(topic, *words, **more)
+        if topic != self.topic:
+            return found
+        self.kept.update({m.offset(): m for m in found})
+        return [self.kept[offset] for offset in sorted(self.kept)]
+
+
+def remembering(job):
+    job.broker = Remembers(job.broker, job.source_topic)
+    return job
+
+
+def segments(job):
+    return sorted((job.data / "journal").iterdir())
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+# ------------------------------------------------------------------------------------------------ what the topic lost
+def test_records_compacted_below_the_position_come_from_the_journal(make_kafka_job, broker):
+    job = remembering(make_kafka_job(name="bridged", checkpoints=RARELY, topics=COMPACTED))
+    lines = [{"value": line, "key": f"k{i % 7}"} for i, line in enumerate(orders(300))]
+    job.produce(lines[:200])
+    time.sleep(0.1)          # a segment ends
+    job.produce(lines[200:])
+    killed_at(job, 300)
+    job.broker.read(job.source_topic)
+    time.sleep(0.1)
+    job.produce([{"value": line, "key": "other"} for line in orders(1, first=300)])
+    until(lambda: len(broker.read(job.source_topic)) < 200, "the broker to compact the topic")
+    job.run_to_end()
+    job.check()
+
+
+def test_records_removed_above_the_position_come_from_the_journal(make_kafka_job, broker):
+    # Nothing is committed before the kill: C is 0, and the journal is far ahead of it.
+    job = remembering(make_kafka_job(name="ahead", checkpoints=RARELY, delivery={"commit_every": "1h"}))
+    job.produce(orders(6000))
+    with job.running() as r:
+        r.wait_for(lambda s: s["position"] == 6000)
+        r.wait_for(lambda s: s["journal"]["next"] and s["journal"]["next"] > 3000)
+        r.kill()
+    job.broker.read(job.source_topic)
+    assert job.c()[0] == 0
+    broker.delete_records(job.source_topic, 0, 2500)
+    assert broker.bounds(job.source_topic)[0] == 2500
+    job.set(delivery={"commit_every": "20ms"})
+    job.run_to_end()
+    job.check()
+
+
+def test_a_topic_made_anew_is_found_though_the_journal_has_what_was_read(make_kafka_job):
+    job = make_kafka_job(name="journal-anew", checkpoints=RARELY)
+    job.produce(orders(300))
+    killed_at(job, 300)
+    made_anew(job, orders(400, seed=2), position=job.c())
+    refused(job, 8, "the record at offset 299", "is not the one that was read")
+
+
+# ------------------------------------------------------------------------------------------------ what the journal lost
+def test_a_damaged_block_is_refilled_from_the_topic_and_counts_after_the_digest_was_compared(make_kafka_job, broker):
+    job = remembering(make_kafka_job(name="refilled", checkpoints=RARELY))
+    job.produce(orders(4000))
+    job.run_to_end()
+    first = segments(job)[0]
+    flip(first, first.stat().st_size // 2)
+    genesis = driver.checkpoints(job)[-1]["id"]
+    said = rewind("restore", job.file, "--to", genesis, "--yes", cwd=job.folder).err
+    assert "damaged" in said
+    job.run_to_end()
+    job.check()
+    # The hole is filled: now the topic is not needed any more.
+    broker.delete_records(job.source_topic, 0, 3990)
+    rewind("restore", job.file, "--to", genesis, "--yes", cwd=job.folder)
+    job.run_to_end()
+    job.check()
+
+
+def test_a_range_that_neither_has_is_named(make_kafka_job, broker):
+    job = make_kafka_job(name="nowhere", checkpoints=RARELY)
+    job.produce(orders(4000))
+    job.run_to_end()
+    for path in segments(job)[:1]:
+        path.unlink()
+    job.produce(orders(100, first=4000))
+    job.run_to_end()
+    broker.delete_records(job.source_topic, 0, 4000)
+    genesis = driver.checkpoints(job)[-1]["id"]
+    said = rewind("restore", job.file, "--to", genesis, "--yes", expect=8, cwd=job.folder).err
+    assert "the journal has no records from 0 to 3999" in said
+
+
+def test_segments_of_an_unclean_stop_are_gone_on_from(make_kafka_job):
+    job = make_kafka_job(name="torn", checkpoints=RARELY)
+    count = 0
+    for turn in range(4):
+        job.produce(orders(700, first=count))
+        count += 700
+        with job.running() as r:
+            r.committed(count)
+            r.kill()
+        newest = max(segments(job), key=os.path.getmtime)
+        size = newest.stat().st_size
+        os.truncate(newest, size - (size % 97) - turn)   # as a power loss may leave it
+    job.run_to_end()
+    job.check()
+
+
+# ------------------------------------------------------------------------------------------------ what is kept
+def test_old_segments_go_and_the_horizon_moves(make_kafka_job):
+    job = make_kafka_job(name="kept", checkpoints={"every": "50ms", "keep": {"last": 2}}, journal={"keep": "200ms"})
+    count = 0
+    with job.running() as r:
+        for _ in range(20):
+            job.produce(orders(100, first=count))
+            count += 100
+            r.committed(count)
+            time.sleep(0.1)
+        r.wait_for(lambda s: s["journal"]["first"] > 0)
+        s = r.wait_for(lambda s: (s["journal"]["horizon"] or 0) >= s["journal"]["first"])
+        assert s["journal"]["holes"] == 0 and s["journal"]["durable"] is not None
+        assert r.stop() == 0, r.stderr
+    job.check()
+
+
+def test_without_a_journal_there_is_none(make_kafka_job, tmp_path):
+    job = make_kafka_job(name="unjournaled", journal="off")
+    job.produce(orders(300))
+    with job.running() as r:
+        r.committed(300)
+        assert "journal" not in r.status()
+        assert r.stop() == 0, r.stderr
+    assert not (job.data / "journal").exists()
+    job.check()
+
+
+def test_the_journal_can_be_turned_on_and_off_between_starts(make_kafka_job):
+    job = make_kafka_job(name="switched", checkpoints=RARELY)
+    count = 0
+    for given in ("off", {"codec": "zstd"}, "off", {"codec": "none"}, {"codec": "lz4"}):
+        job.set(journal=given)
+        job.produce(orders(500, first=count, seed=count))
+        count += 500
+        with job.running() as r:
+            r.committed(count)
+            r.kill()
+    genesis = driver.checkpoints(job)[-1]["id"]
+    rewind("restore", job.file, "--to", genesis, "--yes", cwd=job.folder)
+    job.run_to_end()
+    job.check()
+
+
+def test_a_file_source_has_no_journal(make_job):
+    job = make_job(orders(10), journal={"keep": "1d"})
+    assert "a file is its own log" in rewind("run", job.file, expect=2, cwd=job.folder).err
