@@ -7,6 +7,7 @@
 //   9, 10      the window's start and end, of tables that have windows
 //   11 .. 31   the row itself: the names below
 //   32 ..      aggregates: 32 + place in the table
+//   128 ..     derived columns: 128 + place in the table
 //
 // Thread: constants.
 #ifndef PROTO_ROW_FIELDS_H
@@ -16,6 +17,7 @@
 #define RWD_ROW_FIELD_WINDOW_START 9
 #define RWD_ROW_FIELD_WINDOW_END 10
 #define RWD_ROW_FIELD_COLUMN 32
+#define RWD_ROW_FIELD_DERIVED 128
 
 // number, name, type in .proto, what it says; files have them, records of Kafka say it in headers
 #define RWD_ROW_FIELD_TABLE(X)                                                                                          \

@@ -11,9 +11,9 @@
 #define RECLAIM_PROBES 64      // segments looked at for one that can be released
 #define ABSENT_WORTHWHILE 8    // a segment with an eighth of absent slots is purged before it is split
 
-static bool may_go(const rwd_tables *tables, const rwd_table *table, const rwd_slot *slot) {
+static bool may_go(const rwd_tables *tables, const rwd_slot *slot) {
     return slot->epoch <= tables->durable && slot->batch != tables->batch &&
-           !(table->tracked && slot->change == table->change_stamp);
+           slot->change == 0;
 }
 
 static void drop(rwd_tables *tables, rwd_table *table, rwd_segment *segment, rwd_slot *slot) {
@@ -38,7 +38,7 @@ static uint32_t purge_absent(rwd_tables *tables, rwd_table *table, rwd_segment *
     for (uint32_t i = 0; i < table->geometry.slot_count && segment->absent > 0; i++) {
         if (!rwd_segment_slot_used(segment, i)) continue;
         rwd_slot *slot = rwd_segment_slot(&table->geometry, segment, i);
-        if (slot->present || !may_go(tables, table, slot)) continue;
+        if (slot->present || !may_go(tables, slot)) continue;
         drop(tables, table, segment, slot);
         dropped++;
     }
@@ -54,7 +54,7 @@ static uint32_t evict(rwd_tables *tables, rwd_table *table, rwd_segment *segment
         segment->hand = (uint16_t)(at + 1 == slots ? 0 : at + 1);
         if (!rwd_segment_slot_used(segment, at)) continue;
         rwd_slot *slot = rwd_segment_slot(&table->geometry, segment, at);
-        if (!may_go(tables, table, slot)) continue;
+        if (!may_go(tables, slot)) continue;
         if (slot->referenced) {
             slot->referenced = 0;
             continue;
@@ -71,7 +71,7 @@ static bool all_may_go(const rwd_tables *tables, const rwd_table *table, const r
     if (segment->dirty[0] || segment->dirty[1]) return false;
     for (uint32_t i = 0; i < table->geometry.slot_count; i++) {
         if (!rwd_segment_slot_used(segment, i)) continue;
-        if (!may_go(tables, table, rwd_segment_slot(&table->geometry, segment, i))) return false;
+        if (!may_go(tables, rwd_segment_slot(&table->geometry, segment, i))) return false;
     }
     return true;
 }

@@ -268,7 +268,6 @@ static bool open_tables(rwd_participant *self, const char *checkpoint_dir, const
         rwd_directory_init(tables, table);
         table->keys = 0;
         table->complete = !checkpoint_dir;
-        table->change_stamp++;
     }
     if (open_parts(tables, checkpoint_dir, live_dir, err)) return true;
     discard(self);

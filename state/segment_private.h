@@ -45,7 +45,7 @@ typedef struct rwd_geometry {
 typedef struct rwd_slot {
     uint64_t hash;
     uint32_t epoch;            // of its last change; 0: as the store has it since it was opened
-    uint32_t change;           // the table's change stamp when it was last listed as changed
+    uint32_t change;           // its place in the table's list of changes, from 1; 0: it is not listed
     uint64_t row_size : 17;
     uint64_t key_size : 14;
     uint64_t present : 1;      // 0: there is no such key (never was, or deleted)

@@ -11,7 +11,6 @@
 
 #define BLOCK 32                // touches whose memory is fetched ahead together
 #define WARM_PORTION 64         // rows put in at a time
-#define STAMP_FIRST 1u
 #define CHANGED_FIRST 1024      // entries of a table's first list of changes
 
 static void free_parts(rwd_tables *tables) {
@@ -40,7 +39,6 @@ static uint32_t key_capacity(const rwd_schema *schema) {
 
 static bool init_table(rwd_table *table, const rwd_schema *schema, uint32_t segment_size, rwd_error *err) {
     table->schema = schema;
-    table->change_stamp = STAMP_FIRST;
     uint32_t row_max = segment_size / 16 < RWD_ROW_INLINE_MAX ? segment_size / 16 : RWD_ROW_INLINE_MAX;
     uint32_t row = schema->row_size <= row_max && !schema->variable ? schema->row_size : 8;  // larger rows, and those that grow, are spilled
     if (rwd_geometry_init(&table->geometry, segment_size, key_capacity(schema), row)) return true;
@@ -329,17 +327,25 @@ static void grow_changed(rwd_tables *tables, rwd_table *table) {
     rwd_budget_take(tables->budget, RWD_SHARE_SINK, more * sizeof *table->changed);
 }
 
+// Of the row as it still is.
+static uint32_t mark_of(const rwd_table *table, rwd_slot *slot) {
+    const uint8_t *row = slot->present ? rwd_slot_row(&table->geometry, slot) : NULL;
+    if (!table->mark) return row ? UINT32_MAX : 0;
+    return table->mark(table->mark_context, table->schema->number, rwd_slice_of(rwd_slot_key(slot), slot->key_size), row, (uint32_t)slot->row_size);
+}
+
 // Lists the slot as changed, once per take.
 static void note_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) {
     if (table->changed_count == table->changed_capacity) grow_changed(tables, table);
-    table->changed[table->changed_count++] = slot->hash;
+    assert(table->changed_count < UINT32_MAX);
+    table->changed[table->changed_count++] = (rwd_change){.hash = slot->hash, .mark = mark_of(table, slot)};
     table->changed_bytes += slot->key_size + (slot->present ? slot->row_size : 0);
-    slot->change = table->change_stamp;
+    slot->change = (uint32_t)table->changed_count;
 }
 
 static void before_change(rwd_tables *tables, rwd_table *table, rwd_slot *slot) {
     if (slot->epoch != tables->epoch) rwd_tables_first_touch(tables, table, slot);
-    if (table->tracked && slot->change != table->change_stamp) note_change(tables, table, slot);
+    if (table->tracked && slot->change == 0) note_change(tables, table, slot);
 }
 
 // A block of the right size for a row that is or was spilled. Where nothing clean is left, memory that the budget does not have is taken all the same: a
@@ -396,9 +402,10 @@ void rwd_tables_delete(rwd_tables *tables, const rwd_touch *touch) {
     remove_row(tables, table, slot);
 }
 
-bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch) {
-    const rwd_table *table = &tables->tables[touch->table];
-    return table->tracked && ((const rwd_slot *)touch->slot)->change == table->change_stamp;
+bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch, uint32_t *out_mark) {
+    uint32_t place = ((const rwd_slot *)touch->slot)->change;
+    if (place > 0) *out_mark = tables->tables[touch->table].changed[place - 1].mark;
+    return place > 0;
 }
 
 void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch) {
@@ -406,20 +413,25 @@ void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch) {
     rwd_slot *slot = touch->slot;
     if (!slot->present) return;
     if (slot->epoch != tables->epoch) rwd_tables_first_touch(tables, table, slot);
-    if (rwd_tables_is_changed(tables, touch)) {
+    if (slot->change > 0) {
         table->changed_bytes -= slot->key_size + slot->row_size;
-        slot->change = 0;  // its hash stays in the list and finds nothing
+        slot->change = 0;  // its place in the list stays, and finds nothing
     }
     remove_row(tables, table, slot);
 }
 
 // ---------------------------------------------------------------------------------------------- changes
-void rwd_tables_track_changes(rwd_tables *tables, uint16_t table, bool on) {
-    assert(table < tables->count);
-    tables->tables[table].tracked = on;
-    tables->tables[table].changed_count = 0;
-    tables->tables[table].changed_bytes = 0;
-    tables->tables[table].change_stamp++;
+static void forget_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t mark) {
+    (void)context, (void)table, (void)key, (void)row, (void)row_size, (void)mark;
+}
+
+void rwd_tables_track_changes(rwd_tables *tables, uint16_t number, bool on, rwd_change_mark mark, void *context) {
+    assert(number < tables->count);
+    rwd_table *table = &tables->tables[number];
+    rwd_tables_take_changes(tables, number, forget_change, NULL);
+    table->tracked = on;
+    table->mark = mark;
+    table->mark_context = context;
 }
 
 uint64_t rwd_tables_changed(const rwd_tables *tables) {
@@ -434,9 +446,10 @@ uint64_t rwd_tables_changed_bytes(const rwd_tables *tables) {
     return sum;
 }
 
-// Visits the listed slots of one hash. Keys whose 64-bit hashes are equal are each listed; the first visit takes them all.
-static void visit_changed(rwd_table *table, uint64_t hash, rwd_change_visit visit, void *context) {
+// Visits the slot at a place of the list, if it is still there.
+static void visit_changed(rwd_table *table, size_t place, rwd_change_visit visit, void *context) {
     const rwd_geometry *g = &table->geometry;
+    uint64_t hash = table->changed[place].hash;
     const rwd_segment *segment = rwd_directory_find(table, hash);
     const uint8_t *groups = rwd_segment_groups(segment);
     uint32_t at = rwd_hash_group(g, hash);
@@ -444,10 +457,11 @@ static void visit_changed(rwd_table *table, uint64_t hash, rwd_change_visit visi
         const uint8_t *group = groups + (size_t)at * 16;
         for (uint32_t match = rwd_group_match(group, rwd_hash_tag(hash)); match; match &= match - 1) {
             rwd_slot *slot = rwd_segment_slot(g, segment, at * RWD_GROUP_SLOTS + (uint32_t)__builtin_ctz(match));
-            if (slot->hash != hash || slot->change != table->change_stamp) continue;
+            if (slot->hash != hash || slot->change != place + 1) continue;
             slot->change = 0;
             visit(context, table->schema->number, rwd_slice_of(rwd_slot_key(slot), slot->key_size),
-                  slot->present ? rwd_slot_row(g, slot) : NULL, (uint32_t)slot->row_size);
+                  slot->present ? rwd_slot_row(g, slot) : NULL, (uint32_t)slot->row_size, table->changed[place].mark);
+            return;
         }
         if (group[RWD_GROUP_PASSED] == 0) return;
         if (++at == g->group_count) at = 0;
@@ -456,7 +470,7 @@ static void visit_changed(rwd_table *table, uint64_t hash, rwd_change_visit visi
 
 static void prefetch_changed(const rwd_table *table, size_t index, bool slot_too) {
     if (index >= table->changed_count) return;
-    uint64_t hash = table->changed[index];
+    uint64_t hash = table->changed[index].hash;
     const rwd_geometry *g = &table->geometry;
     const rwd_segment *segment = rwd_directory_find(table, hash);
     uint32_t group = rwd_hash_group(g, hash);
@@ -473,11 +487,10 @@ void rwd_tables_take_changes(rwd_tables *tables, uint16_t table_number, rwd_chan
     for (size_t i = 0; i < table->changed_count; i++) {
         prefetch_changed(table, i + 16, false);
         prefetch_changed(table, i + 8, true);
-        visit_changed(table, table->changed[i], visit, context);
+        visit_changed(table, i, visit, context);
     }
     table->changed_count = 0;
     table->changed_bytes = 0;
-    table->change_stamp++;
 }
 
 // ---------------------------------------------------------------------------------------------- questions

@@ -34,6 +34,12 @@
 #define RWD_TABLES_FOLDER "tables"
 #define RWD_INCOMING_FILE "incoming.sst"
 
+// A key that changed since the last take. One that was retired finds no slot any more.
+typedef struct rwd_change {
+    uint64_t hash;
+    uint32_t mark;
+} rwd_change;
+
 typedef struct rwd_table {
     const rwd_schema *schema;
     rwd_geometry geometry;
@@ -47,8 +53,9 @@ typedef struct rwd_table {
     uint64_t used;            // slots
     bool complete;            // every present key has a slot
     bool tracked;
-    uint32_t change_stamp;
-    uint64_t *changed;        // hashes of the slots that carry the stamp
+    rwd_change_mark mark;     // NULL: a mark says whether there was a row
+    void *mark_context;
+    rwd_change *changed;      // the slots whose `change` is a place in it
     size_t changed_count, changed_capacity;
     uint64_t changed_bytes;
 } rwd_table;

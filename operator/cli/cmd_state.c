@@ -28,7 +28,7 @@ typedef struct reading {
     rwd_job *job;
     rwd_reader_db *reader;
     uint16_t table;
-    const rwd_schema *schema;
+    const rwd_job_table *shape;  // of that table
 } reading;
 
 static void end_reading(reading *r) {
@@ -70,7 +70,7 @@ static bool begin_reading(rwd_cli *cli, reading *r, rwd_error *err) {
     rwd_buf word = {0};
     bool worked = choose(cli, r, &word, err) && rwd_place_open_reader(cli, &r->place, err) && open_checkpoint(r, rwd_buf_cstr(&word), err) &&
                   rwd_find_table(r->job, cli->in->values[RWD_FLAG_ID_TABLE], &r->table, err);
-    if (worked) r->schema = &r->job->tables[r->table].schema;
+    if (worked) r->shape = &r->job->tables[r->table];
     rwd_buf_deinit(&word);
     return worked;
 }
@@ -82,12 +82,12 @@ static bool get_from_checkpoint(rwd_cli *cli, reading *r, rwd_error *err) {
     size_t size;
     bool found;
     rwd_buf row = {0};
-    if (!rwd_key_from_texts(r->schema, cli->in->args, cli->in->arg_count, key, &size, err)) return false;
+    if (!rwd_key_from_texts(&r->shape->schema, cli->in->args, cli->in->arg_count, key, &size, err)) return false;
     bool worked = rwd_state_get(r->reader, r->table, rwd_slice_of(key, size), &found, &row, err);
     if (worked && !found)
-        worked = rwd_fail(err, RWD_E_NOT_FOUND, "table '%s' has no such key in checkpoint %s (offset %" PRId64 ")", r->schema->name, r->checkpoint.id,
+        worked = rwd_fail(err, RWD_E_NOT_FOUND, "table '%s' has no such key in checkpoint %s (offset %" PRId64 ")", r->shape->schema.name, r->checkpoint.id,
                           r->checkpoint.facts.next_offset);
-    worked = worked && rwd_render_row(r->schema, rwd_slice_of(key, size), rwd_buf_slice(&row), r->checkpoint.facts.next_offset, cli->json, &cli->out, err);
+    worked = worked && rwd_render_row(r->shape, rwd_slice_of(key, size), rwd_buf_slice(&row), r->checkpoint.facts.next_offset, cli->json, &cli->out, err);
     rwd_buf_deinit(&row);
     return worked;
 }
@@ -119,13 +119,13 @@ bool rwd_run_state_get(rwd_cli *cli, rwd_error *err) {
 
 typedef struct scan {
     rwd_cli *cli;
-    const rwd_schema *schema;
+    const rwd_job_table *table;
     uint64_t left;       // rows to show; UINT64_MAX: all
     uint64_t shown;
     bool more;           // there was at least one row beyond the limit
     rwd_grid grid;
     rwd_row_text how;
-    rwd_buf scratch;
+    rwd_answers answers;
     int64_t offset;
     bool worked;
     rwd_error *err;
@@ -139,8 +139,8 @@ static bool scan_row(void *context, uint16_t table, rwd_slice key, rwd_slice row
     s->left -= s->left != UINT64_MAX;
     s->shown++;
     rwd_buf *out = &s->cli->out;
-    if (s->cli->json) s->worked = rwd_row_text_append(&s->how, key, row.data, (uint32_t)row.size, s->offset, &s->scratch, out, s->err);
-    else s->worked = rwd_render_row_cells(s->schema, key, row, &s->scratch, &s->grid, s->err);
+    if (s->cli->json) s->worked = rwd_row_text_append(&s->how, key, row.data, (uint32_t)row.size, s->offset, &s->answers, out, s->err);
+    else s->worked = rwd_render_row_cells(s->table, key, row, &s->answers, &s->grid, s->err);
     if (s->worked && rwd_grid_rows(&s->grid) > SCAN_ALIGN_ROWS) rwd_grid_flush(&s->grid, out);
     if (s->worked && out->size >= RWD_OUTPUT_PIECE) s->worked = rwd_cli_flush(s->cli, s->err);
     return s->worked;
@@ -148,16 +148,16 @@ static bool scan_row(void *context, uint16_t table, rwd_slice key, rwd_slice row
 
 static bool scan_table(rwd_cli *cli, const reading *r, rwd_error *err) {
     uint64_t limit = rwd_count_of(cli->in, RWD_FLAG_ID_LIMIT, SCAN_LIMIT);
-    scan s = {.cli = cli, .schema = r->schema, .left = limit ? limit : UINT64_MAX, .offset = r->checkpoint.facts.next_offset, .worked = true, .err = err};
-    s.how = (rwd_row_text){.schema = r->schema, .format = RWD_FORMAT_JSON};
+    scan s = {.cli = cli, .table = r->shape, .left = limit ? limit : UINT64_MAX, .offset = r->checkpoint.facts.next_offset, .worked = true, .err = err};
+    s.how = (rwd_row_text){.table = r->shape, .format = RWD_FORMAT_JSON};
     rwd_grid_init(&s.grid);
-    if (!cli->json) rwd_render_row_columns(r->schema, &s.grid);
+    if (!cli->json) rwd_render_row_columns(r->shape, &s.grid);
     bool worked = rwd_state_scan(r->reader, r->table, scan_row, &s, err) && s.worked;
     if (worked) rwd_grid_flush(&s.grid, &cli->out);
     rwd_grid_deinit(&s.grid);
-    rwd_buf_deinit(&s.scratch);
+    rwd_answers_deinit(&s.answers);
     if (worked && rwd_cli_flush(cli, err) && !cli->json)
-        rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s)%s", s.shown, r->schema->name, s.offset, r->checkpoint.id,
+        rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s)%s", s.shown, r->shape->schema.name, s.offset, r->checkpoint.id,
                     s.more ? "; there are more: --limit 0 shows all" : "");
     return worked;
 }
@@ -239,7 +239,7 @@ static bool state_at(rwd_cli *cli, reading *r, const rwd_target *target, rwd_err
     if (!rwd_place_open_reader(cli, &r->place, err) || !job_for(r, err)) return false;
     const rwd_job *job = r->place.job ? r->place.job : r->job;
     if (!rwd_find_table(job, cli->in->values[RWD_FLAG_ID_TABLE], &r->table, err)) return false;
-    r->schema = &job->tables[r->table].schema;
+    r->shape = &job->tables[r->table];
     rwd_plan_options options = {.job = job, .repo = r->place.repo, .io = r->place.io, .clock = cli->clock, .target = *target, .above_c = true};
     if (!rwd_plan_make(&options, &plan, err)) return false;
     bool worked = rwd_repo_read_lock(r->place.repo, plan.base.id, &r->lock, err);
@@ -268,7 +268,7 @@ typedef struct export {
     rwd_row_text how;
     int64_t offset;
     uint64_t rows;
-    rwd_buf scratch;
+    rwd_answers answers;
     bool worked;
     rwd_error *err;
 } export;
@@ -277,7 +277,7 @@ static bool export_row(void *context, uint16_t table, rwd_slice key, rwd_slice r
     (void)table;
     export *e = context;
     e->rows++;
-    e->worked = rwd_row_text_append(&e->how, key, row.data, (uint32_t)row.size, e->offset, &e->scratch, &e->output.text, e->err) &&
+    e->worked = rwd_row_text_append(&e->how, key, row.data, (uint32_t)row.size, e->offset, &e->answers, &e->output.text, e->err) &&
                 rwd_output_step(&e->output, e->err);
     return e->worked;
 }
@@ -297,18 +297,18 @@ bool rwd_run_export(rwd_cli *cli, rwd_error *err) {
     if (worked) {
         char folder[RWD_PATH_MAX];
         export e = {.offset = r.checkpoint.facts.next_offset, .worked = true, .err = err};
-        e.how = (rwd_row_text){.schema = r.schema, .format = format && strcmp(format, "csv") == 0 ? RWD_FORMAT_CSV : RWD_FORMAT_JSON};
+        e.how = (rwd_row_text){.table = r.shape, .format = format && strcmp(format, "csv") == 0 ? RWD_FORMAT_CSV : RWD_FORMAT_JSON};
         sort_folder(file, folder);
         worked = rwd_output_open(r.place.io, file, &e.output, err);
         if (worked) rwd_row_text_header(&e.how, &e.output.text);
         worked = worked && rwd_state_scan_sorted(r.reader, r.table, SORT_MEMORY, folder, export_row, &e, err) && e.worked;
         worked = worked && rwd_output_commit(&e.output, err);
         rwd_output_close(&e.output);
-        rwd_buf_deinit(&e.scratch);
+        rwd_answers_deinit(&e.answers);
         char hex[RWD_HASH128_HEX];
         rwd_hash128_hex(r.checkpoint.digest, hex);
         if (worked && (file || isatty(STDERR_FILENO)))
-            rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s, digest %s)%s%s", e.rows, r.schema->name, e.offset, r.checkpoint.id,
+            rwd_cli_say("%" PRIu64 " rows of '%s' at offset %" PRId64 " (checkpoint %s, digest %s)%s%s", e.rows, r.shape->schema.name, e.offset, r.checkpoint.id,
                         hex, file ? " written to " : "", file ? file : "");
     }
     end_reading(&r);

@@ -2,9 +2,9 @@
 #include "operator/cli/render.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "operator/sink/row_text.h"
-#include "state/row.h"
 
 #define LABEL_WIDTH 15
 
@@ -256,25 +256,15 @@ void rwd_render_prune_plan(const rwd_prune_plan *plan, bool done, bool json, rwd
 
 // ---- rows
 
-static bool broken_row(const rwd_schema *schema, rwd_error *err) {
-    return rwd_fail(err, RWD_E_CORRUPT, "a row of table '%s' does not decode", schema->name);
-}
-
-static bool decode(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch, rwd_error *err) {
-    rwd_buf_clear(scratch);
-    if (!rwd_row_check(schema, row) || !rwd_key_decode(schema, key, parts, scratch)) return broken_row(schema, err);
-    return true;
-}
-
-static bool row_json(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, rwd_buf *out, rwd_error *err) {
-    rwd_row_text how = {.schema = schema, .format = RWD_FORMAT_JSON};
-    rwd_buf text = {0}, scratch = {0};
-    bool worked = rwd_row_text_append(&how, key, row.data, (uint32_t)row.size, offset, &scratch, &text, err);
+static bool row_json(const rwd_job_table *table, rwd_slice key, rwd_slice row, int64_t offset, rwd_answers *answers, rwd_buf *out, rwd_error *err) {
+    rwd_row_text how = {.table = table, .format = RWD_FORMAT_JSON};
+    rwd_buf text = {0};
+    bool worked = rwd_row_text_append(&how, key, row.data, (uint32_t)row.size, offset, answers, &text, err);
     if (worked) {
         rwd_json_out json;
         rwd_json_init(&json, out, false);
         rwd_json_object(&json);
-        put(&json, "table", schema->name);
+        put(&json, "table", table->schema.name);
         rwd_json_put_int(&json, "offset", offset);
         rwd_json_key(&json, "row");
         rwd_json_raw(&json, rwd_slice_of(text.data, text.size > 0 ? text.size - 1 : 0));
@@ -282,59 +272,73 @@ static bool row_json(const rwd_schema *schema, rwd_slice key, rwd_slice row, int
         rwd_buf_append_char(out, '\n');
     }
     rwd_buf_deinit(&text);
-    rwd_buf_deinit(&scratch);
     return worked;
 }
 
-bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err) {
-    if (json) return row_json(schema, key, row, offset, out, err);
+static size_t member_count(const rwd_job_table *table) { return table->schema.part_count + rwd_job_table_columns(table); }
+
+// A part of the key, or behind them a column.
+static rwd_job_column member_at(const rwd_job_table *table, size_t index) {
+    const rwd_schema *schema = &table->schema;
+    if (index >= schema->part_count) return rwd_job_table_column(table, index - schema->part_count);
+    return (rwd_job_column){.name = schema->parts[index].name, .type = schema->parts[index].type, .scale = schema->parts[index].scale};
+}
+
+static void append_member(rwd_answers *answers, size_t index, rwd_buf *out) {
+    const rwd_schema *schema = &answers->table->schema;
+    bool present;
+    if (index < schema->part_count) {
+        const rwd_value *part = rwd_answers_part(answers, index);
+        rwd_value_text(part, schema->parts[index].type, schema->parts[index].scale, out);
+        present = part->present;
+    } else {
+        present = rwd_answers_append_text(answers, index - schema->part_count, out);
+    }
+    if (!present) rwd_buf_append_str(out, "null");
+}
+
+static void row_lines(const rwd_job_table *table, int64_t offset, rwd_answers *answers, rwd_buf *out) {
     rwd_grid grid;
-    rwd_buf scratch = {0}, text = {0};
-    rwd_value parts[RWD_KEY_PARTS_MAX];
-    bool worked = decode(schema, key, row, parts, &scratch, err);
+    rwd_buf text = {0};
     rwd_grid_init(&grid);
-    rwd_buf_appendf(&text, "%s at offset %" PRId64, schema->name, offset);
+    rwd_buf_appendf(&text, "%s at offset %" PRId64, table->schema.name, offset);
     rwd_grid_column(&grid, rwd_buf_cstr(&text), false);
     rwd_grid_column(&grid, "", false);
-    for (size_t i = 0; worked && i < schema->part_count + schema->column_count; i++) {
-        bool is_key = i < schema->part_count;
-        const rwd_column *column = is_key ? NULL : &schema->columns[i - schema->part_count];
+    for (size_t i = 0; i < member_count(table); i++) {
         rwd_buf_clear(&text);
-        rwd_buf_appendf(&text, "  %s", is_key ? schema->parts[i].name : column->name);
+        rwd_buf_appendf(&text, "  %s", member_at(table, i).name);
         rwd_grid_cell(&grid, rwd_buf_slice(&text));
         rwd_buf_clear(&text);
-        if (is_key) rwd_value_text(&parts[i], schema->parts[i].type, schema->parts[i].scale, &text);
-        bool present = is_key ? parts[i].present : rwd_row_append_text(schema, i - schema->part_count, row.data, &text);
-        if (!present) rwd_buf_append_str(&text, "null");
+        append_member(answers, i, &text);
         rwd_grid_cell(&grid, rwd_buf_slice(&text));
     }
-    if (worked) rwd_grid_flush(&grid, out);
+    rwd_grid_flush(&grid, out);
     rwd_grid_deinit(&grid);
-    rwd_buf_deinit(&scratch);
     rwd_buf_deinit(&text);
+}
+
+bool rwd_render_row(const rwd_job_table *table, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err) {
+    rwd_answers *answers = rwd_calloc(1, sizeof *answers);
+    bool worked = json ? row_json(table, key, row, offset, answers, out, err)
+                       : rwd_answers_open(answers, table, key, row.data, (uint32_t)row.size, err);
+    if (worked && !json) row_lines(table, offset, answers, out);
+    rwd_answers_deinit(answers);
+    free(answers);
     return worked;
 }
 
 static bool is_number(rwd_type type) { return type == RWD_TYPE_INT || type == RWD_TYPE_DECIMAL || type == RWD_TYPE_FLOAT; }
 
-void rwd_render_row_columns(const rwd_schema *schema, rwd_grid *grid) {
-    for (size_t i = 0; i < schema->part_count; i++) rwd_grid_column(grid, schema->parts[i].name, is_number(schema->parts[i].type));
-    for (size_t i = 0; i < schema->column_count; i++) rwd_grid_column(grid, schema->columns[i].name, is_number(rwd_column_type(&schema->columns[i])));
+void rwd_render_row_columns(const rwd_job_table *table, rwd_grid *grid) {
+    for (size_t i = 0; i < member_count(table); i++) rwd_grid_column(grid, member_at(table, i).name, is_number(member_at(table, i).type));
 }
 
-bool rwd_render_row_cells(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_buf *scratch, rwd_grid *grid, rwd_error *err) {
-    rwd_value parts[RWD_KEY_PARTS_MAX];
-    if (!decode(schema, key, row, parts, scratch, err)) return false;
+bool rwd_render_row_cells(const rwd_job_table *table, rwd_slice key, rwd_slice row, rwd_answers *answers, rwd_grid *grid, rwd_error *err) {
+    if (!rwd_answers_open(answers, table, key, row.data, (uint32_t)row.size, err)) return false;
     rwd_buf text = {0};
-    for (size_t i = 0; i < schema->part_count; i++) {
+    for (size_t i = 0; i < member_count(table); i++) {
         rwd_buf_clear(&text);
-        if (parts[i].present) rwd_value_text(&parts[i], schema->parts[i].type, schema->parts[i].scale, &text);
-        else rwd_buf_append_str(&text, "null");
-        rwd_grid_cell(grid, rwd_buf_slice(&text));
-    }
-    for (size_t i = 0; i < schema->column_count; i++) {
-        rwd_buf_clear(&text);
-        if (!rwd_row_append_text(schema, i, row.data, &text)) rwd_buf_append_str(&text, "null");
+        append_member(answers, i, &text);
         rwd_grid_cell(grid, rwd_buf_slice(&text));
     }
     rwd_buf_deinit(&text);

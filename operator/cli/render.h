@@ -7,7 +7,7 @@
 #include "checkpoints/repository.h"
 #include "operator/base/json_out.h"
 #include "operator/cli/grid.h"
-#include "operator/config/job.h"
+#include "operator/config/answers.h"
 #include "operator/pipeline/plan.h"
 
 // "good", "unverified", "bad", "pruned". Static.
@@ -28,9 +28,9 @@ void rwd_render_plan(const rwd_plan *plan, const rwd_target *target, const char 
 void rwd_render_plan_json(const rwd_plan *plan, const rwd_target *target, rwd_buf *out);
 
 // One row: its fields a line each, or a JSON object {"table", "offset", "row"}. CORRUPT if key or row does not decode.
-RWD_MUST bool rwd_render_row(const rwd_schema *schema, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err);
+RWD_MUST bool rwd_render_row(const rwd_job_table *table, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err);
 // A row as cells of a grid, and the columns for it.
-void rwd_render_row_columns(const rwd_schema *schema, rwd_grid *grid);
-RWD_MUST bool rwd_render_row_cells(const rwd_schema *schema, rwd_slice key, rwd_slice row, rwd_buf *scratch, rwd_grid *grid, rwd_error *err);
+void rwd_render_row_columns(const rwd_job_table *table, rwd_grid *grid);
+RWD_MUST bool rwd_render_row_cells(const rwd_job_table *table, rwd_slice key, rwd_slice row, rwd_answers *answers, rwd_grid *grid, rwd_error *err);
 
 #endif

@@ -79,7 +79,7 @@ static void fill_scope(const rwd_job *job, rwd_expr_name *names, rwd_expr_scope 
     for (size_t i = 0; i < job->event.field_count; i++) {
         const rwd_field *field = &job->event.fields[i];
         if (field->hidden) continue;
-        names[scope->count++] = (rwd_expr_name){.name = field->name, .type = field->type, .scale = field->scale, .slot = (uint32_t)i};
+        names[scope->count++] = (rwd_expr_name){.name = field->name, .type = field->type, .scale = field->scale, .nullable = field->optional, .slot = (uint32_t)i};
     }
 }
 
@@ -134,4 +134,36 @@ bool rwd_build_condition(rwd_job_build *b, const rwd_node *node, rwd_span span, 
     rwd_type type;
     uint8_t scale;
     return build_use(b, node, span, name, true, out, &type, &scale);
+}
+
+// ---- over rows
+
+#define ROW_NAMES_MAX RWD_ROW_SLOTS
+
+static void add_name(rwd_expr_name *names, rwd_expr_scope *scope, const char *name, rwd_type type, uint8_t scale, size_t slot) {
+    names[scope->count++] = (rwd_expr_name){.name = name, .type = type, .scale = type == RWD_TYPE_DECIMAL ? scale : 0, .nullable = true, .slot = (uint32_t)slot};
+}
+
+// A list has no value that an expression could take.
+static void fill_row_scope(const rwd_job_table *table, rwd_expr_name *names, rwd_expr_scope *scope) {
+    const rwd_schema *schema = &table->schema;
+    *scope = (rwd_expr_scope){.names = names, .noun = "column"};
+    for (size_t i = 0; i < schema->part_count; i++) add_name(names, scope, schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, i);
+    if (schema->window.kind != RWD_WINDOW_NONE) add_name(names, scope, RWD_WINDOW_END, RWD_TYPE_TIME, 0, RWD_ROW_SLOT_WINDOW_END);
+    for (size_t i = 0; i < rwd_job_table_columns(table); i++) {
+        rwd_job_column column = rwd_job_table_column(table, i);
+        size_t slot = i < schema->column_count ? RWD_ROW_SLOT_COLUMN + i : RWD_ROW_SLOT_DERIVED + i - schema->column_count;
+        if (!column.list) add_name(names, scope, column.name, column.type, column.scale, slot);
+    }
+}
+
+bool rwd_build_row_expr(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out) {
+    rwd_expr_name names[ROW_NAMES_MAX];
+    rwd_expr_scope scope;
+    fill_row_scope(table, names, &scope);
+    return rwd_build_compile(b, node, rwd_span_of(node), name, &scope, out);
+}
+
+bool rwd_build_row_condition(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out) {
+    return rwd_build_row_expr(b, node, name, table, out) && rwd_build_is_condition(b, node, rwd_span_of(node), name, *out);
 }

@@ -43,31 +43,31 @@ static bool find_table(rwd_job_build *b, const rwd_node *node, const char *name,
     return worked;
 }
 
-static bool unknown_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_schema *schema) {
-    const char *names[RWD_COLUMNS_MAX];
+static bool unknown_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_job_table *table) {
+    const char *names[RWD_COLUMNS_MAX + RWD_DERIVED_MAX];
     char word[RWD_EXCERPT_MAX];
     rwd_excerpt(item->text, word);
-    for (size_t i = 0; i < schema->part_count; i++) {
-        if (strcmp(schema->parts[i].name, item->text) == 0)
+    for (size_t i = 0; i < table->schema.part_count; i++) {
+        if (strcmp(table->schema.parts[i].name, item->text) == 0)
             return rwd_build_fail(b, item->place, "%s.fields: \"%s\" is a key field, which every row has anyway; list aggregates only",
                                   name, word);
     }
-    for (size_t i = 0; i < schema->column_count; i++) names[i] = schema->columns[i].name;
-    const char *nearest = rwd_nearest(item->text, names, schema->column_count);
+    size_t count = rwd_job_table_columns(table);
+    for (size_t i = 0; i < count; i++) names[i] = rwd_job_table_column(table, i).name;
+    const char *nearest = rwd_nearest(item->text, names, count);
     if (nearest)
         return rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; did you mean \"%s\"?", name, word, nearest);
     rwd_buf list = {0};
-    rwd_names_append(&list, names, schema->column_count);
-    rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; table %s has: %s", name, word, schema->name,
-                   rwd_buf_cstr(&list));
+    rwd_names_append(&list, names, count);
+    rwd_build_fail(b, item->place, "%s.fields: unknown aggregate \"%s\"; table %s has: %s", name, word, table->schema.name, rwd_buf_cstr(&list));
     rwd_buf_deinit(&list);
     return false;
 }
 
-static bool add_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_schema *schema, rwd_job_sink *sink) {
-    size_t index = 0;
-    while (index < schema->column_count && strcmp(schema->columns[index].name, item->text) != 0) index++;
-    if (index == schema->column_count) return unknown_column(b, item, name, schema);
+static bool add_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_job_table *table, rwd_job_sink *sink) {
+    size_t index = 0, count = rwd_job_table_columns(table);
+    while (index < count && strcmp(rwd_job_table_column(table, index).name, item->text) != 0) index++;
+    if (index == count) return unknown_column(b, item, name, table);
     for (size_t i = 0; i < sink->column_count; i++)
         if (sink->columns[i] == index) return rwd_build_fail(b, item->place, "%s.fields: \"%s\" stands twice", name, item->text);
     sink->columns[sink->column_count++] = (uint16_t)index;
@@ -75,16 +75,23 @@ static bool add_column(rwd_job_build *b, const rwd_node *item, const char *name,
 }
 
 static bool build_columns(rwd_job_build *b, const rwd_node *node, const char *name, rwd_job_sink *sink) {
-    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    const rwd_job_table *table = &b->job->tables[sink->table];
     const rwd_node *list = rwd_node_member(node, "fields");
-    sink->columns = rwd_calloc(list ? list->count : schema->column_count, sizeof *sink->columns);
+    sink->columns = rwd_calloc(list ? list->count : rwd_job_table_columns(table), sizeof *sink->columns);
     if (!list) {
-        for (size_t i = 0; i < schema->column_count; i++) sink->columns[sink->column_count++] = (uint16_t)i;
+        for (size_t i = 0; i < rwd_job_table_columns(table); i++) sink->columns[sink->column_count++] = (uint16_t)i;
         return true;
     }
     for (const rwd_node *item = list->first; item; item = item->next)
-        if (!add_column(b, item, name, schema, sink)) return false;
+        if (!add_column(b, item, name, table, sink)) return false;
     return true;
+}
+
+static bool build_where(rwd_job_build *b, const rwd_node *node, const char *name, rwd_job_sink *sink) {
+    char path[2 * RWD_KEY_PATH_MAX];
+    const rwd_node *where = rwd_node_member(node, "where");
+    (void)snprintf(path, sizeof path, "%s.where", name);
+    return !where || rwd_build_row_condition(b, where, path, &b->job->tables[sink->table], &sink->where);
 }
 
 // ---- files
@@ -202,20 +209,21 @@ static bool raw_holds(rwd_raw_type kind, rwd_type type) {
 }
 
 static bool check_raw_sink(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_sink *sink) {
-    const rwd_schema *schema = &b->job->tables[sink->table].schema;
+    const rwd_job_table *table = &b->job->tables[sink->table];
+    const rwd_schema *schema = &table->schema;
     rwd_place place = rwd_node_member(node, "format")->place;
     if (!sink->topic) return rwd_build_fail(b, place, "%s.format: raw records have a key and a value, which a file has not; write them to a topic", name);
     if (schema->window.kind != RWD_WINDOW_NONE)
         return rwd_build_fail(b, place, "%s.format: a raw record has no place for the window of table %s; take json, csv or protobuf", name, schema->name);
     if (sink->column_count != 1)
         return rwd_build_fail(b, place, "%s: a raw value is one aggregate, and the sink has %zu; name one: fields: [%s]", name, sink->column_count,
-                              schema->columns[sink->columns[0]].name);
-    const rwd_column *column = &schema->columns[sink->columns[0]];
+                              rwd_job_table_column(table, sink->columns[0]).name);
+    rwd_job_column column = rwd_job_table_column(table, sink->columns[0]);
     if (sink->raw_value == RWD_RAW_TYPE_NONE)
         return rwd_build_fail(b, place, "%s.raw.value is missing; for example raw: {key: string, value: string}", name);
-    if (!raw_holds(sink->raw_value, rwd_column_type(column)))
+    if (!raw_holds(sink->raw_value, column.type))
         return rwd_build_fail(b, place, "%s.raw.value: %s is no form of \"%s\", which has the type %s; value: string is", name,
-                              rwd_raw_type_name(sink->raw_value), column->name, rwd_type_name(rwd_column_type(column)));
+                              rwd_raw_type_name(sink->raw_value), column.name, rwd_type_name(column.type));
     bool key_fits = sink->raw_key == RWD_RAW_TYPE_NONE || sink->raw_key == RWD_RAW_TYPE_STRING ||
                     (schema->part_count == 1 && raw_holds(sink->raw_key, schema->parts[0].type));
     return key_fits || rwd_build_fail(b, place, "%s.raw.key: %s is no form of the key of table %s; key: string is", name, rwd_raw_type_name(sink->raw_key),
@@ -227,9 +235,10 @@ static bool check_protobuf_sink(rwd_job_build *b, const rwd_node *node, const ch
 #define FIELD_NAME(id, number, field_name, type, doc) field_name,
     static const char *const taken[] = {RWD_ROW_FIELD_TABLE(FIELD_NAME)};
 #undef FIELD_NAME
-    const rwd_schema *schema = &b->job->tables[sink->table].schema;
-    for (size_t i = 0; i < schema->part_count + schema->column_count; i++) {
-        const char *field = i < schema->part_count ? schema->parts[i].name : schema->columns[i - schema->part_count].name;
+    const rwd_job_table *table = &b->job->tables[sink->table];
+    const rwd_schema *schema = &table->schema;
+    for (size_t i = 0; i < schema->part_count + rwd_job_table_columns(table); i++) {
+        const char *field = i < schema->part_count ? schema->parts[i].name : rwd_job_table_column(table, i - schema->part_count).name;
         for (size_t t = 0; t < sizeof taken / sizeof *taken; t++)
             if (strcmp(field, taken[t]) == 0)
                 return rwd_build_fail(b, rwd_node_member(node, "format")->place,
@@ -249,6 +258,7 @@ static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
     (void)snprintf(name, sizeof name, "sinks[%zu]", index);
     rwd_job_sink *sink = &b->job->sinks[index];
     return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && check_emit(b, node, name, sink) && build_columns(b, node, name, sink) &&
+           build_where(b, node, name, sink) &&
            rwd_build_applies(b, "sinks[]", node, name, sink) && check_format(b, node, name, sink) && check_sink(b, node, sink, index);
 }
 

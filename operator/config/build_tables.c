@@ -108,11 +108,37 @@ static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table 
     return true;
 }
 
+// ---- derived columns
+
+static bool name_is_taken(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table) {
+    const rwd_schema *schema = &table->schema;
+    for (size_t i = 0; i < schema->part_count; i++)
+        if (strcmp(schema->parts[i].name, node->key) == 0)
+            return !rwd_build_fail(b, node->key_place, "%s: \"%s\" is a part of the key; take another name", name, node->key);
+    for (size_t i = 0; i < schema->column_count; i++)
+        if (strcmp(schema->columns[i].name, node->key) == 0)
+            return !rwd_build_fail(b, node->key_place, "%s: \"%s\" is an aggregate; take another name", name, node->key);
+    return false;
+}
+
+static bool build_derived(rwd_job_build *b, const rwd_node *table, rwd_job_table *out) {
+    char name[RWD_KEY_PATH_MAX];
+    const rwd_node *map = rwd_node_member(table, "derived");
+    for (const rwd_node *node = map ? map->first : NULL; node; node = node->next) {
+        rwd_expr *expr;
+        (void)snprintf(name, sizeof name, "tables.%s.derived.%s", table->key, node->key);
+        if (!rwd_build_row_name(b, node->key_place, name, node->key) || name_is_taken(b, node, name, out)) return false;
+        if (!rwd_build_row_expr(b, node, name, out, &expr)) return false;
+        out->derived[out->derived_count++] = (rwd_job_derived){.name = rwd_strdup(node->key), .expr = expr};
+    }
+    return true;
+}
+
 static bool build_table(rwd_job_build *b, const rwd_node *node, rwd_job_table *out) {
     char path[RWD_KEY_PATH_MAX];
     (void)snprintf(path, sizeof path, "tables.%s", node->key);
     if (!rwd_build_fill(b, "tables.*", node, path, out) || !rwd_build_applies(b, "tables.*", node, path, out)) return false;
-    return build_key(b, node, out) && build_where(b, node, out) && build_window(b, node, out) && rwd_build_aggregates(b, node, out);
+    return build_key(b, node, out) && build_where(b, node, out) && build_window(b, node, out) && rwd_build_aggregates(b, node, out) && build_derived(b, node, out);
 }
 
 bool rwd_build_tables(rwd_job_build *b) {

@@ -124,8 +124,22 @@ static void put_output(rwd_buf *out, const char *path, const char *topic) {
     quote(out, topic ? topic : rwd_path_name(path));
 }
 
+// Derived columns decide what is published, and nothing else.
+static void put_derived(const rwd_job_table *table, const rwd_job *job, rwd_buf *out) {
+    bool published = false;
+    for (size_t i = 0; i < job->sink_count; i++) published |= &job->tables[job->sinks[i].table] == table;
+    for (size_t i = 0; published && i < table->derived_count; i++) {
+        rwd_buf_append_str(out, "derived table=");
+        quote(out, table->schema.name);
+        put_text(out, " ", table->derived[i].name);
+        put_text(out, "=", rwd_expr_text(table->derived[i].expr));
+        rwd_buf_append_char(out, '\n');
+    }
+}
+
 static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out) {
-    const rwd_schema *schema = &job->tables[sink->table].schema;
+    const rwd_job_table *table = &job->tables[sink->table];
+    const rwd_schema *schema = &table->schema;
     rwd_buf_append_str(out, "sink table=");
     quote(out, schema->name);
     put_output(out, sink->path, sink->topic);
@@ -139,8 +153,9 @@ static void put_sink(const rwd_job_sink *sink, const rwd_job *job, rwd_buf *out)
     rwd_buf_append_str(out, " fields=");
     for (size_t i = 0; i < sink->column_count; i++) {
         if (i > 0) rwd_buf_append_char(out, ',');
-        quote(out, schema->columns[sink->columns[i]].name);
+        quote(out, rwd_job_table_column(table, sink->columns[i]).name);
     }
+    put_text(out, " where=", sink->where ? rwd_expr_text(sink->where) : NULL);
     rwd_buf_append_char(out, '\n');
 }
 
@@ -160,6 +175,7 @@ void rwd_job_fingerprint(rwd_job *job) {
     job->logic_text = finish(&logic, &job->logic);
 
     rwd_buf_appendf(&sinks, "sinks %d\n", FINGERPRINT_FORMAT);
+    for (size_t i = 0; i < job->table_count; i++) put_derived(&job->tables[i], job, &sinks);
     for (size_t i = 0; i < job->sink_count; i++) put_sink(&job->sinks[i], job, &sinks);
     // Where dead letters go decides nothing that is published: a job that stopped for want of a place gets one and goes on.
     job->sinks_text = finish(&sinks, &job->sinks_hash);

@@ -126,6 +126,23 @@ bool rwd_job_load(const char *file, const rwd_override *overrides, size_t overri
     return worked;
 }
 
+static void free_table(rwd_job_table *table) {
+    for (size_t i = 0; i < table->derived_count; i++) {
+        free(table->derived[i].name);
+        rwd_expr_free(table->derived[i].expr);
+    }
+    rwd_schema_deinit(&table->schema);
+}
+
+rwd_job_column rwd_job_table_column(const rwd_job_table *table, size_t index) {
+    if (index < table->schema.column_count) {
+        const rwd_column *column = &table->schema.columns[index];
+        return (rwd_job_column){column->name, rwd_column_type(column), rwd_column_scale(column), rwd_column_is_list(column)};
+    }
+    const rwd_job_derived *derived = &table->derived[index - table->schema.column_count];
+    return (rwd_job_column){derived->name, rwd_expr_type(derived->expr), (uint8_t)rwd_expr_scale(derived->expr), false};
+}
+
 void rwd_job_free(rwd_job *job) {
     if (!job) return;
     for (size_t i = 0; i < job->event.field_count; i++) {
@@ -137,11 +154,12 @@ void rwd_job_free(rwd_job *job) {
     for (size_t i = 0; i < job->event.expr_count; i++) rwd_expr_free(job->event.exprs[i]);
     free(job->event.exprs);
     rwd_arena_deinit(&job->event.texts);
-    for (size_t i = 0; i < job->table_count; i++) rwd_schema_deinit(&job->tables[i].schema);
+    for (size_t i = 0; i < job->table_count; i++) free_table(&job->tables[i]);
     for (size_t i = 0; i < job->sink_count; i++) {
         free(job->sinks[i].path);
         free(job->sinks[i].topic);
         free(job->sinks[i].columns);
+        rwd_expr_free(job->sinks[i].where);
     }
     for (size_t i = 0; i < job->kafka.property_count; i++) {
         free(job->kafka.properties[i].name);

@@ -20,6 +20,7 @@
 
 #define RWD_FIELDS_MAX 256
 #define RWD_SINKS_MAX 32
+#define RWD_DERIVED_MAX 64
 #define RWD_EVENT_EXPRS_MAX 1024  // different expressions over events
 
 // name in job files, doc
@@ -109,8 +110,9 @@ typedef struct rwd_job_sink {
     rwd_format format;
     rwd_emit emit;
     rwd_raw_type raw_key, raw_value;  // raw.key, raw.value: of format raw
-    uint16_t *columns;       // indexes of the table's columns, in output order; all of them unless `fields:`
+    uint16_t *columns;       // indexes of the table's columns (rwd_job_table_column), in output order; all of them unless `fields:`
     size_t column_count;
+    rwd_expr *where;         // over the row, NULL: all pass. A key that no longer passes is published as one that vanished
 } rwd_job_sink;
 
 // What a part of a key, a condition or an aggregate reads of an event.
@@ -120,8 +122,22 @@ typedef struct rwd_job_use {
     const char *place;       // "tables.customers.aggregates.revenue", for messages
 } rwd_job_use;
 
+// A column computed from others when somebody asks: it is in no state and no digest.
+typedef struct rwd_job_derived {
+    char *name;
+    rwd_expr *expr;
+} rwd_job_derived;
+
+// Where the names of a row stand for expressions over it: parts of the key, the window's end, aggregates, derived columns.
+#define RWD_ROW_SLOT_WINDOW_END RWD_KEY_PARTS_MAX
+#define RWD_ROW_SLOT_COLUMN (RWD_ROW_SLOT_WINDOW_END + 1)
+#define RWD_ROW_SLOT_DERIVED (RWD_ROW_SLOT_COLUMN + RWD_COLUMNS_MAX)
+#define RWD_ROW_SLOTS (RWD_ROW_SLOT_DERIVED + RWD_DERIVED_MAX)
+
 typedef struct rwd_job_table {
     rwd_schema schema;
+    rwd_job_derived derived[RWD_DERIVED_MAX];
+    size_t derived_count;
     rwd_job_use key[RWD_KEY_PARTS_MAX];      // the start of the window reads nothing
     rwd_job_use where;                       // tables.*.where: a bool
     rwd_job_use args[RWD_COLUMNS_MAX];       // of the aggregates, by column
@@ -230,6 +246,16 @@ RWD_MUST bool rwd_job_load(const char *file, const rwd_override *overrides, size
 // The same from text; `name` stands for the file in messages.
 RWD_MUST bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out, rwd_error *err);
 void rwd_job_free(rwd_job *job);
+
+// A column as readers see it: aggregates first, then derived ones.
+typedef struct rwd_job_column {
+    const char *name;
+    rwd_type type;
+    uint8_t scale;
+    bool list;               // it has no rwd_value, only text (state/row.h)
+} rwd_job_column;
+static inline size_t rwd_job_table_columns(const rwd_job_table *table) { return table->schema.column_count + table->derived_count; }
+rwd_job_column rwd_job_table_column(const rwd_job_table *table, size_t index);
 
 static inline bool rwd_job_has_dead_letters(const rwd_job *job) { return job->dead_letter_path || job->dead_letter_topic; }
 // Are outputs and C in Kafka (C1)?

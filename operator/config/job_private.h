@@ -58,6 +58,9 @@ RWD_MUST bool rwd_build_is_condition(rwd_job_build *b, const rwd_node *node, rwd
 // The same over an event: into the job's expressions, unless an equal one is there or it is a plain field. `out_type` and `out_scale` are its type.
 RWD_MUST bool rwd_build_use(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, rwd_job_use *out, rwd_type *out_type, uint8_t *out_scale);
 RWD_MUST bool rwd_build_condition(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, rwd_job_use *out);
+// Over a row of the table, as far as it is built.
+RWD_MUST bool rwd_build_row_expr(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out);
+RWD_MUST bool rwd_build_row_condition(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out);
 // Fails at a span of a scalar, as far as its place is known.
 bool rwd_build_fail_in(rwd_job_build *b, const rwd_node *node, const char *at, const char *cause_format, ...) RWD_PRINTF(4, 5);
 

@@ -335,6 +335,11 @@ static const rwd_key keys[] = {
      .doc = "count(), or a function of an expression and of the literals that it takes: sum(amount * quantity), quantile(latency, 0.99). The list is below. Behind it may "
             "stand a condition: `sum(amount) where kind == \"refund\"`; the aggregate takes the events for which it is true."},
 
+    {.path = "tables.*.derived", .kind = RWD_KEY_MAP, .max = RWD_DERIVED_MAX, .example = "{net: revenue - refunds}",
+     .doc = "Columns computed from the row, by name; each may read those before it. They are shown and published, and are no part of the state."},
+    {.path = "tables.*.derived.*", .kind = RWD_KEY_EXPRESSION, .example = "revenue - refunds",
+     .doc = "An expression over the parts of the key, `window_start` and `window_end`, aggregates and derived columns. Null where it cannot be evaluated."},
+
     {.path = "sinks", .kind = RWD_KEY_LIST, .max = RWD_SINKS_MAX, .example = "[{table: customers, file: {path: out/customers.jsonl}}]",
      .doc = "Where results go. Without sinks the state is only kept, queried and exported."},
     {.path = "sinks[]", .kind = RWD_KEY_GROUP, .example = "{table: customers, file: {path: out/customers.jsonl}}", .doc = "An output."},
@@ -357,9 +362,11 @@ static const rwd_key keys[] = {
      .only = "where the sink's format is raw", .doc = "The record's key."},
     {.path = "sinks[].raw.value", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(raw_words), SINK(raw_value), .example = "int64be",
      .applies = sink_is_raw, .only = "where the sink's format is raw", .doc = "The record's value."},
-    {.path = "sinks[].fields", .kind = RWD_KEY_LIST, .min = 1, .max = RWD_COLUMNS_MAX, .example = "[orders, revenue]",
-     .doc = "The aggregates to write, in this order, behind the key fields. Default: all."},
-    {.path = "sinks[].fields[]", .kind = RWD_KEY_COLUMN, .example = "orders", .doc = "An aggregate of the table."},
+    {.path = "sinks[].fields", .kind = RWD_KEY_LIST, .min = 1, .max = RWD_COLUMNS_MAX + RWD_DERIVED_MAX, .example = "[orders, revenue]",
+     .doc = "The aggregates and derived columns to write, in this order, behind the key fields. Default: all."},
+    {.path = "sinks[].fields[]", .kind = RWD_KEY_COLUMN, .example = "orders", .doc = "An aggregate or a derived column of the table."},
+    {.path = "sinks[].where", .kind = RWD_KEY_EXPRESSION, .example = "revenue > 1000",
+     .doc = "Which rows are published: a condition over the row, as in `tables.NAME.derived`. A key that passed and no longer does is published as one that vanished."},
     {.path = "sinks[].emit", .kind = RWD_KEY_CHOICE, .fallback = "commit", WORDS(emit_words), SINK(emit), .example = "update",
      .doc = "commit: the newest row of each changed key, per commit. update: one row per event. close: one row per window, when it closes."},
 

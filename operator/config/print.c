@@ -93,6 +93,10 @@ static rwd_node *table_node(rwd_arena *arena, const rwd_job *job, const rwd_job_
     if (table->where.text) put(arena, node, "where", new_scalar(arena, table->where.text, false));
     put_members(arena, node, "tables.*", job, table);
     put(arena, node, "aggregates", aggregates);
+    rwd_node *derived = new_node(arena, RWD_NODE_MAP);
+    for (size_t i = 0; i < table->derived_count; i++)
+        rwd_node_put(arena, derived, table->derived[i].name, nowhere, new_scalar(arena, rwd_expr_text(table->derived[i].expr), false));
+    if (derived->count > 0) put(arena, node, "derived", derived);
     return node;
 }
 
@@ -107,13 +111,14 @@ static rwd_node *sinks_node(rwd_arena *arena, const rwd_job *job) {
     rwd_node *sinks = new_node(arena, RWD_NODE_LIST);
     for (size_t i = 0; i < job->sink_count; i++) {
         const rwd_job_sink *sink = &job->sinks[i];
-        const rwd_schema *schema = &job->tables[sink->table].schema;
+        const rwd_job_table *table = &job->tables[sink->table];
         rwd_node *node = new_node(arena, RWD_NODE_MAP), *columns = new_node(arena, RWD_NODE_LIST);
-        put(arena, node, "table", new_scalar(arena, schema->name, false));
+        put(arena, node, "table", new_scalar(arena, table->schema.name, false));
         put_members(arena, node, "sinks[]", job, sink);
         for (size_t c = 0; c < sink->column_count; c++)
-            rwd_node_append(columns, new_scalar(arena, schema->columns[sink->columns[c]].name, false));
+            rwd_node_append(columns, new_scalar(arena, rwd_job_table_column(table, sink->columns[c]).name, false));
         put(arena, node, "fields", columns);
+        if (sink->where) put(arena, node, "where", new_scalar(arena, rwd_expr_text(sink->where), false));
         rwd_node_append(sinks, node);
     }
     return sinks;

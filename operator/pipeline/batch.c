@@ -262,7 +262,21 @@ static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
     return true;
 }
 
-// emit: update: one row per event and table.
+// Which emit: update sinks publish a row as it is, and as it will be. Nothing has changed yet.
+static void compare_updates(rwd_operator *op, const rwd_group_event *at) {
+    rwd_group *group = &op->group;
+    const rwd_touch *touches = group->touches + at->first_touch;
+    for (uint32_t i = 0; i < at->touch_count; i++) {
+        rwd_group_row *row = &group->row[i];
+        uint32_t size;
+        rwd_slice key = rwd_slice_of(touches[i].key, touches[i].key_size);
+        if (row->change == RWD_CHANGE_NONE) continue;
+        row->passed = rwd_sinks_passed(op, RWD_EMIT_UPDATE, touches[i].table, key, rwd_tables_row(op->tables, &touches[i], &size));
+        row->passes = rwd_sinks_passed(op, RWD_EMIT_UPDATE, touches[i].table, key, row->change == RWD_CHANGE_WRITE ? group->rows + row->at : NULL);
+    }
+}
+
+// emit: update: one row per event and table; a key that no longer passes is published as one that vanished.
 static void put_updates(rwd_operator *op, const rwd_group_event *at) {
     const rwd_group *group = &op->group;
     const rwd_touch *touches = group->touches + at->first_touch;
@@ -273,7 +287,8 @@ static void put_updates(rwd_operator *op, const rwd_group_event *at) {
             if (op->job->sinks[sink].table != touches[i].table) continue;
             const rwd_group_row *row = &group->row[i];
             if (row->change == RWD_CHANGE_NONE) continue;
-            bool gone = row->change == RWD_CHANGE_DELETE;
+            bool gone = !(row->passes >> sink & 1);
+            if (gone && !(row->passed >> sink & 1)) continue;
             op->sink->ops->put_row(op->sink, sink, rwd_slice_of(touches[i].key, touches[i].key_size), gone ? NULL : group->rows + row->at,
                                    gone ? 0 : row->size, at->event.record->offset);
         }
@@ -305,6 +320,7 @@ static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
         return false;
     }
     if (!compute_rows(op, at)) return false;
+    if (live && op->update_sink_count > 0) compare_updates(op, at);
     change_rows(op, at);
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
     // S3: only now. While no event had a time there is nothing to measure a span on.

@@ -33,11 +33,48 @@ void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
 
 static bool publishes(const rwd_job_sink *sink, uint16_t table) { return sink->table == table && sink->emit == RWD_EMIT_COMMIT; }
 
-// Several sinks may want one table: its changes are taken once and put into each.
-void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+_Static_assert(RWD_SINKS_MAX <= 32, "a bit for each sink");
+
+uint32_t rwd_sinks_passed(rwd_operator *op, rwd_emit emit, uint16_t table, rwd_slice key, const uint8_t *row) {
+    uint32_t passed = 0;
+    bool begun = false;
+    for (size_t s = 0; row && s < op->job->sink_count; s++) {
+        const rwd_job_sink *sink = &op->job->sinks[s];
+        if (sink->table != table || sink->emit != emit) continue;
+        if (sink->where && !begun) rwd_answers_begin(&op->answers, &op->job->tables[table], key, row);
+        begun |= sink->where != NULL;
+        if (rwd_answers_pass(&op->answers, sink->where)) passed |= (uint32_t)1 << s;
+    }
+    return passed;
+}
+
+static uint32_t mark_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+    (void)row_size;
+    return rwd_sinks_passed(context, RWD_EMIT_COMMIT, table, key, row);
+}
+
+// Without conditions the tables know by themselves whether a key was there.
+void rwd_track_changes(rwd_operator *op) {
+    for (size_t t = 0; t < op->job->table_count; t++) {
+        bool tracked = false, conditional = false;
+        for (size_t s = 0; s < op->job->sink_count; s++) {
+            bool wanted = publishes(&op->job->sinks[s], (uint16_t)t);
+            tracked |= wanted;
+            conditional |= wanted && op->job->sinks[s].where;
+        }
+        if (tracked) rwd_tables_track_changes(op->tables, (uint16_t)t, true, conditional ? mark_change : NULL, op);
+    }
+}
+
+// E1. Several sinks may want one table: its changes are taken once and put into each that the row passes now, or passed at the last commit.
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t passed) {
     rwd_operator *op = context;
-    for (size_t s = 0; s < op->job->sink_count; s++)
-        if (publishes(&op->job->sinks[s], table)) op->sink->ops->put_row(op->sink, s, key, row, row_size, op->position.next_offset - 1);
+    uint32_t passes = rwd_sinks_passed(op, RWD_EMIT_COMMIT, table, key, row);
+    for (size_t s = 0; s < op->job->sink_count; s++) {
+        if (!publishes(&op->job->sinks[s], table)) continue;
+        bool now = passes >> s & 1, before = passed >> s & 1;
+        if (now || before) op->sink->ops->put_row(op->sink, s, key, now ? row : NULL, now ? row_size : 0, op->position.next_offset - 1);
+    }
 }
 
 // emit: commit publishes the newest value of every key changed since the last commit (E1).

@@ -121,6 +121,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_io_free(op->io);
     free(op->schemas);
     free(op->update_sinks);
+    rwd_answers_deinit(&op->answers);
     rwd_control_deinit(op);
     free(op);
 }
@@ -317,8 +318,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     };
     if (!rwd_io_clone(op->io, &io, err) || !rwd_keeper_new(op->repo, io, op->clock, &keep, &op->keeper, err)) return false;
     // What replay changed was published before C (C9): changes count from here.
-    for (size_t s = 0; s < op->job->sink_count; s++)
-        if (op->job->sinks[s].emit == RWD_EMIT_COMMIT) rwd_tables_track_changes(op->tables, op->job->sinks[s].table, true);
+    rwd_track_changes(op);
     broker_is_back(op);
     if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink) {
         if (rwd_job_commits_to_kafka(op->job)) rwd_kafka_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));

@@ -23,6 +23,7 @@
 #include "checkpoints/checkpointer.h"
 #include "checkpoints/journal/journal.h"
 #include "checkpoints/keeper.h"
+#include "operator/config/answers.h"
 #include "operator/logic/step.h"
 #include "operator/pipeline/operator.h"
 #include "operator/pipeline/watchdog.h"
@@ -87,6 +88,7 @@ typedef struct rwd_group_event {
 typedef struct rwd_group_row {
     rwd_change change;
     uint32_t at, size;       // in rows
+    uint32_t passed, passes; // the emit: update sinks that publish the old and the new row, by bit
 } rwd_group_row;
 
 typedef struct rwd_group {
@@ -175,6 +177,7 @@ struct rwd_operator {
     rwd_checkpointer *checkpointer;
     rwd_keeper *keeper;
     bool warm;                // the hot table holds what it can
+    rwd_answers answers;      // of the row that sinks' conditions look at
 
     rwd_position position;    // behind the last applied record
     int64_t frontier;         // C: known to be committed
@@ -279,8 +282,12 @@ RWD_MUST bool rwd_close_windows(rwd_operator *op, bool live, rwd_error *err);
 void rwd_window_begins(rwd_operator *op, const rwd_touch *touch);
 
 // boundary.c
-// A row of an emit: commit table, into the open transaction.
-void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size);
+// From here on the keys that change are published at commits, where a sink asks for that.
+void rwd_track_changes(rwd_operator *op);
+// A row of an emit: commit table, into the open transaction. `passed`: a bit for each sink that the key's row passed at the last commit.
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t passed);
+// A bit for each sink with this emit that publishes the row (NULL: none does).
+uint32_t rwd_sinks_passed(rwd_operator *op, rwd_emit emit, uint16_t table, rwd_slice key, const uint8_t *row);
 // Ends the batch in hand; the cursor behind its last applied record is kept, so that a freeze may come later.
 RWD_MUST bool rwd_release_batch(rwd_operator *op, rwd_error *err);
 // Ends the open transaction here, if it has anything and the sink is ready; `must` waits for the sink. Precondition: a record boundary.

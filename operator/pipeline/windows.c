@@ -32,18 +32,19 @@ void rwd_window_begins(rwd_operator *op, const rwd_touch *touch) {
 
 static void publish_close(rwd_operator *op, const rwd_touch *touch, const uint8_t *row, uint32_t size) {
     if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, op->position.stream_time);  // E2: of the event that closed it
+    uint32_t passes = rwd_sinks_passed(op, RWD_EMIT_CLOSE, touch->table, rwd_slice_of(touch->key, touch->key_size), row);
     for (size_t s = 0; s < op->job->sink_count; s++) {
-        const rwd_job_sink *sink = &op->job->sinks[s];
-        if (sink->table != touch->table || sink->emit != RWD_EMIT_CLOSE) continue;
+        if (!(passes >> s & 1)) continue;
         op->sink->ops->put_row(op->sink, s, rwd_slice_of(touch->key, touch->key_size), row, size, op->position.next_offset - 1);
     }
 }
 
 // Its last value is published if that has not happened yet; then the row goes.
 static void leave(rwd_operator *op, const rwd_touch *touch, bool live, const uint8_t *row, uint32_t size) {
-    if (live && rwd_tables_is_changed(op->tables, touch)) {
+    uint32_t passed;
+    if (live && rwd_tables_is_changed(op->tables, touch, &passed)) {
         if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, op->record_time_us);  // E2: as at a commit
-        rwd_put_change(op, touch->table, rwd_slice_of(touch->key, touch->key_size), row, size);
+        rwd_put_change(op, touch->table, rwd_slice_of(touch->key, touch->key_size), row, size, passed);
     }
     rwd_tables_retire(op->tables, touch);
 }

@@ -33,7 +33,8 @@ typedef struct file_sink {
     rwd_commit_log log;
     uint64_t sequence;       // of the last commit; 0: none yet
     rwd_commit last;         // the last commit itself
-    rwd_buf text, scratch;
+    rwd_buf text;
+    rwd_answers answers;
     uint64_t text_held;
 } file_sink;
 
@@ -57,7 +58,7 @@ static bool append_rows(file_sink *self, const rwd_pending *h, size_t index, uin
     const rwd_job_sink *sink = &self->job->sinks[index];
     rwd_output *output = &self->outputs.items[index];
     rwd_row_text how = {
-        .schema = &self->job->tables[sink->table].schema,
+        .table = &self->job->tables[sink->table],
         .columns = sink->columns,
         .column_count = sink->column_count,
         .format = sink->format,
@@ -71,8 +72,8 @@ static bool append_rows(file_sink *self, const rwd_pending *h, size_t index, uin
     for (size_t i = 0; i < count; i++) {
         rwd_transaction_row row = rwd_transaction_at(h->rows, index, i);
         bool written = how.format == RWD_FORMAT_PROTOBUF
-                           ? rwd_row_proto_append(&how, true, row.key, row.row, row.row_size, row.offset, &self->scratch, &self->text, err)
-                           : rwd_row_text_append(&how, row.key, row.row, row.row_size, row.offset, &self->scratch, &self->text, err);
+                           ? rwd_row_proto_append(&how, true, row.key, row.row, row.row_size, row.offset, &self->answers, &self->text, err)
+                           : rwd_row_text_append(&how, row.key, row.row, row.row_size, row.offset, &self->answers, &self->text, err);
         if (!written) return false;
         if (!flush_text(self, output, TEXT_PIECE, err)) return false;
     }
@@ -163,7 +164,7 @@ static void account(file_sink *self, uint64_t now) {
 static rwd_commit_outcome run_commit(void *context, rwd_pending *h, const rwd_commit *commit, rwd_sink_stats *out_done, rwd_error *err) {
     file_sink *self = context;
     rwd_commit_outcome outcome = commit_files(self, h, commit, out_done, err);
-    account(self, self->text.capacity + self->scratch.capacity + self->log.buf.capacity);
+    account(self, self->text.capacity + self->log.buf.capacity);
     return outcome;
 }
 
@@ -303,7 +304,7 @@ static void file_close(rwd_sink *sink) {
     rwd_outputs_close(&self->outputs, self->io);
     rwd_commit_log_close(&self->log, self->io);
     rwd_buf_deinit(&self->text);
-    rwd_buf_deinit(&self->scratch);
+    rwd_answers_deinit(&self->answers);
     account(self, 0);
     rwd_io_free(self->io);
     free(self);

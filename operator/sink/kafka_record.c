@@ -10,7 +10,6 @@
 #include "operator/base/time.h"
 #include "operator/sink/row_proto.h"
 #include "state/key_text.h"
-#include "state/row.h"
 
 #define US_PER_MS 1000
 #define ABSENT UINT32_MAX
@@ -19,6 +18,7 @@ void rwd_kafka_record_deinit(rwd_kafka_record_text *record) {
     rwd_buf_deinit(&record->key);
     rwd_buf_deinit(&record->value);
     rwd_buf_deinit(&record->scratch);
+    rwd_answers_deinit(&record->answers);
 }
 
 static void begin(rwd_kafka_record_text *record, const char *topic, int64_t time_us) {
@@ -81,34 +81,33 @@ static bool put_raw_key(const rwd_schema *schema, const rwd_job_sink *sink, rwd_
     return true;
 }
 
-// The one aggregate. A null has no bytes, as Kafka's serializers have it.
-static bool put_raw_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
-    const rwd_column *column = &schema->columns[sink->columns[0]];
-    rwd_value value;
-    if (!rwd_row_check(schema, rwd_slice_of(row->row, row->row_size)))
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row->row_size);
+// The one column. A null has no bytes, as Kafka's serializers have it.
+static bool put_raw_value(const rwd_job_table *table, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
+    rwd_job_column column = rwd_job_table_column(table, sink->columns[0]);
+    rwd_answers *answers = &record->answers;
+    if (!rwd_answers_open(answers, table, row->key, row->row, row->row_size, err)) return false;
     rwd_buf_clear(&record->value);
     if (sink->raw_value == RWD_RAW_TYPE_STRING) {
-        if (rwd_row_append_text(schema, sink->columns[0], row->row, &record->value)) record->output.value = not_null(&record->value);
+        if (rwd_answers_append_text(answers, sink->columns[0], &record->value)) record->output.value = not_null(&record->value);
         return true;
     }
-    rwd_row_read(schema, sink->columns[0], row->row, &value);
-    if (!value.present) return true;
-    put_raw(&value, rwd_column_type(column), rwd_column_scale(column), sink->raw_value, &record->value);
+    const rwd_value *value = rwd_answers_column(answers, sink->columns[0]);
+    if (!value->present) return true;
+    put_raw(value, column.type, column.scale, sink->raw_value, &record->value);
     record->output.value = not_null(&record->value);
     return true;
 }
 
-static bool put_value(const rwd_schema *schema, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
-    rwd_row_text how = {.schema = schema, .columns = sink->columns, .column_count = sink->column_count, .format = sink->format};
-    if (sink->format == RWD_FORMAT_RAW) return put_raw_value(schema, sink, row, record, err);
+static bool put_value(const rwd_job_table *table, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_error *err) {
+    rwd_row_text how = {.table = table, .columns = sink->columns, .column_count = sink->column_count, .format = sink->format};
+    if (sink->format == RWD_FORMAT_RAW) return put_raw_value(table, sink, row, record, err);
     rwd_buf_clear(&record->value);
     if (sink->format == RWD_FORMAT_PROTOBUF) {
-        if (!rwd_row_proto_append(&how, false, row->key, row->row, row->row_size, row->offset, &record->scratch, &record->value, err)) return false;
+        if (!rwd_row_proto_append(&how, false, row->key, row->row, row->row_size, row->offset, &record->answers, &record->value, err)) return false;
         record->output.value = not_null(&record->value);
         return true;
     }
-    if (!rwd_row_text_append(&how, row->key, row->row, row->row_size, row->offset, &record->scratch, &record->value, err)) return false;
+    if (!rwd_row_text_append(&how, row->key, row->row, row->row_size, row->offset, &record->answers, &record->value, err)) return false;
     record->value.size--;  // its newline
     record->output.value = not_null(&record->value);
     return true;
@@ -116,12 +115,13 @@ static bool put_value(const rwd_schema *schema, const rwd_job_sink *sink, const 
 
 bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const rwd_transaction_row *row, const char *lineage,
                              rwd_kafka_record_text *record, rwd_error *err) {
-    const rwd_schema *schema = &job->tables[sink->table].schema;
+    const rwd_job_table *table = &job->tables[sink->table];
+    const rwd_schema *schema = &table->schema;
     begin(record, sink->topic, row->time_us);
     if (sink->partition == RWD_PARTITIONER_SAME) record->output.partition = job->source.topic ? (int)job->source.partition : 0;
     bool text_key = sink->format != RWD_FORMAT_RAW || sink->raw_key == RWD_RAW_TYPE_STRING;
     if (!(text_key ? put_key(schema, row->key, record, err) : put_raw_key(schema, sink, row->key, record, err))) return false;
-    if (row->row && !put_value(schema, sink, row, record, err)) return false;
+    if (row->row && !put_value(table, sink, row, record, err)) return false;
     add_number(record, "rewind-offset", row->offset, record->offset);
     add_header(record, "rewind-lineage", rwd_slice_str(lineage));
     return true;

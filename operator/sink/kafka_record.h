@@ -4,7 +4,7 @@
 #ifndef OPERATOR_SINK_KAFKA_RECORD_H
 #define OPERATOR_SINK_KAFKA_RECORD_H
 
-#include "operator/config/job.h"
+#include "operator/config/answers.h"
 #include "operator/kafka/producer.h"
 #include "operator/sink/sink.h"
 #include "operator/sink/transaction.h"
@@ -14,6 +14,7 @@ typedef struct rwd_kafka_record_text {
     rwd_kafka_output output;
     rwd_kafka_header headers[RWD_KAFKA_HEADERS_MAX];
     rwd_buf key, value, scratch;
+    rwd_answers answers;
     char offset[24], ordinal[24], size[24];
 } rwd_kafka_record_text;
 

@@ -6,7 +6,6 @@
 #include "operator/base/decimal.h"
 #include "operator/base/wire.h"
 #include "proto/row_fields.h"
-#include "state/row.h"
 
 #define US_PER_S 1000000
 #define NS_PER_US 1000
@@ -17,6 +16,10 @@ static bool has_window(const rwd_schema *schema) { return schema->window.kind !=
 // The last key part of a table with windows is the window's start, whatever its place.
 static uint32_t part_number(const rwd_schema *schema, size_t part) {
     return has_window(schema) && part + 1 == schema->part_count ? RWD_ROW_FIELD_WINDOW_START : RWD_ROW_FIELD_KEY + (uint32_t)part;
+}
+
+static uint32_t column_number(const rwd_schema *schema, size_t column) {
+    return column < schema->column_count ? RWD_ROW_FIELD_COLUMN + (uint32_t)column : RWD_ROW_FIELD_DERIVED + (uint32_t)(column - schema->column_count);
 }
 
 // ---- rows
@@ -52,26 +55,21 @@ static void put_value(uint32_t number, rwd_type type, uint8_t scale, const rwd_v
 }
 
 // A list is its JSON text.
-static void put_list(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_buf *out) {
+static void put_list(uint32_t number, size_t column, rwd_answers *answers, rwd_buf *out) {
     rwd_buf text = {0};
-    rwd_row_append_json(schema, column, row, &text);
-    rwd_wire_put_sized(out, RWD_ROW_FIELD_COLUMN + (uint32_t)column, rwd_buf_slice(&text));
+    rwd_answers_append_json(answers, column, &text);
+    rwd_wire_put_sized(out, number, rwd_buf_slice(&text));
     rwd_buf_deinit(&text);
 }
 
-static void put_columns(const rwd_row_text *how, const uint8_t *row, rwd_buf *out) {
-    const rwd_schema *schema = how->schema;
-    size_t count = how->columns ? how->column_count : schema->column_count;
+static void put_columns(const rwd_row_text *how, rwd_answers *answers, rwd_buf *out) {
+    size_t count = how->columns ? how->column_count : rwd_job_table_columns(how->table);
     for (size_t i = 0; i < count; i++) {
         size_t index = how->columns ? how->columns[i] : i;
-        const rwd_column *column = &schema->columns[index];
-        rwd_value value;
-        if (rwd_column_is_list(column)) {
-            put_list(schema, index, row, out);
-            continue;
-        }
-        rwd_row_read(schema, index, row, &value);
-        put_value(RWD_ROW_FIELD_COLUMN + (uint32_t)index, rwd_column_type(column), rwd_column_scale(column), &value, out);
+        rwd_job_column column = rwd_job_table_column(how->table, index);
+        uint32_t number = column_number(&how->table->schema, index);
+        if (column.list) put_list(number, index, answers, out);
+        else put_value(number, column.type, column.scale, rwd_answers_column(answers, index), out);
     }
 }
 
@@ -86,33 +84,28 @@ static void put_length(size_t begin, rwd_buf *out) {
     memcpy(out->data + begin, length, length_size);
 }
 
-bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_buf *scratch,
+bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_answers *answers,
                           rwd_buf *out, rwd_error *err) {
-    const rwd_schema *schema = how->schema;
-    rwd_value parts[RWD_KEY_PARTS_MAX];
+    const rwd_schema *schema = &how->table->schema;
     size_t begin = out->size;
-    rwd_buf_clear(scratch);
-    if (!rwd_key_decode(schema, key, parts, scratch))
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
-    if (row && !rwd_row_check(schema, rwd_slice_of(row, row_size)))
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row_size);
+    if (!rwd_answers_open(answers, how->table, key, row, row_size, err)) return false;
     for (size_t i = 0; i < schema->part_count; i++)
-        put_value(part_number(schema, i), schema->parts[i].type, schema->parts[i].scale, &parts[i], out);
-    const rwd_value *start = &parts[schema->part_count - 1];
-    if (has_window(schema) && start->present) put_time(RWD_ROW_FIELD_WINDOW_END, rwd_window_end(&schema->window, start->i), out);
+        put_value(part_number(schema, i), schema->parts[i].type, schema->parts[i].scale, rwd_answers_part(answers, i), out);
+    if (has_window(schema)) put_value(RWD_ROW_FIELD_WINDOW_END, RWD_TYPE_TIME, 0, rwd_answers_window_end(answers), out);
     if (how->with_origin) {
         if (offset != 0) rwd_wire_put_uint(out, RWD_ROW_FIELD_OFFSET, (uint64_t)offset);
         rwd_wire_put_sized(out, RWD_ROW_FIELD_LINEAGE, rwd_slice_of(how->lineage, strnlen(how->lineage, sizeof(how->lineage))));
     }
     if (how->with_deleted && !row) rwd_wire_put_uint(out, RWD_ROW_FIELD_DELETED, 1);
-    if (row) put_columns(how, row, out);
+    if (row) put_columns(how, answers, out);
     if (delimited) put_length(begin, out);
     return true;
 }
 
 // ---- the .proto
 
-_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_WINDOW_START && RWD_ROW_FIELD_DELETED < RWD_ROW_FIELD_COLUMN, "numbers do not meet");
+_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_WINDOW_START && RWD_ROW_FIELD_DELETED < RWD_ROW_FIELD_COLUMN &&
+                   RWD_ROW_FIELD_COLUMN + RWD_COLUMNS_MAX <= RWD_ROW_FIELD_DERIVED, "numbers do not meet");
 
 static bool is_written(const rwd_job *job, size_t table) {
     for (size_t i = 0; i < job->sink_count; i++)
@@ -120,11 +113,12 @@ static bool is_written(const rwd_job *job, size_t table) {
     return false;
 }
 
-static bool has_times(const rwd_schema *schema) {
+static bool has_times(const rwd_job_table *table) {
+    const rwd_schema *schema = &table->schema;
     for (size_t i = 0; i < schema->part_count; i++)
         if (schema->parts[i].type == RWD_TYPE_TIME) return true;
-    for (size_t i = 0; i < schema->column_count; i++)
-        if (rwd_column_type(&schema->columns[i]) == RWD_TYPE_TIME) return true;
+    for (size_t i = 0; i < rwd_job_table_columns(table); i++)
+        if (rwd_job_table_column(table, i).type == RWD_TYPE_TIME) return true;
     return false;
 }
 
@@ -150,14 +144,15 @@ static void put_field(const char *name, rwd_type type, uint8_t scale, bool list,
     rwd_buf_append_char(out, '\n');
 }
 
-static void put_message(const rwd_schema *schema, rwd_buf *out) {
+static void put_message(const rwd_job_table *table, rwd_buf *out) {
+    const rwd_schema *schema = &table->schema;
     rwd_buf_appendf(out, "\nmessage %s {\n", schema->name);
     for (size_t i = 0; i < schema->part_count; i++)
         put_field(schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, false, part_number(schema, i), out);
     if (has_window(schema)) put_field(RWD_WINDOW_END, RWD_TYPE_TIME, 0, false, RWD_ROW_FIELD_WINDOW_END, out);
-    for (size_t i = 0; i < schema->column_count; i++) {
-        const rwd_column *column = &schema->columns[i];
-        put_field(column->name, rwd_column_type(column), rwd_column_scale(column), rwd_column_is_list(column), RWD_ROW_FIELD_COLUMN + (uint32_t)i, out);
+    for (size_t i = 0; i < rwd_job_table_columns(table); i++) {
+        rwd_job_column column = rwd_job_table_column(table, i);
+        put_field(column.name, column.type, column.scale, column.list, column_number(schema, i), out);
     }
     rwd_buf_append_str(out, "\n  // In files; records of Kafka say it in their headers, and a key that vanished is a tombstone.\n");
 #define ROW_FIELD(id, number, name, type, doc) rwd_buf_appendf(out, "  " type " " name " = %u [json_name = \"" name "\"];  // " doc "\n", number);
@@ -170,7 +165,7 @@ bool rwd_row_proto_schema(const rwd_job *job, rwd_buf *out, rwd_error *err) {
     bool any = false, times = false;
     for (size_t t = 0; t < job->table_count; t++) {
         any = any || is_written(job, t);
-        times = times || (is_written(job, t) && has_times(&job->tables[t].schema));
+        times = times || (is_written(job, t) && has_times(&job->tables[t]));
     }
     if (!any) {
         (void)rwd_fail(err, RWD_E_CONFIG, "no sink of the job has the format protobuf");
@@ -181,6 +176,6 @@ bool rwd_row_proto_schema(const rwd_job *job, rwd_buf *out, rwd_error *err) {
     put_package(job, out);
     if (times) rwd_buf_append_str(out, "import \"google/protobuf/timestamp.proto\";\n");
     for (size_t t = 0; t < job->table_count; t++)
-        if (is_written(job, t)) put_message(&job->tables[t].schema, out);
+        if (is_written(job, t)) put_message(&job->tables[t], out);
     return true;
 }

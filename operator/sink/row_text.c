@@ -6,7 +6,6 @@
 #include "operator/sink/row_text.h"
 
 #include "operator/base/json_out.h"
-#include "state/row.h"
 
 // ---- CSV
 
@@ -63,44 +62,33 @@ static void put_value(line *l, const char *name, rwd_type type, uint8_t scale, c
     else rwd_csv_quote(l->out, value->s);
 }
 
-// Windows have an end behind their start, the last of the key's parts.
-static void put_window_end(line *l, const rwd_value *start) {
-    const rwd_window *window = &l->how->schema->window;
-    if (window->kind == RWD_WINDOW_NONE) return;
-    put_value(l, RWD_WINDOW_END, RWD_TYPE_TIME, 0, &(rwd_value){.i = rwd_window_end(window, start->i), .present = start->present});
-}
-
-static size_t column_count(const rwd_row_text *how) { return how->columns ? how->column_count : how->schema->column_count; }
+static bool has_window(const rwd_row_text *how) { return how->table->schema.window.kind != RWD_WINDOW_NONE; }
+static size_t column_count(const rwd_row_text *how) { return how->columns ? how->column_count : rwd_job_table_columns(how->table); }
 static size_t column_at(const rwd_row_text *how, size_t i) { return how->columns ? how->columns[i] : i; }
 
 // CSV has a list as its JSON text.
-static void put_list(line *l, size_t column, const uint8_t *row) {
-    const rwd_schema *schema = l->how->schema;
-    begin_member(l, schema->columns[column].name);
+static void put_list(line *l, size_t column, const char *name, rwd_answers *answers) {
+    begin_member(l, name);
     if (l->how->format == RWD_FORMAT_JSON) {
-        rwd_row_append_json(schema, column, row, l->out);
+        rwd_answers_append_json(answers, column, l->out);
         return;
     }
     rwd_buf text = {0};
-    rwd_row_append_json(schema, column, row, &text);
+    rwd_answers_append_json(answers, column, &text);
     rwd_csv_quote(l->out, rwd_buf_slice(&text));
     rwd_buf_deinit(&text);
 }
 
 // Of a key that vanished only CSV has columns, all empty.
-static void put_columns(line *l, const uint8_t *row) {
-    const rwd_schema *schema = l->how->schema;
-    if (!row && l->how->format == RWD_FORMAT_JSON) return;
+static void put_columns(line *l, rwd_answers *answers) {
+    static const rwd_value null = {0};
+    bool vanished = !answers->row;
+    if (vanished && l->how->format == RWD_FORMAT_JSON) return;
     for (size_t i = 0; i < column_count(l->how); i++) {
         size_t index = column_at(l->how, i);
-        const rwd_column *column = &schema->columns[index];
-        rwd_value value = {0};
-        if (row && rwd_column_is_list(column)) {
-            put_list(l, index, row);
-            continue;
-        }
-        if (row) rwd_row_read(schema, index, row, &value);
-        put_value(l, column->name, rwd_column_type(column), rwd_column_scale(column), &value);
+        rwd_job_column column = rwd_job_table_column(l->how->table, index);
+        if (!vanished && column.list) put_list(l, index, column.name, answers);
+        else put_value(l, column.name, column.type, column.scale, vanished ? &null : rwd_answers_column(answers, index));
     }
 }
 
@@ -126,9 +114,9 @@ static void put_name(line *l, const char *name) {
 void rwd_row_text_header(const rwd_row_text *how, rwd_buf *out) {
     if (how->format != RWD_FORMAT_CSV) return;
     line l = {how, out, true};
-    for (size_t i = 0; i < how->schema->part_count; i++) put_name(&l, how->schema->parts[i].name);
-    if (how->schema->window.kind != RWD_WINDOW_NONE) put_name(&l, RWD_WINDOW_END);
-    for (size_t i = 0; i < column_count(how); i++) put_name(&l, how->schema->columns[column_at(how, i)].name);
+    for (size_t i = 0; i < how->table->schema.part_count; i++) put_name(&l, how->table->schema.parts[i].name);
+    if (has_window(how)) put_name(&l, RWD_WINDOW_END);
+    for (size_t i = 0; i < column_count(how); i++) put_name(&l, rwd_job_table_column(how->table, column_at(how, i)).name);
     if (how->with_origin) {
         put_name(&l, "_offset");
         put_name(&l, "_lineage");
@@ -137,21 +125,16 @@ void rwd_row_text_header(const rwd_row_text *how, rwd_buf *out) {
     rwd_buf_append_char(out, '\n');
 }
 
-bool rwd_row_text_append(const rwd_row_text *how, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_buf *scratch,
+bool rwd_row_text_append(const rwd_row_text *how, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_answers *answers,
                          rwd_buf *out, rwd_error *err) {
-    const rwd_schema *schema = how->schema;
-    rwd_value parts[RWD_KEY_PARTS_MAX];
-    rwd_buf_clear(scratch);
-    if (!rwd_key_decode(schema, key, parts, scratch))
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: a key of %zu bytes is not a key of this table", schema->name, key.size);
-    if (row && !rwd_row_check(schema, rwd_slice_of(row, row_size)))
-        return rwd_fail(err, RWD_E_CORRUPT, "table %s: %u bytes are no row of this table", schema->name, row_size);
+    const rwd_schema *schema = &how->table->schema;
+    if (!rwd_answers_open(answers, how->table, key, row, row_size, err)) return false;
     line l = {how, out, true};
     if (how->format == RWD_FORMAT_JSON) rwd_buf_append_char(out, '{');
     for (size_t i = 0; i < schema->part_count; i++)
-        put_value(&l, schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, &parts[i]);
-    put_window_end(&l, &parts[schema->part_count - 1]);
-    put_columns(&l, row);
+        put_value(&l, schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, rwd_answers_part(answers, i));
+    if (has_window(how)) put_value(&l, RWD_WINDOW_END, RWD_TYPE_TIME, 0, rwd_answers_window_end(answers));
+    put_columns(&l, answers);
     if (how->with_origin) put_origin(&l, offset);
     if (how->with_deleted) put_deleted(&l, !row);
     if (how->format == RWD_FORMAT_JSON) rwd_buf_append_char(out, '}');

@@ -29,16 +29,17 @@ static void check_line(const rwd_buf *text, rwd_format format) {
 }
 
 static void run(rwd_row_text *how, rwd_slice key, rwd_slice row) {
-    rwd_buf scratch = {0}, out = {0};
+    rwd_answers answers = {0};
+    rwd_buf out = {0};
     rwd_error err;
     static const rwd_format formats[] = {RWD_FORMAT_JSON, RWD_FORMAT_CSV};
     for (size_t format = 0; format < sizeof formats / sizeof *formats; format++) {
         how->format = formats[format];
         rwd_buf_clear(&out);
-        if (rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 1, &scratch, &out, &err)) check_line(&out, how->format);
+        if (rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 1, &answers, &out, &err)) check_line(&out, how->format);
         else FUZZ_CHECK(err.code == RWD_E_CORRUPT && out.size == 0);
     }
-    rwd_buf_deinit(&scratch);
+    rwd_answers_deinit(&answers);
     rwd_buf_deinit(&out);
 }
 
@@ -49,26 +50,26 @@ static void run_sketches(const uint8_t *data, size_t size) {
     const rwd_aggregate *a = rwd_aggregate_find(names[data[0] % 5]);
     rwd_type type = types[data[0] / 5 % 5];
     rwd_error err;
-    rwd_schema schema;
-    rwd_schema_init(&schema, 0, "fuzz");
-    FUZZ_CHECK(rwd_schema_add_part(&schema, "key", RWD_TYPE_BOOL, 0, &err));
+    rwd_job_table table = {0};
+    rwd_schema_init(&table.schema, 0, "fuzz");
+    FUZZ_CHECK(rwd_schema_add_part(&table.schema, "key", RWD_TYPE_BOOL, 0, &err));
     int64_t parameters[] = {10, RWD_PARAMETER_NONE};
-    if ((a->types >> type & 1) && size <= 4096 && rwd_schema_add_column_with(&schema, "c", a, type, 2, parameters, &err) && schema.variable) {
+    if ((a->types >> type & 1) && size <= 4096 && rwd_schema_add_column_with(&table.schema, "c", a, type, 2, parameters, &err) && table.schema.variable) {
         uint8_t row[4 + 4096];
         rwd_put_le32(row, (uint32_t)size - 1);
         memcpy(row + 4, data + 1, size - 1);
-        rwd_row_text how = {.schema = &schema};
+        rwd_row_text how = {.table = &table};
         run(&how, rwd_slice_of("\1\1", 2), rwd_slice_of(row, 4 + size - 1));
     }
-    rwd_schema_deinit(&schema);
+    rwd_schema_deinit(&table.schema);
 }
 
 // The first byte says where the key ends; the rest is the row. And once more with a key that is made of the input's bytes, so that rows are reached.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    rwd_schema schema;
+    rwd_job_table table = {0};
     if (size == 0) return 0;
-    make(&schema);
-    rwd_row_text how = {.schema = &schema, .with_origin = true, .with_deleted = true, .lineage = "00"};
+    make(&table.schema);
+    rwd_row_text how = {.table = &table, .with_origin = true, .with_deleted = true, .lineage = "00"};
     size_t split = 1 + data[0] % size;
     run(&how, rwd_slice_of(data + 1, split - 1), rwd_slice_of(data + split, size - split));
 
@@ -76,12 +77,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t key[RWD_KEY_BYTES_MAX];
     parts[RWD_TYPE_STRING] = (rwd_value){.s = rwd_slice_of(data, size), .present = true};
     parts[RWD_TYPE_BOOL] = (rwd_value){.b = data[0] & 1, .present = true};
-    size_t key_size = rwd_key_encode(&schema, parts, key);
-    uint8_t *row = rwd_calloc(1, schema.row_size);
-    memcpy(row, data, size < schema.row_size ? size : schema.row_size);
-    if (key_size) run(&how, rwd_slice_of(key, key_size), rwd_slice_of(row, schema.row_size));
+    size_t key_size = rwd_key_encode(&table.schema, parts, key);
+    uint8_t *row = rwd_calloc(1, table.schema.row_size);
+    memcpy(row, data, size < table.schema.row_size ? size : table.schema.row_size);
+    if (key_size) run(&how, rwd_slice_of(key, key_size), rwd_slice_of(row, table.schema.row_size));
     free(row);
-    rwd_schema_deinit(&schema);
+    rwd_schema_deinit(&table.schema);
     run_sketches(data, size);
     return 0;
 }

@@ -87,6 +87,7 @@ static void put_tables(test_random *r, rwd_buf *out, unsigned fields, unsigned t
         default: rwd_buf_appendf(out, "{f%u: f%u, k: %s}\n", first, first, ONE_OF(r, "-f0", "f1  * f0", "f1", "'coalesce(record.key, \"${A:-\\u00e9} '' # : x\")'", "event_time"));
         }
         if (coin(r)) rwd_buf_appendf(out, "    where: %s\n", ONE_OF(r, "f0 > 1 and f1 != 0.5", "true", "'f2 >= \"2026-01-02T03:04:05Z\" or f0 in (1, 2, -3)'", "not (f0 is null)"));
+        if (coin(r)) rwd_buf_appendf(out, "    derived: {d: %s, e: \"d is null\"}\n", ONE_OF(r, "c0", "-1", "'coalesce(c0, c0)  == c0'", "\"'x' + \\\"${A:-b}\\\"\""));
         rwd_buf_append_str(out, "    aggregates:\n");
         columns[t] = 1 + (unsigned)test_random_below(r, 12);
         for (unsigned c = 0; c < columns[t]; c++)
@@ -105,6 +106,7 @@ static void put_sinks(test_random *r, rwd_buf *out, unsigned tables, const unsig
         rwd_buf_appendf(out, "  - table: t%u\n    format: %s\n    emit: %s\n    file: {path: ", table, ONE_OF(r, "json", "csv"), ONE_OF(r, "commit", "update"));
         put_quoted(r, out, unique);
         rwd_buf_append_str(out, "}\n");
+        if (coin(r)) rwd_buf_appendf(out, "    where: %s\n", ONE_OF(r, "c0 is not null", "not (c0 is null or false)", "true"));
         if (coin(r)) rwd_buf_appendf(out, "    fields: [c%u]\n", (unsigned)test_random_below(r, columns[table]));
     }
 }

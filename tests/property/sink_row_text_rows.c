@@ -122,18 +122,19 @@ static void print_schema(const rwd_schema *schema) {
 }
 
 static void print_line(rwd_row_text *how, rwd_format format, rwd_slice key, rwd_slice row) {
-    rwd_buf scratch = {0}, out = {0};
+    rwd_answers answers = {0};
+    rwd_buf out = {0};
     rwd_error err;
     how->format = format;
-    if (!rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 77, &scratch, &out, &err)) abort();
+    if (!rwd_row_text_append(how, key, row.data, (uint32_t)row.size, 77, &answers, &out, &err)) abort();
     print_hex(rwd_format_name(format), rwd_buf_slice(&out));
     printf("\n");
-    rwd_buf_deinit(&scratch);
+    rwd_answers_deinit(&answers);
     rwd_buf_deinit(&out);
 }
 
 static void print_row(test_random *r, rwd_row_text *how) {
-    const rwd_schema *schema = how->schema;
+    const rwd_schema *schema = &how->table->schema;
     rwd_value parts[RWD_KEY_PARTS_MAX];
     char texts[RWD_KEY_PARTS_MAX][128];
     uint8_t key[RWD_KEY_BYTES_MAX], row[2048];
@@ -159,17 +160,17 @@ static void print_row(test_random *r, rwd_row_text *how) {
 }
 
 static void print_table(test_random *r) {
-    rwd_schema schema;
+    rwd_job_table table = {0};
     rwd_buf header = {0};
-    make_table(r, &schema);
-    print_schema(&schema);
-    rwd_row_text how = {.schema = &schema, .format = RWD_FORMAT_CSV, .with_origin = true, .with_deleted = true, .lineage = "00112233445566778899aabbccddeeff"};
+    make_table(r, &table.schema);
+    print_schema(&table.schema);
+    rwd_row_text how = {.table = &table, .format = RWD_FORMAT_CSV, .with_origin = true, .with_deleted = true, .lineage = "00112233445566778899aabbccddeeff"};
     rwd_row_text_header(&how, &header);
     print_hex("header", rwd_buf_slice(&header));
     printf("\n");
     for (unsigned i = 0; i < ROWS; i++) print_row(r, &how);
     rwd_buf_deinit(&header);
-    rwd_schema_deinit(&schema);
+    rwd_schema_deinit(&table.schema);
 }
 
 static void print_dead(test_random *r) {

@@ -44,7 +44,7 @@ typedef struct world {
     rwd_budget budget;
     rwd_tables *tables;
     rwd_participant *participant;
-    model now, frozen, durable;
+    model now, frozen, durable, taken;  // taken: as of the last take, which marks are about
     bool changed[TABLES][KEYS_MAX];
     bool tracked[TABLES];
     bool frozen_open, swept;
@@ -356,13 +356,26 @@ static void step_get(world *w) {
     rwd_buf_deinit(&out);
 }
 
-static void visit_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+static uint32_t mark_of(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+    (void)key_number(context, table, key);  // it is one of the table's
+    return row ? (uint32_t)rwd_hash64(row, row_size, table) | 1 : 0;
+}
+
+static void check_mark(const world *w, unsigned table, size_t number, uint32_t mark) {
+    static uint8_t before[RWD_ROW_BYTES_MAX];
+    const model_row *m = &w->taken.rows[table][number];
+    if (m->present) make_row(m, before);
+    assert_int_equal(mark, !m->present ? 0 : table == 0 ? UINT32_MAX : (uint32_t)rwd_hash64(before, m->size, table) | 1);
+}
+
+static void visit_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t mark) {
     static uint8_t expected[RWD_ROW_BYTES_MAX];
     world *w = context;
     size_t number = key_number(w, table, key);
     const model_row *m = &w->now.rows[table][number];
     assert_true(w->changed[table][number]);
     w->changed[table][number] = false;
+    check_mark(w, table, number, mark);
     assert_int_equal(row != NULL, m->present);
     if (!row) return;
     make_row(m, expected);
@@ -389,6 +402,7 @@ static void take_changes(world *w) {
             w->changed[t][k] = false;
         }
     }
+    w->taken = w->now;
     assert_int_equal(rwd_tables_changed(w->tables), 0);
     assert_int_equal(rwd_tables_changed_bytes(w->tables), 0);
 }
@@ -418,7 +432,7 @@ static void step_reopen(world *w) {
     live_dir(w, dir);
     const char *from = w->last_checkpoint[0] ? w->last_checkpoint : NULL;
     must(w->participant->ops->open(w->participant, from, dir, &err), &err);
-    w->now = w->durable;
+    w->now = w->taken = w->durable;
     memset(w->changed, 0, sizeof w->changed);
 }
 
@@ -441,7 +455,7 @@ static void run_world(uint64_t seed, unsigned steps, uint64_t hot, uint64_t froz
     for (unsigned t = 0; t < TABLES; t++) {
         w->keys[t] = keys;
         w->tracked[t] = below(w, 3) != 0;
-        rwd_tables_track_changes(w->tables, (uint16_t)t, w->tracked[t]);
+        rwd_tables_track_changes(w->tables, (uint16_t)t, w->tracked[t], t == 0 ? NULL : mark_of, w);
     }
     for (unsigned i = 0; i < steps; i++) step(w);
     take_changes(w);

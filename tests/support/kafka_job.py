@@ -133,17 +133,9 @@ class KafkaJob(driver.Job):
 
 def rows_of(expected, sink, offsets):
     """(offset, key, row) of each output row; with `emit: commit` of transactions that ended behind these offsets."""
-    events = expected.events[sink.table.name]
-    if sink.emit == "update":
-        return events
-    rows, at = [], 0
-    for end in sorted(set(offsets)):
-        touched = {}
-        while at < len(events) and events[at][0] <= end:
-            touched[events[at][1]] = events[at][2]
-            at += 1
-        rows += [(end, key, row) for key, row in sorted(touched.items(), key=lambda item: oracle.encode_key(sink.table, item[0]))]
-    assert at == len(events), f"nothing published behind offset {max(offsets, default=-1)}"
+    last = max(offsets, default=-1)
+    rows = expected.published(sink, [end + 1 for end in sorted(set(offsets))] + [float("inf")])
+    assert all(row[0] <= last for row in rows), f"nothing published behind offset {last}"
     return rows
 
 

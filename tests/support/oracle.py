@@ -23,6 +23,7 @@ import xxhash
 import yaml
 
 import aggregates
+import expressions
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 WIDE_MIN, WIDE_MAX = -(2**127), 2**127 - 1
@@ -94,26 +95,75 @@ class Field:
         return self.fallback
 
 
+class Part:
+    """What an event gives to a key or an aggregate: `path` is that of a field, where it is nothing but one."""
+
+    def __init__(self, name, text, fields):
+        self.name, self.expression = name, expressions.compile(text, scope_of(fields.values()))
+        self.kind, self.scale = self.expression.type, self.expression.scale
+        self.path = fields[self.expression.name].path if getattr(self.expression, "name", None) in fields else None
+        self.format = "rfc3339"
+
+    def of(self, event):
+        return evaluate(self.expression, event)
+
+
+def scope_of(named):
+    return {n.name: (n.kind, n.scale) for n in named if n.kind != "list"}
+
+
+def evaluate(expression, values):
+    try:
+        return expression.value(values)
+    except expressions.Fault as fault:
+        raise Fault(fault.code) from None
+
+
 class Column:
     def __init__(self, name, text, fields):
         self.name = name
-        self.aggregate, inside = re.fullmatch(r"\s*(\w+)\((.*)\)\s*", text).groups()
-        argument, *literals = [part.strip() for part in inside.split(",")]
-        self.argument = fields[argument] if argument else None
-        self.made = aggregates.make(self.aggregate, self.argument.kind if self.argument else "int", self.argument.scale if self.argument else 0, literals)
+        self.aggregate, pieces, where = expressions.split_aggregate(text)
+        takes, literals = self.aggregate != "count", pieces[1:]
+        self.argument = Part(name, pieces[0], fields) if takes else None
+        self.where = Part("where", where, fields) if where else None
+        self.made = aggregates.make(self.aggregate, self.argument.kind if takes else "int", self.argument.scale if takes else 0, literals)
         self.kind, self.scale = self.made.kind, self.made.scale
+
+    def of(self, event):
+        """(is the event wanted, its argument)"""
+        if self.where and not self.where.of(event):
+            return False, None
+        return True, self.argument.of(event) if self.argument else None
+
+
+class Derived:
+    def __init__(self, name, text, scope):
+        self.name, self.expression = name, expressions.compile(text, scope)
+        self.kind, self.scale = self.expression.type, self.expression.scale
 
 
 class Row:
     """The answers of a row, made when someone asks; and the states that they come from."""
 
-    def __init__(self, table, states):
-        self.table, self.states, self.answers = table, states, None
+    def __init__(self, table, states, key):
+        self.table, self.states, self.key, self.answers = table, states, key, None
 
     def __getitem__(self, index):
         if self.answers is None:
             self.answers = [c.made.answer(s) for c, s in zip(self.table.columns, self.states)]
+            for column in self.table.derived:
+                try:
+                    self.answers.append(column.expression.value(self.names()))
+                except expressions.Fault:
+                    self.answers.append(None)
         return self.answers[index]
+
+    def names(self):
+        """What expressions over the row can see."""
+        names = {p.name: v for p, v in zip(self.table.key, self.key)}
+        if self.table.window:
+            names["window_end"] = self.key[-1] + self.table.window["size"]
+        return {**names, **{c.name: v for c, v in zip(self.table.shown, self.answers)}}
 
     def __len__(self):
         return len(self.states)
@@ -132,7 +182,9 @@ class Table:
     def __init__(self, number, name, given, fields):
         self.number, self.name = number, name
         key = given["key"]
-        self.key = [fields[k] for k in (key if isinstance(key, list) else [key])]
+        key = {k.strip("`"): k for k in (key if isinstance(key, list) else [key])} if not isinstance(key, dict) else key
+        self.key = [Part(n, t, fields) for n, t in key.items()]
+        self.where = Part("where", given["where"], fields) if "where" in given else None
         self.columns = [Column(n, t, fields) for n, t in given["aggregates"].items()]
         self.window = None
         if "window" in given:
@@ -140,6 +192,13 @@ class Table:
             self.window["size"] = self.window.get("tumbling") or self.window["hopping"]
             self.window = {"advance": self.window["size"], "grace": 0, "retain": 7 * 86400 * 10**6, "offset": 0, **self.window}
             self.key = self.key + [Field("window_start", "time")]
+        self.derived, self.shown = [], list(self.columns)
+        for name, text in given.get("derived", {}).items():
+            self.derived.append(Derived(name, text, self.scope()))
+            self.shown.append(self.derived[-1])
+
+    def scope(self):
+        return {**scope_of(self.key), **({"window_end": ("time", 0)} if self.window else {}), **scope_of(self.shown)}
 
     def windows(self, time):
         """Starts of the windows that hold a moment, by trying every one that could."""
@@ -163,8 +222,18 @@ class Sink:
         self.format = given.get("format", "json")
         self.raw = given.get("raw", {})
         self.emit = given.get("emit", "commit")
-        names = given.get("fields") or [c.name for c in self.table.columns]
-        self.columns = [[c.name for c in self.table.columns].index(n) for n in names]
+        names = given.get("fields") or [c.name for c in self.table.shown]
+        self.columns = [[c.name for c in self.table.shown].index(n) for n in names]
+        self.where = expressions.compile(given["where"], self.table.scope()) if "where" in given else None
+
+    def passes(self, row):
+        """Is the row published? One that is not there is not."""
+        if row is None or self.where is None:
+            return row is not None
+        try:
+            return bool(row[:] and self.where.value(row.names()))
+        except expressions.Fault:
+            return False
 
 
 class Job:
@@ -602,27 +671,27 @@ def members(table, columns, key, row):
         yield field.name, value, field.kind, field.scale
     if table.window:
         yield "window_end", key[-1] + table.window["size"], "time", 0
-    for i in columns:
-        column = table.columns[i]
+    for i in columns if row is not None else []:
+        column = table.shown[i]
         yield column.name, row[i], column.kind, column.scale
 
 
 def row_json(table, columns, key, row, offset=None, lineage=None):
     cells = [f"{json.dumps(n)}:{value_json(v, k, s)}" for n, v, k, s in members(table, columns, key, row)]
     if offset is not None:
-        cells += [f'"_offset":{offset}', f'"_lineage":"{lineage}"']
+        cells += [f'"_offset":{offset}', f'"_lineage":"{lineage}"'] + ['"deleted":true'] * (row is None)
     return ("{" + ",".join(cells) + "}\n").encode()
 
 
 def row_csv(table, columns, key, row, offset=None, lineage=None):
     cells = [csv_cell(value_text(v, k, s), v is not None) for _, v, k, s in members(table, columns, key, row)]
     if offset is not None:
-        cells += [str(offset), lineage, "false"]
+        cells += [""] * (len(columns) if row is None else 0) + [str(offset), lineage, str(row is None).lower()]
     return (",".join(cells) + "\n").encode()
 
 
 def header_csv(table, columns, output):
-    names = [f.name for f in table.key] + ["window_end"] * bool(table.window) + [table.columns[i].name for i in columns]
+    names = [f.name for f in table.key] + ["window_end"] * bool(table.window) + [table.shown[i].name for i in columns]
     return (",".join(map(csv_cell, names + (["_offset", "_lineage", "deleted"] if output else []))) + "\n").encode()
 
 
@@ -696,26 +765,32 @@ class Expected:
 
     def apply(self, offset, event, ordinal):
         time = event[self.job.time_field.name] if self.job.time_field else None
+        touched, routed, late = [], [], False
+        values = {**event, "event_time": time, "record.offset": offset, "record.key": None, "record.timestamp": None}
+        for table in self.job.tables.values():
+            if table.where and not table.where.of(values):
+                continue
+            key = tuple(p.of(values) for p in table.key if not (table.window and p is table.key[-1]))
+            keys = [key + (start,) for start in table.windows(time)] if table.window else [key]
+            if any(len(encode_key(table, key)) > KEY_MAX for key in keys):
+                raise Fault("too-large")
+            routed.append((table, keys, [c.of(values) for c in table.columns]))
         if time is not None and self.job.ahead and self.stream_time is not None and time > self.stream_time + self.job.ahead:
             raise Fault("future", self.job.time_field.path)
         event_id = id_bytes(self.job, event)
         if event_id is not None and event_id in self.ids and (self.stream_time is None or self.ids[event_id] + self.job.within > self.stream_time):
             raise Fault("duplicate", self.job.id_field.path)
-        touched, late = [], False
-        for table in self.job.tables.values():
-            key = tuple(event[f.name] for f in table.key if not (table.window and f is table.key[-1]))
-            keys = [key + (start,) for start in table.windows(time)] if table.window else [key]
-            if any(len(encode_key(table, key)) > KEY_MAX for key in keys):
-                raise Fault("too-large")
+        for table, keys, cells in routed:
             taken = [k for k in keys if not table.window or self.stream_time is None or table.closes(k[-1]) > self.stream_time]
             late |= not taken
-            touched += [(table, k) for k in taken]
+            touched += [(table, k, cells) for k in taken]
         if late and (self.job.late != "drop" or not touched):
             raise Fault("late", self.job.time_field.path)
         new = []
-        for table, key in touched:
+        for table, key, cells in touched:
             old = self.tables[table.name].get(key)
-            row = Row(table, [self.cell(c, old.states[i] if old else c.made.empty, event, offset, ordinal) for i, c in enumerate(table.columns)])
+            states = old.states if old else [c.made.empty for c in table.columns]
+            row = Row(table, [self.cell(c, s, *cell, event, offset, ordinal) for c, s, cell in zip(table.columns, states, cells)], key)
             if any(c.made.variable for c in table.columns):
                 try:
                     encode_row(table, row)
@@ -749,9 +824,11 @@ class Expected:
         for *_, name, key in sorted(due, key=lambda d: d[:3]):
             self.closed[name].append((offset, key, self.last[name][key]))
 
-    def cell(self, column, state, event, offset, ordinal):
+    def cell(self, column, state, wanted, argument, event, offset, ordinal):
+        if not wanted:
+            return state
         try:
-            return column.made.update(state, event[column.argument.name] if column.argument else None, (self.time_of(event), offset, ordinal))
+            return column.made.update(state, argument, (self.time_of(event), offset, ordinal))
         except aggregates.Fault as fault:
             raise Fault(str(fault), column.argument.path if column.argument else None) from None
 
@@ -802,7 +879,7 @@ class Expected:
 
     def export(self, name, format="csv"):
         table = self.job.tables[name]
-        columns = range(len(table.columns))
+        columns = range(len(table.shown))
         body = b"".join((row_csv if format == "csv" else row_json)(table, columns, key, row) for key, row in self.sorted_rows(name))
         return (header_csv(table, columns, False) if format == "csv" else b"") + body
 
@@ -810,30 +887,40 @@ class Expected:
         """The bytes of an output: emit update, or emit commit with commits fixed to offsets and a run to the end."""
         write = row_csv if sink.format == "csv" else row_json
         out = [header_csv(sink.table, sink.columns, True)] if sink.format == "csv" else []
-        events = self.events[sink.table.name]
+        boundaries = list(range(self.job.offset_multiple, self.read, self.job.offset_multiple)) + [self.read] if self.job.offset_multiple else []
+        out += [write(sink.table, sink.columns, key, row, offset, lineage) for offset, key, row in self.published(sink, boundaries)]
+        return b"".join(out)
+
+    def published(self, sink, boundaries):
+        """(offset, key, row) of each row of an output; None for a key that passed and does no more. With emit: commit, by transactions that end before these offsets."""
+        passed = {}
+
+        def judge(offset, key, row):
+            now, before = sink.passes(row), passed.get(key, False)
+            passed[key] = now
+            return [(offset, key, row if now else None)] if now or before else []
+
+        events, at, out = self.events[sink.table.name], 0, []
         if sink.emit == "close":
-            events = self.closed[sink.table.name]
-        if sink.emit in ("update", "close"):
-            out += [write(sink.table, sink.columns, key, row, offset, lineage) for offset, key, row in events]
-            return b"".join(out)
-        boundaries = list(range(self.job.offset_multiple, self.read, self.job.offset_multiple)) + [self.read]
-        at = 0
+            return [c for c in self.closed[sink.table.name] if sink.passes(c[2])]
+        if sink.emit == "update":
+            return [row for event in events for row in judge(*event)]
         for boundary in boundaries:
             changed = {}
             while at < len(events) and events[at][0] < boundary:
                 changed[events[at][1]] = events[at][2]
                 at += 1
             for key, row in sorted(changed.items(), key=lambda item: encode_key(sink.table, item[0])):
-                at_offset = min(boundary - 1, self.left.get((sink.table.name, key), boundary))
-                out.append(write(sink.table, sink.columns, key, row, at_offset, lineage))
-        return b"".join(out)
+                out += judge(min(boundary - 1, self.left.get((sink.table.name, key), boundary)), key, row)
+        return out
 
     def view(self, sink):
         """Key to the answers that the sink shows, both as text: what a reader of the whole output ends up with."""
         return {
             tuple(value_text(v, f.kind, f.scale) for f, v in zip(sink.table.key, key)):
-                tuple(value_text(row[i], sink.table.columns[i].kind, sink.table.columns[i].scale) for i in sink.columns)
+                tuple(value_text(row[i], sink.table.shown[i].kind, sink.table.shown[i].scale) for i in sink.columns)
             for key, row in (((k, r) for _, k, r in self.closed[sink.table.name]) if sink.emit == "close" else self.last[sink.table.name].items())
+            if sink.passes(row)
         }
 
 

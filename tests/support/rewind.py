@@ -211,12 +211,16 @@ def view(job, sink):
             rows_of_file = csv.reader(f)
             next(rows_of_file)
             for row in rows_of_file:
-                assert row[-1] == "false"
                 rows[tuple(row[:parts])] = tuple(row[first:-3])
+                if row[-1] == "true":
+                    del rows[tuple(row[:parts])]
         else:
             for line in f:
-                row = [text_of(v) for v in json.loads(line, parse_float=str, parse_int=str).values()]
+                found = json.loads(line, parse_float=str, parse_int=str)
+                row = [text_of(v) for v in found.values()]
                 rows[tuple(row[:parts])] = tuple(row[first:-2])
+                if "deleted" in found:
+                    del rows[tuple(row[:parts])]
     return rows
 
 

@@ -55,18 +55,18 @@ static void wrong_keys_are_named(void **state) {
 
 static void a_row_is_shown_with_its_key_and_offset(void **state) {
     (void)state;
-    rwd_schema schema = make_schema();
+    rwd_job_table table = {.schema = make_schema()};
     const char *texts[] = {"NO", "2"};
     uint8_t key[RWD_KEY_BYTES_MAX], row[RWD_ROW_BYTES_MAX];
     size_t size;
     rwd_error err;
     rwd_buf out = {0};
-    assert_true(rwd_key_from_texts(&schema, texts, 2, key, &size, &err));
-    rwd_row_init(&schema, row);
-    assert_true(rwd_render_row(&schema, rwd_slice_of(key, size), rwd_slice_of(row, schema.row_size), 42, true, &out, &err));
+    assert_true(rwd_key_from_texts(&table.schema, texts, 2, key, &size, &err));
+    rwd_row_init(&table.schema, row);
+    assert_true(rwd_render_row(&table, rwd_slice_of(key, size), rwd_slice_of(row, table.schema.row_size), 42, true, &out, &err));
     assert_string_equal(rwd_buf_cstr(&out), "{\"table\":\"sales\",\"offset\":42,\"row\":{\"country\":\"NO\",\"price\":2.00,\"orders\":0,\"most\":null}}\n");
     rwd_buf_clear(&out);
-    assert_true(rwd_render_row(&schema, rwd_slice_of(key, size), rwd_slice_of(row, schema.row_size), 42, false, &out, &err));
+    assert_true(rwd_render_row(&table, rwd_slice_of(key, size), rwd_slice_of(row, table.schema.row_size), 42, false, &out, &err));
     assert_string_equal(rwd_buf_cstr(&out), "sales at offset 42\n"
                                             "  country           NO\n"
                                             "  price             2.00\n"
@@ -74,10 +74,10 @@ static void a_row_is_shown_with_its_key_and_offset(void **state) {
                                             "  most              null\n");
     rwd_buf_clear(&out);
     // A row that was cut is refused, not read beyond its end.
-    assert_false(rwd_render_row(&schema, rwd_slice_of(key, size), rwd_slice_of(row, schema.row_size - 1), 42, false, &out, &err));
+    assert_false(rwd_render_row(&table, rwd_slice_of(key, size), rwd_slice_of(row, table.schema.row_size - 1), 42, false, &out, &err));
     assert_int_equal(err.code, RWD_E_CORRUPT);
     rwd_buf_deinit(&out);
-    rwd_schema_deinit(&schema);
+    rwd_schema_deinit(&table.schema);
 }
 
 static void tables_are_found_by_name_or_by_being_alone(void **state) {

@@ -100,6 +100,8 @@ static void what_decides_what_is_published_moves_the_sinks_only(void **state) {
         {"emit: commit, fields", "emit: update, fields"},
         {"fields: [orders, revenue]", "fields: [revenue, orders]"},
         {"fields: [orders, revenue]", "fields: [orders]"},
+        {"fields: [orders, revenue]", "fields: [orders, revenue], where: orders > 1"},
+        {"aggregates: {n: count()}", "aggregates: {n: count()}, derived: {m: n + 1}"},
         {"  - {table: amounts, file: {path: out/b}, format: json, emit: commit}\n", ""},
     };
     check_all(changes, sizeof changes / sizeof *changes, false, true);
