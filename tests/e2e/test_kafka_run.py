@@ -40,6 +40,16 @@ def test_gaps_headers_keys_codecs_and_tombstones(make_kafka_job, broker):
     job.check()
 
 
+def test_records_of_several_events_are_taken_whole(make_kafka_job):
+    fields = {name: {**(given if isinstance(given, dict) else {"type": given}), "path": f".{name}"} for name, given in driver.FIELDS.items()}
+    job = make_kafka_job(event={"each": "rows", "fields": fields})
+    rows = list(orders(1200))
+    job.produce('{"rows":[' + ",".join(["{}"] * (i % 7 == 0) + rows[i:i + i % 4]) + "]}" for i in range(400))
+    job.run_to_end()
+    expected = job.check()
+    assert {d.ordinal for d in expected.dead} == {0} and expected.applied > 500
+
+
 def test_a_tombstone_can_be_a_dead_letter(make_kafka_job, broker):
     job = make_kafka_job()
     job.given["source"]["tombstone"] = "dead-letter"
