@@ -36,16 +36,28 @@ bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice
     return ok;
 }
 
-bool rwd_repo_save_descriptor(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice descriptor, rwd_error *err) {
-    paths p;
+// A file that the lineage's job needs, in `folder` of the lineage's own.
+static bool save_beside(rwd_repo *repo, const paths *p, const char *folder, const char *name, rwd_slice bytes, rwd_error *err) {
     char path[RWD_PATH_MAX];
-    if (!paths_of(repo, rwd_lineage_id(lineage), &p, err) || !rwd_path_join(path, p.folder, RWD_LINEAGE_DESCRIPTOR, err)) return false;
-    if (rwd_path_exists(p.lineage)) return true;
+    if (!rwd_path_join(path, folder, name, err)) return false;
+    if (rwd_path_exists(p->lineage)) return true;
     if (!rwd_repo_still_owner(repo)) return rwd_repo_fail(err, RWD_E_FENCED, repo->path, "another owner took this data directory over");
     pthread_mutex_lock(&repo->mutex);
-    bool ok = rwd_io_make_dirs(repo->io, p.folder, err) && rwd_io_write_file(repo->io, path, descriptor, err);
+    bool ok = rwd_io_make_dirs(repo->io, folder, err) && rwd_io_write_file(repo->io, path, bytes, err);
     pthread_mutex_unlock(&repo->mutex);
     return ok;
+}
+
+bool rwd_repo_save_descriptor(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice descriptor, rwd_error *err) {
+    paths p;
+    return paths_of(repo, rwd_lineage_id(lineage), &p, err) && save_beside(repo, &p, p.folder, RWD_LINEAGE_DESCRIPTOR, descriptor, err);
+}
+
+bool rwd_repo_save_plugin(rwd_repo *repo, const rwd_lineage *lineage, const char *name, rwd_slice bytes, rwd_error *err) {
+    paths p;
+    char folder[RWD_PATH_MAX];
+    return paths_of(repo, rwd_lineage_id(lineage), &p, err) && rwd_path_join(folder, p.folder, RWD_LINEAGE_PLUGINS, err) &&
+           save_beside(repo, &p, folder, name, bytes, err);
 }
 
 static bool load_locked(rwd_repo *repo, rwd_hash128 id, const paths *p, rwd_lineage *out, rwd_buf *out_job_text, rwd_error *err) {

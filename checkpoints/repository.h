@@ -198,6 +198,9 @@ RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, 
 // Keeps the descriptor set that the job file needs, as RWD_LINEAGE_DESCRIPTOR in the lineage's folder: before the lineage itself is saved.
 #define RWD_LINEAGE_DESCRIPTOR "protobuf.desc"
 RWD_MUST bool rwd_repo_save_descriptor(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice descriptor, rwd_error *err);
+// Keeps a plugin that the job file needs, as RWD_LINEAGE_PLUGINS/NAME there: also before the lineage.
+#define RWD_LINEAGE_PLUGINS "plugins"
+RWD_MUST bool rwd_repo_save_plugin(rwd_repo *repo, const rwd_lineage *lineage, const char *name, rwd_slice bytes, rwd_error *err);
 RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage *out, rwd_buf *out_job_text, rwd_error *err);
 
 // history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.

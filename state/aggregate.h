@@ -30,6 +30,7 @@ typedef struct rwd_cell_type {
     uint8_t arg_scale;
     int64_t parameters[RWD_PARAMETERS_MAX];  // in units of their scale
     rwd_i128 limit;          // greatest magnitude of an argument for which the answer is sure to have room; set by the schema
+    const void *context;     // rwd_aggregate.context
 } rwd_cell_type;
 
 // Takes a value into a fixed cell: RWD_E_NONE, or RWD_E_OVERFLOW with the cell unchanged. `value` is not looked at where the aggregate takes no field.
@@ -70,6 +71,7 @@ typedef struct rwd_aggregate {
     uint8_t (*scale)(const rwd_cell_type *how);             // of a decimal answer; NULL: the argument's
     rwd_i128 (*limit)(const rwd_cell_type *how);            // see rwd_cell_type; NULL: none
     bool (*valid)(const rwd_cell_type *how, const uint8_t *tail, uint32_t size);  // is that a tail that `grow` writes? Of variable cells
+    const void *context;       // what its functions need to know besides (a plugin's); *borrowed*
 } rwd_aggregate;
 
 // By name, or NULL. The list ends with NULL names; both static.

@@ -91,7 +91,7 @@ bool rwd_schema_add_column_with(rwd_schema *schema, const char *name, const rwd_
     if (schema->column_count == RWD_COLUMNS_MAX)
         return rwd_fail(err, RWD_E_CONFIG, "table %s: a table has at most %d aggregates", schema->name, RWD_COLUMNS_MAX);
     if (!name_is_free(schema, name, err) || !type_is_taken(schema, name, aggregate, arg_type, err)) return false;
-    rwd_cell_type how = {.arg = arg_type, .arg_scale = arg_type == RWD_TYPE_DECIMAL ? arg_scale : 0};
+    rwd_cell_type how = {.arg = arg_type, .arg_scale = arg_type == RWD_TYPE_DECIMAL ? arg_scale : 0, .context = aggregate->context};
     set_parameters(aggregate, parameters, &how);
     how.limit = aggregate->limit ? aggregate->limit(&how) : RWD_I128_MAX;
     uint32_t size = aggregate->size(&how);

@@ -43,6 +43,7 @@ typedef enum rwd_exit {
     RWD_EXIT_FENCED = 9,        // another owner took over
     RWD_EXIT_NOT_FOUND = 10,    // the key, checkpoint, or running operator asked for is not there
     RWD_EXIT_BUSY = 11,         // the operator cannot answer now: try again
+    RWD_EXIT_PLUGIN = 12,       // a plugin crashed, did not return, broke its promises, or went on failing
     RWD_EXIT_INTERRUPTED = 130, // a second SIGINT
     RWD_EXIT_INTERNAL = 70,     // a bug in Rewind
 } rwd_exit;
@@ -89,6 +90,7 @@ typedef enum rwd_exit {
     X(LATE, "late", RWD_SKIP, RWD_EXIT_OK, "the windows that the event belongs to are closed")                                    \
     X(DUPLICATE, "duplicate", RWD_SKIP, RWD_EXIT_OK, "an event with this id was applied within event.dedup.within")                \
     X(FUTURE, "future", RWD_SKIP, RWD_EXIT_OK, "the event's time is further ahead than event.time.ahead allows")                  \
+    X(PLUGIN, "plugin", RWD_PARK, RWD_EXIT_PLUGIN, "a plugin failed: it says that a record may pass later, and went on saying so")   \
     X(INVARIANT, "invariant", RWD_PARK, RWD_EXIT_DIFFERENT, "an invariant of the job does not hold")                              \
     X(INTERNAL, "internal", RWD_FATAL, RWD_EXIT_INTERNAL, "a bug in Rewind")
 

@@ -37,7 +37,7 @@ static const rwd_command commands[] = {
      "/startupz and /status.",
      "rewind run orders.yaml\nrewind run orders.yaml --set checkpoints.every=5s --set http.listen=off\nrewind run orders.yaml -o json",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE, RWD_EXIT_FENCED,
-      RWD_EXIT_INTERRUPTED},
+      RWD_EXIT_PLUGIN, RWD_EXIT_INTERRUPTED},
      rwd_run_run},
     {"status", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
      "what the operator is doing now",
@@ -153,6 +153,13 @@ static const rwd_command commands[] = {
      "One message per table, for whoever reads the outputs. A field keeps its number when aggregates are added behind the others.",
      "rewind config proto orders.yaml > orders_rows.proto",
      {RWD_EXIT_OK, RWD_EXIT_USAGE}, rwd_run_config_proto},
+    {"plugin check", RWD_JOB_NEVER, "FILE", 1, 1, F(SEED),
+     "what a plugin brings, and whether its aggregates keep what they promise",
+     "Loads FILE as a job would, and feeds each aggregate random values of the types that it takes: the same values must give the same bytes whatever is computed in between, "
+     "an empty cell that is merged must change nothing, and where the plugin says that order does not matter, other orders and splits must give the same bytes. "
+     "Decoders are listed. --seed picks other values.",
+     "rewind plugin check ./shop.so\nrewind plugin check ./shop.so --seed 7",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_PLUGIN}, rwd_run_plugin_check},
     {"doctor", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
      "look at this machine and the data directory for what would go wrong",
      "Libraries, a real write, fsync and read in the data directory (or where it would be made), free space, permissions, limits, the kind of file system, huge "
@@ -211,6 +218,7 @@ static const rwd_exit_row exits[] = {
     {RWD_EXIT_FENCED, "another owner took over"},
     {RWD_EXIT_NOT_FOUND, "the key, checkpoint or running operator asked for is not there"},
     {RWD_EXIT_BUSY, "the operator cannot answer now: try again"},
+    {RWD_EXIT_PLUGIN, "a plugin crashed, did not return, broke the rules of its interface, or went on asking for another try"},
     {RWD_EXIT_INTERNAL, "a bug in Rewind"},
     {RWD_EXIT_INTERRUPTED, "a second SIGINT"},
 };

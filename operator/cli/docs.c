@@ -32,6 +32,7 @@ static void metrics_page(rwd_buf *out) {
     say(out, "GET `/metrics` at `http.listen` gives OpenMetrics text, version 1.0. Counters begin with the process unless they say \"since genesis\".");
     rwd_buf_append_str(out, "| metric | type | unit | what it says |\n|---|---|---|---|\n"
                             "| `rewind_operator_info` | info | | labels `name` (job), `version`, `source`, `io_tier` |\n"
+                            "| `rewind_plugin_info` | info | | labels `plugin`, `hash` (of its file); jobs with plugins |\n"
                             "| `rewind_phase` | stateset | | label `rewind_phase`: 1 for what the operator is doing, 0 for the others |\n"
                             "| `rewind_stuck_seconds` | gauge | seconds | for how long nothing has moved in a stage, label `stage`; 0: it moves |\n"
                             "| `rewind_table_keys` | gauge | | keys present, label `table` |\n"

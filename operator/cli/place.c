@@ -83,13 +83,17 @@ bool rwd_repo_job_of(rwd_repo *repo, const rwd_checkpoint *checkpoint, rwd_job *
         rwd_buf_deinit(&text);
         return false;
     }
-    char name[RWD_PATH_MAX], descriptor[RWD_PATH_MAX + sizeof(RWD_LINEAGE_DESCRIPTOR)], hex[RWD_HASH128_HEX];
+    char name[RWD_PATH_MAX], descriptor[RWD_PATH_MAX + sizeof(RWD_LINEAGE_DESCRIPTOR)], plugins[RWD_PATH_MAX + sizeof(RWD_LINEAGE_PLUGINS)], hex[RWD_HASH128_HEX];
     rwd_hash128_hex(checkpoint->facts.lineage, hex);
     (void)snprintf(name, sizeof(name), "%.3000s/lineages/%s", rwd_repo_path(repo), hex);
     (void)snprintf(descriptor, sizeof(descriptor), "%s/%s", name, RWD_LINEAGE_DESCRIPTOR);
-    // The descriptor set as it was, wherever the job's own may be by now.
-    const rwd_override kept = {"source.protobuf.descriptor", descriptor};
-    bool worked = !out_job || rwd_job_parse(name, rwd_buf_slice(&text), &kept, rwd_path_exists(descriptor), out_job, err);
+    (void)snprintf(plugins, sizeof(plugins), "%s/%s", name, RWD_LINEAGE_PLUGINS);
+    // Descriptor set and plugins as they were, wherever the job's own may be by now.
+    rwd_override kept[2];
+    size_t kept_count = 0;
+    if (rwd_path_exists(descriptor)) kept[kept_count++] = (rwd_override){"source.protobuf.descriptor", descriptor};
+    if (rwd_path_exists(plugins)) kept[kept_count++] = (rwd_override){"plugins.folder", plugins};
+    bool worked = !out_job || rwd_job_parse(name, rwd_buf_slice(&text), kept, kept_count, out_job, err);
     rwd_buf_deinit(&text);
     if (worked && out_lineage) *out_lineage = lineage;
     else rwd_lineage_deinit(&lineage);

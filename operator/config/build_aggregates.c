@@ -7,7 +7,7 @@
 #include "operator/config/other_words.h"
 #include "state/aggregate.h"
 
-#define AGGREGATES_MAX 64  // in the table of aggregates
+#define AGGREGATES_MAX 256  // that a message can choose from
 #define PIECES_MAX (1 + RWD_PARAMETERS_MAX)
 
 // ---- the parts of the text
@@ -22,6 +22,12 @@ typedef struct call {
 
 static size_t word_size(const char *text) {
     return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+}
+
+// "sum", or of a plugin "shop.median".
+static size_t function_size(const char *text) {
+    size_t size = word_size(text);
+    return text[size] == '.' ? size + 1 + word_size(text + size + 1) : size;
 }
 
 // Behind a string or a name in backticks that begins at `at`.
@@ -60,7 +66,7 @@ static const char *split_pieces(const char *at, call *out) {
 
 static bool split_call(const char *text, call *out) {
     const char *at = text + strspn(text, " \t");
-    *out = (call){.function = {at, word_size(at)}};
+    *out = (call){.function = {at, function_size(at)}};
     at += out->function.size;
     at += strspn(at, " \t");
     if (out->function.size == 0 || *at != '(') return false;
@@ -74,12 +80,12 @@ static bool split_call(const char *text, call *out) {
 
 // ---- messages
 
-static const rwd_aggregate *find_aggregate(rwd_span word) {
-    char name[RWD_EXCERPT_MAX];
+static const rwd_aggregate *find_aggregate(const rwd_job *job, rwd_span word) {
+    char name[2 * REWIND_NAME_MAX + 2];
     if (word.size >= sizeof name) return NULL;
     memcpy(name, word.from, word.size);
     name[word.size] = '\0';
-    return rwd_aggregate_find(name);
+    return strchr(name, '.') ? rwd_plugins_aggregate(job->plugins.loaded, name) : rwd_aggregate_find(name);
 }
 
 static const char *excerpt_of(rwd_span span, char out[RWD_EXCERPT_MAX]) {
@@ -92,7 +98,7 @@ static const char *excerpt_of(rwd_span span, char out[RWD_EXCERPT_MAX]) {
 
 static bool not_a_call(rwd_job_build *b, const rwd_node *node, const char *name) {
     char word[RWD_EXCERPT_MAX];
-    const rwd_aggregate *aggregate = find_aggregate(rwd_span_trim(rwd_span_of(node)));
+    const rwd_aggregate *aggregate = find_aggregate(b->job, rwd_span_trim(rwd_span_of(node)));
     rwd_excerpt(node->text, word);
     if (aggregate) {
         rwd_buf arguments = {0};
@@ -123,6 +129,10 @@ static bool unknown_aggregate(rwd_job_build *b, const rwd_node *node, const char
     const char *names[AGGREGATES_MAX];
     size_t count = 0;
     for (const rwd_aggregate *a; count < AGGREGATES_MAX && (a = rwd_aggregate_at(count)); count++) names[count] = a->name;
+    for (size_t i = 0; i < rwd_plugins_count(b->job->plugins.loaded); i++) {
+        const rwd_plugin_facts *plugin = rwd_plugins_at(b->job->plugins.loaded, i);
+        for (size_t a = 0; a < plugin->aggregate_count && count < AGGREGATES_MAX; a++) names[count++] = plugin->aggregates[a].name;
+    }
     const char *nearest = rwd_nearest(word, names, count);
     if (nearest) return rwd_build_fail(b, node->place, "%s: unknown aggregate \"%s\"; did you mean \"%s\"?", name, word, nearest);
     rwd_buf list = {0};
@@ -206,7 +216,7 @@ static bool build_column(rwd_job_build *b, const rwd_node *node, const char *tab
     (void)snprintf(name, sizeof name, "tables.%s.aggregates.%s", table, node->key);
     if (!rwd_build_row_name(b, node->key_place, name, node->key)) return false;
     if (!split_call(node->text, &parts)) return not_a_call(b, node, name);
-    const rwd_aggregate *aggregate = find_aggregate(parts.function);
+    const rwd_aggregate *aggregate = find_aggregate(b->job, parts.function);
     if (!aggregate) return unknown_aggregate(b, node, name, parts.function);
     if (parts.behind) return something_behind(b, node, name, parts.behind);
     if (!read_literals(b, node, name, aggregate, &parts, parameters)) return false;

@@ -76,6 +76,7 @@ static bool build_raw(rwd_job_build *b) {
 
 static bool build_format(rwd_job_build *b) {
     if (b->job->source.format == RWD_FORMAT_PROTOBUF) return build_protobuf(b);
+    if (b->job->source.format == RWD_FORMAT_PLUGIN) return rwd_build_decoder(b);
     return b->job->source.format != RWD_FORMAT_RAW || build_raw(b);
 }
 

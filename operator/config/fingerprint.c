@@ -42,8 +42,21 @@ static void put_source(const rwd_job *job, rwd_buf *out) {
         put_key(out, "source.raw.key", job);
         put_key(out, "source.raw.value", job);
     }
+    if (job->source.format == RWD_FORMAT_PLUGIN) put_key(out, "source.plugin.decoder", job);
     if (job->source.topic) put_key(out, "source.tombstone", job);  // and records have a time of their own
     rwd_buf_append_char(out, '\n');
+}
+
+// Where the files are does not matter.
+static void put_plugins(const rwd_job *job, rwd_buf *out) {
+    for (size_t i = 0; i < rwd_plugins_count(job->plugins.loaded); i++) {
+        const rwd_plugin_facts *plugin = rwd_plugins_at(job->plugins.loaded, i);
+        char hash[RWD_HASH128_HEX];
+        rwd_hash128_hex(plugin->hash, hash);
+        rwd_buf_append_str(out, "plugin ");
+        quote(out, plugin->name);
+        rwd_buf_appendf(out, " abi=%d hash=%s\n", RWD_PLUGIN_ABI, hash);
+    }
 }
 
 static void put_event(const rwd_job *job, rwd_buf *out) {
@@ -169,6 +182,7 @@ static char *finish(rwd_buf *text, rwd_hash128 *out_hash) {
 void rwd_job_fingerprint(rwd_job *job) {
     rwd_buf logic = {0}, sinks = {0};
     rwd_buf_appendf(&logic, "logic %d step=%d\n", FINGERPRINT_FORMAT, RWD_STEP_VERSION);
+    put_plugins(job, &logic);
     put_source(job, &logic);
     put_event(job, &logic);
     for (size_t i = 0; i < job->table_count; i++) put_table(&job->tables[i], job, &logic);

@@ -13,6 +13,7 @@
 #include "operator/config/descriptor.h"
 #include "operator/expr/expr.h"
 #include "operator/kafka/properties.h"
+#include "operator/plugin/plugin.h"
 #include "state/schema.h"
 
 // Raised when the meaning of any step changes; part of every fingerprint (L4).
@@ -28,7 +29,8 @@
     X(JSON, "json", "one JSON object a record (files: JSON Lines)")                                           \
     X(CSV, "csv", "comma-separated values, RFC 4180")                                                         \
     X(PROTOBUF, "protobuf", "one message of Protocol Buffers a record (files: each behind its length)")       \
-    X(RAW, "raw", "key and value of a record of Kafka as its own serializers write them")
+    X(RAW, "raw", "key and value of a record of Kafka as its own serializers write them")                     \
+    X(PLUGIN, "plugin", "what a plugin's decoder reads (files: one record a line); not for outputs")
 
 typedef enum rwd_format {
 #define RWD_FORMAT_ENUM(id, name, doc) RWD_FORMAT_##id,
@@ -176,7 +178,15 @@ typedef struct rwd_job {
         rwd_descriptor *types;                 // of format protobuf: the set, and its message
         const rwd_proto_message *message_type;
         rwd_raw_type raw_key, raw_value;       // raw.key, raw.value
+        char *decoder;       // plugin.decoder: "shop.order"
     } source;
+    struct {
+        char **files;        // as written
+        size_t file_count;
+        char *folder;        // where they are looked for by their names; NULL: each where its path says
+        int64_t timeout_ns;  // of one call
+        rwd_plugins *loaded; // NULL: none
+    } plugins;
     struct {                 // the one cluster of a job: source.kafka's, or `kafka` beside a file
         char *brokers;       // NULL: nothing of the job is Kafka's
         rwd_kafka_property *properties;
@@ -203,6 +213,7 @@ typedef struct rwd_job {
     size_t table_count;
     rwd_job_sink *sinks;
     size_t sink_count;
+    unsigned retries;        // errors.retries: of a decoder's passing fault
     char *dead_letter_path;  // errors.dead_letter.file.path; without it and without a topic a bad event stops the operator
     char *dead_letter_topic; // errors.dead_letter.kafka.topic
     struct { char *path; uint64_t memory; rwd_io_wanted io; } state;

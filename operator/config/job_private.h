@@ -30,7 +30,10 @@ bool rwd_build_fail(rwd_job_build *b, rwd_place place, const char *cause_format,
 
 RWD_MUST bool rwd_build_override(rwd_job_build *b, const rwd_override *overrides, size_t count);
 RWD_MUST bool rwd_build_check(rwd_job_build *b);
+RWD_MUST bool rwd_build_plugins(rwd_job_build *b);
 RWD_MUST bool rwd_build_source(rwd_job_build *b);
+// Of format plugin: is there such a decoder?
+RWD_MUST bool rwd_build_decoder(rwd_job_build *b);
 RWD_MUST bool rwd_build_event(rwd_job_build *b);
 RWD_MUST bool rwd_build_tables(rwd_job_build *b);
 RWD_MUST bool rwd_build_sinks(rwd_job_build *b);

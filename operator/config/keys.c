@@ -24,6 +24,7 @@
 
 #define FORMAT_WORD(id, name, doc) name,
 static const char *const format_words[] = {RWD_FORMAT_TABLE(FORMAT_WORD)};
+_Static_assert(RWD_FORMAT_PLUGIN == RWD_FORMAT_COUNT - 1, "the formats of outputs are those before it");
 #define RAW_WORD(id, name, doc) name,
 static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
 static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
@@ -87,6 +88,16 @@ static bool source_is_protobuf(const rwd_job *job, const void *base) {
 static bool source_is_raw(const rwd_job *job, const void *base) {
     (void)base;
     return job->source.format == RWD_FORMAT_RAW;
+}
+
+static bool source_is_plugin(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->source.format == RWD_FORMAT_PLUGIN;
+}
+
+static bool has_plugins(const rwd_job *job, const void *base) {
+    (void)base;
+    return job->plugins.file_count > 0;
 }
 
 static bool sink_is_topic(const rwd_job *job, const void *base) {
@@ -238,6 +249,20 @@ static const rwd_key keys[] = {
     {.path = "source.raw.value", .kind = RWD_KEY_CHOICE, .fallback = "none", WORDS(raw_words), JOB(source.raw_value), .example = "int64be",
      .applies = source_is_raw, .only = "where source.format is raw", .doc = "The record's value."},
 
+    {.path = "source.plugin", .kind = RWD_KEY_GROUP, .applies = source_is_plugin, .only = "where source.format is plugin", .example = "{decoder: shop.order}",
+     .doc = "Who decodes the records."},
+    {.path = "source.plugin.decoder", .kind = RWD_KEY_TEXT, .required = true, JOB(source.decoder), .example = "shop.order", .applies = source_is_plugin,
+     .only = "where source.format is plugin", .doc = "A decoder of one of the plugins: PLUGIN.DECODER. What a field's `path` means is up to it."},
+
+    {.path = "plugins", .kind = RWD_KEY_GROUP, .example = "{files: [./shop.so]}",
+     .doc = "Shared objects that bring decoders and aggregates of their own. Their bytes belong to the job's logic."},
+    {.path = "plugins.files", .kind = RWD_KEY_LIST, .required = true, .one = true, .min = 1, .max = RWD_PLUGINS_MAX, .example = "[./shop.so]", .doc = "The files."},
+    {.path = "plugins.files[]", .kind = RWD_KEY_PATH, .example = "./shop.so", .doc = "A file. A relative path is relative to the working directory."},
+    {.path = "plugins.folder", .kind = RWD_KEY_PATH, .environment = true, JOB(plugins.folder), .applies = has_plugins, .example = "/plugins",
+     .doc = "Each file is looked for in this folder by its name, the last part of its path."},
+    {.path = "plugins.timeout", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "10s", .min = 50 * MS, .max = HOUR, JOB(plugins.timeout_ns),
+     .applies = has_plugins, .example = "2s", .doc = "A call that takes longer is a loop: the process ends with a message that names it."},
+
     {.path = "kafka", .kind = RWD_KEY_GROUP, .applies = source_is_file, .only = "where the source is a file (else its brokers serve the outputs, too)",
      .example = "{brokers: \"localhost:9092\"}", .doc = "The cluster of the outputs, where the source is a file."},
     {.path = "kafka.brokers", .kind = RWD_KEY_TEXT, .required = true, .environment = true, JOB(kafka.brokers), .example = "localhost:9092",
@@ -354,7 +379,7 @@ static const rwd_key keys[] = {
     {.path = "sinks[].kafka.partition", .kind = RWD_KEY_CHOICE, .fallback = "murmur2", WORDS(partitioner_words), SINK(partition), .applies = sink_is_topic,
      .example = "same",
      .doc = "murmur2: by the row's key, as Java's clients do. same: the partition of the input, whatever the key; the topic then has as many, or more."},
-    {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", WORDS(format_words), SINK(format), .example = "csv",
+    {.path = "sinks[].format", .kind = RWD_KEY_CHOICE, .fallback = "json", .words = format_words, .word_count = RWD_FORMAT_PLUGIN, SINK(format), .example = "csv",
      .doc = "How a row is written."},
     {.path = "sinks[].raw", .kind = RWD_KEY_GROUP, .applies = sink_is_raw, .only = "where the sink's format is raw",
      .example = "{key: string, value: int64be}", .doc = "What keys and values are; the value is the one aggregate that `fields` names."},
@@ -433,6 +458,9 @@ static const rwd_key keys[] = {
 
     {.path = "errors", .kind = RWD_KEY_GROUP, .example = "{dead_letter: {file: {path: out/dead.jsonl}}}",
      .doc = "What happens to bad events."},
+    {.path = "errors.retries", .kind = RWD_KEY_INT, .environment = true, .fallback = "3", .max = 20, JOB(retries), .applies = source_is_plugin,
+     .only = "where source.format is plugin", .example = "5",
+     .doc = "How often a record is handed to the decoder again that says it may pass later, with a back-off that doubles from 50ms. Then the job stops."},
     {.path = "errors.dead_letter", .kind = RWD_KEY_GROUP, .example = "{file: {path: out/dead.jsonl}}",
      .doc = "Where events go that failed for good. Without it a bad event stops the job."},
     {.path = "errors.dead_letter.file", .kind = RWD_KEY_GROUP, .required = true, .unless = "kafka", .excludes = "kafka", .example = "{path: out/dead.jsonl}",

@@ -169,6 +169,13 @@ static rwd_node *time_zone_node(rwd_arena *arena, const rwd_job *job) {
     return new_scalar(arena, text, false);
 }
 
+static rwd_node *plugin_files_node(rwd_arena *arena, const rwd_job *job) {
+    if (job->plugins.file_count == 0) return NULL;
+    rwd_node *list = new_node(arena, RWD_NODE_LIST);
+    for (size_t i = 0; i < job->plugins.file_count; i++) rwd_node_append(list, new_scalar(arena, job->plugins.files[i], false));
+    return list;
+}
+
 // ---- the walk
 
 // Keys that are more than a member of the job.
@@ -178,6 +185,7 @@ static const struct {
 } made_by_hand[] = {
     {"source.kafka.properties", source_properties_node},
     {"kafka.properties", sink_properties_node},
+    {"plugins.files", plugin_files_node},
     {"event.id", id_node},
     {"event.time.field", time_field_node},
     {"event.time.format", time_format_node},

@@ -9,7 +9,10 @@
 bool rwd_decoder_new(const rwd_job *job, const char *const *columns, size_t column_count, rwd_decoder **out, rwd_error *err) {
     rwd_csv_plan *csv = NULL;
     if (job->source.format == RWD_FORMAT_CSV && !rwd_csv_plan_new(job, columns, column_count, &csv, err)) return false;
+    rwd_extern_plan *plugin = NULL;
+    if (job->source.format == RWD_FORMAT_PLUGIN && !rwd_extern_plan_new(job, &plugin, err)) return false;
     rwd_decoder *decoder = rwd_calloc(1, sizeof *decoder);
+    decoder->plugin = plugin;
     decoder->job = job;
     decoder->csv = csv;
     if (job->source.format == RWD_FORMAT_JSON) decoder->json = rwd_json_plan_new(job);
@@ -25,6 +28,7 @@ void rwd_decoder_free(rwd_decoder *decoder) {
     rwd_json_plan_free(decoder->json);
     rwd_csv_plan_free(decoder->csv);
     rwd_proto_plan_free(decoder->proto);
+    rwd_extern_plan_free(decoder->plugin);
     rwd_arena_deinit(&decoder->arena);
     free(decoder->values);
     free(decoder->around);
@@ -195,6 +199,10 @@ static inline rwd_code convert(const conversion *c) {
     if (c->raw->kind == RWD_RAW_ABSENT) return absent(c);
     if (c->raw->kind == RWD_RAW_TOO_BIG) return RWD_E_OUT_OF_RANGE;
     c->value->present = true;
+    if (c->raw->kind == RWD_RAW_VALUE) {
+        *c->value = *c->raw->value;
+        return RWD_E_NONE;
+    }
     switch (c->field->type) {
     case RWD_TYPE_STRING: return to_string(c);
     case RWD_TYPE_INT: return to_int(c);
@@ -215,6 +223,7 @@ static bool take_apart(rwd_decoder *decoder, const rwd_record *record, rwd_fault
     if (decoder->json) return rwd_json_take_apart(decoder->json, record->value, decoder->raw, out_fault);
     if (decoder->csv) return rwd_csv_take_apart(decoder->csv, record->value, decoder->raw, out_fault);
     if (decoder->proto) return rwd_proto_take_apart(decoder->proto, record->value, decoder->raw, out_fault);
+    if (decoder->plugin) return rwd_extern_take_apart(decoder->plugin, record, &decoder->arena, decoder->raw, out_fault);
     return rwd_raw_take_apart(decoder->job, record, decoder->raw, out_fault);
 }
 

@@ -36,6 +36,9 @@
 // A record is one event, or with event.each one for each element of an array; an array that is missing has none, what is no array is WRONG_TYPE of the record. Each
 // event stands alone: a faulty element is its own fault, a faulty field around the array is the fault of every event.
 //
+// A plugin's decoder gives typed values; what it says of a record that is not well formed is the reason of the dead letter. A passing fault that stays is PLUGIN: the
+// job stops there (S1).
+//
 // Thread: pipeline. Nothing is allocated per record once buffers have grown to the largest record.
 #ifndef OPERATOR_LOGIC_DECODE_H
 #define OPERATOR_LOGIC_DECODE_H

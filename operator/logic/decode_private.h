@@ -4,6 +4,7 @@
 //   decode_json.c   JSON -> raw fields, over the tokens that json_index.cpp finds
 //   decode_csv.c    CSV row -> raw fields
 //   decode_protobuf.c  message of Protocol Buffers -> raw fields, by a plan of what to take
+//   decode_plugin.c  what a plugin's decoder gives -> raw fields
 //   decode_raw.c    key and value as Kafka's serializers write them -> raw fields
 //
 // The first mistake decides the fault: first whether the record as a whole is well formed, then the fields in their declared order. So a
@@ -26,6 +27,7 @@ typedef enum rwd_raw_kind {
     RWD_RAW_REAL,     // binary: a floating point number, perhaps infinite or none
     RWD_RAW_BYTES,    // binary
     RWD_RAW_MOMENT,   // a Timestamp: digits are its seconds (signed), and its nanoseconds
+    RWD_RAW_VALUE,    // of the field's own type: a plugin's
     RWD_RAW_TOO_BIG,  // a number that its own format has no room for
 } rwd_raw_kind;
 
@@ -41,6 +43,7 @@ typedef struct rwd_raw {
     union {
         uint64_t digits;
         double real;     // REAL
+        const rwd_value *value;  // VALUE
     };
     int64_t nanos;       // MOMENT
 } rwd_raw;
@@ -48,12 +51,14 @@ typedef struct rwd_raw {
 typedef struct rwd_json_plan rwd_json_plan;
 typedef struct rwd_csv_plan rwd_csv_plan;
 typedef struct rwd_proto_plan rwd_proto_plan;
+typedef struct rwd_extern_plan rwd_extern_plan;
 
 struct rwd_decoder {
     const rwd_job *job;
-    rwd_json_plan *json;  // one of the three, or none: raw
+    rwd_json_plan *json;  // one of the four, or none: raw
     rwd_csv_plan *csv;
     rwd_proto_plan *proto;
+    rwd_extern_plan *plugin;
     rwd_raw *raw;         // one per field, of the record in hand; and one for the array of event.each
     rwd_value *values;    // the batch's
     size_t event_count, event_capacity;
@@ -88,6 +93,10 @@ RWD_MUST bool rwd_csv_take_apart(const rwd_csv_plan *plan, rwd_slice record, rwd
 rwd_proto_plan *rwd_proto_plan_new(const rwd_job *job);
 void rwd_proto_plan_free(rwd_proto_plan *plan);
 RWD_MUST bool rwd_proto_take_apart(rwd_proto_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+
+RWD_MUST bool rwd_extern_plan_new(const rwd_job *job, rwd_extern_plan **out, rwd_error *err);
+void rwd_extern_plan_free(rwd_extern_plan *plan);
+RWD_MUST bool rwd_extern_take_apart(rwd_extern_plan *plan, const rwd_record *record, rwd_arena *arena, rwd_raw *raw, rwd_fault *out_fault);
 
 RWD_MUST bool rwd_raw_take_apart(const rwd_job *job, const rwd_record *record, rwd_raw *raw, rwd_fault *out_fault);
 

@@ -343,9 +343,18 @@ static bool is_missing(const rwd_fault *fault) {
     return fault->field >= 0 && (fault->code == RWD_E_MISSING_FIELD || fault->code == RWD_E_WRONG_TYPE || fault->code == RWD_E_OUT_OF_RANGE);
 }
 
+// S1: the record may be good, so it is no dead letter.
+static bool refuse_for_plugin(rwd_operator *op, const rwd_group_event *at, rwd_error *err) {
+    rwd_fail(err, RWD_E_PLUGIN, "the decoder %s says that this record may pass later, and said so again after %u retries: %s", op->job->source.decoder,
+             op->job->retries, at->fault.why);
+    rwd_error_at(err, "%s, offset %lld", op->source->ops->label(op->source), (long long)at->event.record->offset);
+    return rwd_error_next(err, "find out what the plugin waits for, and start again; or give it more time: errors: {retries: %u}", op->job->retries * 2 + 2);
+}
+
 // A dead letter, or where such events are dropped, nothing but a count.
 static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rwd_error *err) {
     if (at->fault.code == RWD_E_PARTIAL_KEY) return refuse_stray(op, at, err);
+    if (at->fault.code == RWD_E_PLUGIN) return refuse_for_plugin(op, at, err);
     if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
     if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
     if (at->fault.code == RWD_E_DUPLICATE) op->position.counts.duplicate++;

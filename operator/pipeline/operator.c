@@ -95,6 +95,12 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     snprintf(s->job, sizeof(s->job), "%s", op->job->name);
     snprintf(s->data, sizeof(s->data), "%.1000s", op->data);
     snprintf(s->version, sizeof(s->version), "%s", rwd_version_text());
+    s->plugin_count = rwd_plugins_count(op->job->plugins.loaded);
+    for (size_t i = 0; i < s->plugin_count; i++) {
+        const rwd_plugin_facts *plugin = rwd_plugins_at(op->job->plugins.loaded, i);
+        snprintf(s->plugins[i].name, sizeof(s->plugins[i].name), "%s", plugin->name);
+        s->plugins[i].hash = plugin->hash;
+    }
     snprintf(s->io_tier, sizeof(s->io_tier), "%s", rwd_io_tier_name(op->io->tier));
     s->fingerprint = op->job->logic;
     s->pid = (uint64_t)getpid();

@@ -92,11 +92,19 @@ static void new_lineage(rwd_operator *op, int64_t genesis) {
     set_lineage(op, &lineage);
 }
 
+static bool save_plugins(rwd_operator *op, rwd_error *err) {
+    for (size_t i = 0; i < rwd_plugins_count(op->job->plugins.loaded); i++) {
+        const rwd_plugin_facts *plugin = rwd_plugins_at(op->job->plugins.loaded, i);
+        if (!rwd_repo_save_plugin(op->repo, &op->lineage, rwd_path_name(plugin->path), plugin->bytes, err)) return false;
+    }
+    return true;
+}
+
 static bool save_lineage(rwd_operator *op, rwd_error *err) {
     rwd_buf text = {0};
     rwd_job_print(op->job, false, &text);
     const rwd_descriptor *types = op->job->source.types;
-    bool ok = (!types || rwd_repo_save_descriptor(op->repo, &op->lineage, rwd_descriptor_bytes(types), err)) &&
+    bool ok = (!types || rwd_repo_save_descriptor(op->repo, &op->lineage, rwd_descriptor_bytes(types), err)) && save_plugins(op, err) &&
               rwd_repo_save_lineage(op->repo, &op->lineage, rwd_buf_slice(&text), err);
     rwd_buf_deinit(&text);
     return ok;

@@ -119,6 +119,12 @@ static void append_words(rwd_buf *out, const rwd_status *status) {
     rwd_buf_append_str(out, "\",io_tier=\"");
     append_label(out, status->io_tier);
     rwd_buf_append_str(out, "\"} 1\n");
+    if (status->plugin_count > 0) append_family(out, "plugin", "info", "", "A plugin of the job, by the hash of its file");
+    for (size_t i = 0; i < status->plugin_count; i++) {
+        char hash[RWD_HASH128_HEX];
+        rwd_hash128_hex(status->plugins[i].hash, hash);
+        rwd_buf_appendf(out, "rewind_plugin_info{plugin=\"%s\",hash=\"%s\"} 1\n", status->plugins[i].name, hash);
+    }
     append_family(out, "phase", "stateset", "", "What the operator is doing");
     for (int i = 0; i < RWD_PHASE_COUNT; i++)
         rwd_buf_appendf(out, "rewind_phase{rewind_phase=\"%s\"} %d\n", phases[i].name, (int)status->phase == i);
@@ -178,6 +184,9 @@ static void put_identity(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_hash(json, "repository", status->repository);
     rwd_json_put_hash(json, "lineage", status->lineage);
     rwd_json_put_hash(json, "fingerprint", status->fingerprint);
+    rwd_json_put_object(json, "plugins");
+    for (size_t i = 0; i < status->plugin_count; i++) rwd_json_put_hash(json, status->plugins[i].name, status->plugins[i].hash);
+    rwd_json_object_end(json);
     rwd_json_put_string(json, "io_tier", status->io_tier);
     rwd_json_put_time(json, "started", known(status->started_us, status->started_us != 0));
 }

@@ -61,6 +61,12 @@ typedef struct rwd_table_status {
     uint64_t late;              // of a windowed one: events that came after all their windows were closed, since this start
 } rwd_table_status;
 
+#define RWD_STATUS_PLUGINS_MAX 16
+typedef struct rwd_plugin_status {
+    char name[64];
+    rwd_hash128 hash;           // of its file
+} rwd_plugin_status;
+
 typedef struct rwd_status {
     rwd_phase phase;
     char reason[1024];          // of PARKED, or while a broker is waited for: the error in one line; of PAUSED: who and why
@@ -99,6 +105,8 @@ typedef struct rwd_status {
     uint64_t keys, hot_slots, hot_bytes, dirty, hits, misses, evicted, splits, full, store_reads;
     rwd_table_status tables[RWD_STATUS_TABLES_MAX];
     size_t table_count;
+    rwd_plugin_status plugins[RWD_STATUS_PLUGINS_MAX];
+    size_t plugin_count;
     bool hot_complete;
     uint64_t memory_total, memory_kafka, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
 
