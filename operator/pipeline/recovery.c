@@ -81,8 +81,9 @@ static bool check_logic(rwd_operator *op, rwd_hash128 lineage, rwd_error *err) {
     rwd_fail(err, RWD_E_LOGIC_CHANGED, "the job file's %s %s, but this state was made with %s", same_logic ? "sinks have fingerprint" : "logic has fingerprint",
              is, was);
     rwd_error_at(err, "%s", op->job->file);
-    return rwd_error_next(err, "compare with the job file of that lineage: diff %s/lineages/%s/job.yaml <(rewind config print %s); for new logic use a new job name",
-                          op->data, name, op->job->file);
+    bool plugins = rwd_plugins_count(op->job->plugins.loaded) > 0;
+    return rwd_error_next(err, "compare with the job file of that lineage: diff %s/lineages/%s/job.yaml <(rewind config print %s)%s; for new logic use a new job name",
+                          op->data, name, op->job->file, plugins ? ", and each plugin with its copy in `plugins` there" : "");
 }
 
 static void new_lineage(rwd_operator *op, int64_t genesis) {
