@@ -100,8 +100,8 @@ void rwd_plugin_decoder_free(rwd_plugin_decoder *self) {
 
 // ---- records
 
-static bool fault(rwd_plugin_fault *out, rwd_code code, int field, uint64_t at, const char *why) {
-    *out = (rwd_plugin_fault){.code = code, .field = field, .at = at, .why = why};
+static bool fault(rwd_plugin_fault *out, rwd_code code, uint64_t at, const char *why) {
+    *out = (rwd_plugin_fault){.code = code, .at = at, .why = why};
     return false;
 }
 
@@ -116,16 +116,14 @@ static void keep_text(const rewind_record *record, rwd_arena *arena, rwd_value *
     value->s = rwd_arena_copy(arena, value->s);
 }
 
-static bool take_value(const rwd_plugin_decoder *self, const rwd_guard *guard, uint32_t i, const rewind_record *record, rwd_arena *arena, rwd_value *out,
-                       rwd_plugin_fault *out_fault) {
+static rwd_code take_value(const rwd_plugin_decoder *self, const rwd_guard *guard, uint32_t i, const rewind_record *record, rwd_arena *arena, rwd_value *out) {
     const rewind_value *value = &self->values[i];
     bool text = value->type == REWIND_STRING || value->type == REWIND_BYTES;
     if (value->type != self->fields[i].type || value->scale != self->fields[i].scale) rwd_guard_end(guard, "changed the type of a field");
     if (text && value->present && value->byte_count > REWIND_TEXT_MAX) rwd_guard_end(guard, "gave a text that is larger than REWIND_TEXT_MAX");
     rwd_code code = rwd_plugin_value_get(value, out);
-    if (code != RWD_E_NONE) return fault(out_fault, code, (int)i, 0, NULL);
-    if (text && out->present) keep_text(record, arena, out);
-    return true;
+    if (code == RWD_E_NONE && text && out->present) keep_text(record, arena, out);
+    return code;
 }
 
 static int32_t call_once(rwd_plugin_decoder *self, rwd_guard *guard, const rewind_record *record, rewind_event *event) {
@@ -155,17 +153,17 @@ static const char *kept_reason(const rwd_plugin_decoder *self, rwd_arena *arena)
     return (const char *)rwd_arena_copy(arena, rwd_slice_of(reason, strlen(reason) + 1)).data;
 }
 
-bool rwd_plugin_decode(rwd_plugin_decoder *self, const rewind_record *record, rwd_arena *arena, rwd_value *values, rwd_plugin_fault *out_fault) {
+bool rwd_plugin_decode(rwd_plugin_decoder *self, const rewind_record *record, rwd_arena *arena, rwd_value *values, rwd_code *codes,
+                       rwd_plugin_fault *out_fault) {
     rewind_event event;
     for (unsigned attempt = 0;; attempt++) {
         rwd_guard *guard = rwd_guard_enter(self->owner, self->title, self->decode_name, record->offset);
         int32_t answer = call_once(self, guard, record, &event);
-        bool good = answer == REWIND_OK;
-        for (uint32_t i = 0; good && i < self->field_count; i++) good = take_value(self, guard, i, record, arena, &values[i], out_fault);
+        for (uint32_t i = 0; answer == REWIND_OK && i < self->field_count; i++) codes[i] = take_value(self, guard, i, record, arena, &values[i]);
         rwd_guard_leave(guard);
-        if (answer == REWIND_OK) return good;
-        if (answer == REWIND_MALFORMED) return fault(out_fault, RWD_E_MALFORMED, -1, event.at < record->value_size ? event.at : record->value_size, kept_reason(self, arena));
-        if (attempt >= self->retries) return fault(out_fault, RWD_E_PLUGIN, -1, 0, kept_reason(self, arena));
+        if (answer == REWIND_OK) return true;
+        if (answer == REWIND_MALFORMED) return fault(out_fault, RWD_E_MALFORMED, event.at < record->value_size ? event.at : record->value_size, kept_reason(self, arena));
+        if (attempt >= self->retries) return fault(out_fault, RWD_E_PLUGIN, 0, kept_reason(self, arena));
         wait_for(attempt);
     }
 }

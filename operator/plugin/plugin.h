@@ -56,14 +56,14 @@ void rwd_plugin_decoder_free(rwd_plugin_decoder *decoder);
 
 // Why a record could not be decoded.
 typedef struct rwd_plugin_fault {
-    rwd_code code;    // MALFORMED; PLUGIN: a passing fault that stayed; WRONG_TYPE, OUT_OF_RANGE of a field
-    int field;        // or -1
+    rwd_code code;    // MALFORMED; PLUGIN: a passing fault that stayed
     uint64_t at;
     const char *why;  // in the arena
 } rwd_plugin_fault;
 
-// Fills `values`, one per field; texts are the record's or in `arena`. False: the fault says why.
-RWD_MUST bool rwd_plugin_decode(rwd_plugin_decoder *decoder, const rewind_record *record, rwd_arena *arena, rwd_value *values, rwd_plugin_fault *out_fault);
+// Fills `values`, one per field, and with each a code: NONE, WRONG_TYPE or OUT_OF_RANGE. Texts are the record's or in `arena`. False: the fault says why.
+RWD_MUST bool rwd_plugin_decode(rwd_plugin_decoder *decoder, const rewind_record *record, rwd_arena *arena, rwd_value *values, rwd_code *codes,
+                                rwd_plugin_fault *out_fault);
 
 // ---- checking
 

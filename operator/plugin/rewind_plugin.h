@@ -1,26 +1,25 @@
-/* What a plugin of Rewind is: a shared object that exports rewind_plugin_v1. This header stands alone: C99, no other header of Rewind.
- *
- * A plugin brings decoders (the bytes of a record -> the fields of an event) and aggregates (values -> a cell of bytes -> an answer). Build it with
- *
- *     cc -std=c99 -O2 -fPIC -shared -fvisibility=hidden -o NAME.so NAME.c
- *
- * Rules, on which exactly-once, restore and repair rest:
- *
- *   Pure         The same bytes and values give the same result, on every machine and in every order of calls for other keys: no clock, no randomness, no
- *                locale, no files, no memory of what came before except a cell (aggregates). Uninitialised bytes never reach a cell.
- *   Sizes        Nothing is written outside the room that is given, and nothing given as const is written.
- *   Threads      Functions of an aggregate are called from several threads at once. A decoder's state is used by one thread at a time.
- *   Errors       A function returns one of the codes below. It does not end the process, raise a signal, or return through longjmp or a C++ exception.
- *   Lifetime     What rewind_plugin_v1 returns, and all that it points to, lives as long as the plugin is loaded, and does not change.
- *
- * A function that crashes, does not return within the job's plugins.timeout, writes outside its room or returns what no rule knows ends the process with a message
- * that names it (exit code 12). The state is as safe as in any crash: the next start recovers.
- *
- * Versions: a struct begins with its own size, as the plugin was compiled. Members are only ever added at the end, so a plugin works with later versions of
- * Rewind without being built again; what cannot be said so gets another symbol, rewind_plugin_v2.
- *
- * Thread: as above.
- */
+// What a plugin of Rewind is: a shared object that exports rewind_plugin_v1. This header stands alone: C99, no other header of Rewind.
+//
+// A plugin brings decoders (the bytes of a record -> the fields of an event) and aggregates (values -> a cell of bytes -> an answer). Build it with
+//
+//     cc -std=c99 -O2 -fPIC -shared -fvisibility=hidden -o NAME.so NAME.c
+//
+// Rules, on which exactly-once, restore and repair rest:
+//
+//   Pure         The same bytes and values give the same result, on every machine and in every order of calls for other keys: no clock, no randomness, no
+//                locale, no files, no memory of what came before except a cell (aggregates). Uninitialised bytes never reach a cell.
+//   Sizes        Nothing is written outside the room that is given, and nothing given as const is written.
+//   Threads      Functions of an aggregate are called from several threads at once. A decoder's state is used by one thread at a time.
+//   Errors       A function returns one of the codes below. It does not end the process, raise a signal, or return through longjmp or a C++ exception.
+//   Lifetime     What rewind_plugin_v1 returns, and all that it points to, lives as long as the plugin is loaded, and does not change.
+//
+// A function that crashes, does not return within the job's plugins.timeout, writes outside its room or returns what no rule knows ends the process with a message
+// that names it (exit code 12). The state is as safe as in any crash: the next start recovers.
+//
+// Versions: a struct begins with its own size, as the plugin was compiled. Members are only ever added at the end, so a plugin works with later versions of
+// Rewind without being built again; what cannot be said so gets another symbol, rewind_plugin_v2.
+//
+// Thread: as above.
 #ifndef OPERATOR_PLUGIN_REWIND_PLUGIN_H
 #define OPERATOR_PLUGIN_REWIND_PLUGIN_H
 

@@ -1,0 +1,6 @@
+add_library(plugin_shop MODULE ${CMAKE_SOURCE_DIR}/deploy/examples/plugin/shop.c)
+target_include_directories(plugin_shop PRIVATE ${CMAKE_SOURCE_DIR}/operator/plugin)
+set_target_properties(plugin_shop PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF PREFIX "" OUTPUT_NAME shop)
+target_compile_options(plugin_shop PRIVATE -Wall -Wextra -Wconversion -Wno-sign-conversion -pedantic -Werror -fvisibility=hidden)
+rwd_test(plugin_test SOURCES plugin_test.c LIBS rwd_plugin LABELS threads ARGS $<TARGET_FILE:plugin_shop>)
+add_dependencies(plugin_test plugin_shop)
