@@ -75,7 +75,7 @@ bool rwd_build_is_condition(rwd_job_build *b, const rwd_node *node, rwd_span spa
 // ---- over events
 
 static void fill_scope(const rwd_job *job, rwd_expr_name *names, rwd_expr_scope *scope) {
-    *scope = (rwd_expr_scope){.names = names, .noun = "field", .metadata = RWD_EXPR_META_ALL & ~RWD_EXPR_META_BIT(HEADER), .metadata_null = RWD_EXPR_META_ALL};
+    *scope = (rwd_expr_scope){.names = names, .noun = "field", .metadata = RWD_EXPR_META_ALL, .metadata_null = RWD_EXPR_META_ALL};
     for (size_t i = 0; i < job->event.field_count; i++) {
         const rwd_field *field = &job->event.fields[i];
         if (field->hidden) continue;

@@ -358,6 +358,26 @@ bool rwd_kafka_record_from_raw(int64_t offset, rwd_slice raw, rwd_kafka_record *
     return true;
 }
 
+// A slice behind its size; a null one has no data.
+static bool take_sized(rwd_reader *in, rwd_slice *out) {
+    uint32_t size;
+    *out = rwd_slice_of(NULL, 0);
+    if (!rwd_reader_le32(in, &size)) return false;
+    return size == ABSENT || rwd_reader_take(in, size, out);
+}
+
+bool rwd_kafka_record_header(rwd_slice raw, rwd_slice name, rwd_slice *out) {
+    rwd_kafka_record record;
+    *out = rwd_slice_of(NULL, 0);
+    if (!rwd_kafka_record_from_raw(0, raw, &record)) return false;
+    size_t begin = RAW_HEAD + record.value.size + record.key.size;
+    rwd_reader in = rwd_reader_of(rwd_slice_of(raw.data + begin, raw.size - begin));
+    rwd_slice found, value;
+    while (rwd_reader_left(&in) > 0 && take_sized(&in, &found) && take_sized(&in, &value))
+        if (rwd_slice_equal(found, name)) *out = value;
+    return out->data != NULL;
+}
+
 static bool position_error(rwd_kafka_consumer *self, rwd_error *err) {
     int64_t low, high;
     rwd_error second;

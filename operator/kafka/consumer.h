@@ -24,6 +24,9 @@ typedef struct rwd_kafka_record {
     rwd_slice key;        // data NULL: none
 } rwd_kafka_record;
 
+// The value of the last header of that name, looked for in the record's raw bytes (*borrows*). False: there is none, or it is null.
+bool rwd_kafka_record_header(rwd_slice raw, rwd_slice name, rwd_slice *out);
+
 typedef struct rwd_kafka_batch {
     const rwd_kafka_record *records;  // borrowed until the next call
     size_t count;

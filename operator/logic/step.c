@@ -54,9 +54,18 @@ static inline const rwd_value *value_at(const job_step *step, const rwd_event *e
 
 static inline bool is_true(const rwd_value *value) { return value->present && value->b; }
 
+static bool header_of(void *context, rwd_slice name, rwd_slice *out) {
+    const rwd_record *record = context;
+    return record->header(record, name, out);
+}
+
 static void begin_event(job_step *step, const rwd_event *event, uint32_t index, routed *out) {
     const rwd_record *record = event->record;
     *out = (routed){event, index, {.key = record->key, .has_key = record->key.data != NULL, .offset = record->offset, .timestamp_us = record->time_us}};
+    if (record->header) {
+        out->record.header = header_of;
+        out->record.header_context = (void *)(uintptr_t)record;
+    }
     if (index >= step->capacity) {
         step->capacity = (size_t)index + EVENTS_FIRST;
         step->computed = rwd_realloc(step->computed, step->capacity * step->expr_count * sizeof *step->computed);

@@ -237,6 +237,8 @@ static bool kafka_cursor(rwd_source *source, const rwd_record *last, rwd_buf *ou
 
 // ---- records
 
+static bool header_of(const rwd_record *record, rwd_slice name, rwd_slice *out) { return rwd_kafka_record_header(record->raw, name, out); }
+
 static void take_record(const kafka_source *self, const rwd_kafka_record *from, rwd_record *to) {
     *to = (rwd_record){
         .offset = from->offset,
@@ -247,6 +249,7 @@ static void take_record(const kafka_source *self, const rwd_kafka_record *from, 
         .fault = from->value.size > self->job->event.max_size ? RWD_E_TOO_LARGE : RWD_E_NONE,
         .key = from->key,
         .raw = from->raw,
+        .header = header_of,
     };
     if (from->value.data) return;
     if (self->job->source.tombstone == RWD_TOMBSTONE_DEAD_LETTER) to->fault = RWD_E_MALFORMED;

@@ -26,6 +26,8 @@ typedef struct rwd_record {
     rwd_slice key;         // borrowed as the value is; data NULL: none (files)
     bool tombstone;        // no value, and that is no fault: the job says what it means
     rwd_slice raw;         // borrowed: all that is hashed, for the journal; data NULL: this source is not journaled (files)
+    // The value of the last header of that name (*borrowed* from raw); false: there is none, or it is null. NULL: records of this source have none (files).
+    bool (*header)(const struct rwd_record *record, rwd_slice name, rwd_slice *out);
 } rwd_record;
 
 typedef struct rwd_batch {
