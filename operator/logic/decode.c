@@ -233,21 +233,21 @@ static size_t position_in(rwd_slice record, const uint8_t *at) {
     return byte >= begin && byte - begin <= record.size ? byte - begin : 0;
 }
 
-// Makes the value of one field. False: it is at fault.
-static inline bool make_value(rwd_decoder *decoder, size_t field, rwd_value *value, rwd_fault *out_fault) {
-    const rwd_raw *raw = &decoder->raw[field];
-    conversion c = {decoder, &decoder->job->event.fields[field], raw, value};
-    rwd_code code = convert(&c);
-    if (code == RWD_E_NONE) return true;
-    return rwd_fault_set(out_fault, code, (int)field, position_in(decoder->record->value, raw->kind == RWD_RAW_ABSENT ? NULL : raw->at), NULL);
-}
+// With event.each an event is read in two parts.
+typedef enum part { WHOLE, AROUND, INSIDE } part;
 
-// The fields around the array, up to the first faulty one: an event is at fault there at the latest.
-static void read_around(rwd_decoder *decoder) {
+// Makes the values of these fields, up to the first faulty one. The only loop over fields: conversions are inlined into it.
+static bool make_values(rwd_decoder *decoder, part which, rwd_value *values, rwd_fault *out_fault) {
     const rwd_job *job = decoder->job;
-    decoder->around_fault.field = -1;
-    for (size_t i = 0; i < job->event.field_count; i++)
-        if (!job->event.fields[i].inside && !make_value(decoder, i, &decoder->around[i], &decoder->around_fault)) return;
+    for (size_t i = 0; i < job->event.field_count; i++) {
+        if (which != WHOLE && job->event.fields[i].inside != (which == INSIDE)) continue;
+        conversion c = {decoder, &job->event.fields[i], &decoder->raw[i], &values[i]};
+        rwd_code code = convert(&c);
+        if (code == RWD_E_NONE) continue;
+        const uint8_t *at = decoder->raw[i].kind == RWD_RAW_ABSENT ? NULL : decoder->raw[i].at;
+        return rwd_fault_set(out_fault, code, (int)i, position_in(decoder->record->value, at), NULL);
+    }
+    return true;
 }
 
 _Static_assert(RWD_EVENTS_PER_RECORD_MAX == 4096, "the message below names it");
@@ -256,7 +256,8 @@ static bool open_each(rwd_decoder *decoder, size_t *out_count, rwd_fault *out_fa
     size_t count = 0;
     if (!rwd_json_open_each(decoder->json, decoder->raw, &count, out_fault)) return false;
     if (count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");
-    if (count > 0) read_around(decoder);
+    decoder->around_fault.field = -1;
+    if (count > 0) (void)!make_values(decoder, AROUND, decoder->around, &decoder->around_fault);  // a fault is that of each event
     *out_count = count;
     return true;
 }
@@ -275,22 +276,21 @@ bool rwd_decode_record(rwd_decoder *decoder, const rwd_record *record, size_t *o
     return true;
 }
 
+// The first faulty field of both parts gives the fault.
 static bool make_element(rwd_decoder *decoder, rwd_value *values, rwd_fault *out_fault) {
     const rwd_job *job = decoder->job;
     for (size_t i = 0; i < job->event.field_count; i++)
         if (job->event.fields[i].inside) decoder->raw[i].kind = RWD_RAW_ABSENT;
     rwd_json_next_element(decoder->json, decoder->raw);
-    for (size_t i = 0; i < job->event.field_count; i++) {
-        if (job->event.fields[i].inside) {
-            if (!make_value(decoder, i, &values[i], out_fault)) return false;
-        } else if (decoder->around_fault.field == (int)i) {
-            *out_fault = decoder->around_fault;
-            return false;
-        } else {
-            values[i] = decoder->around[i];
-        }
+    bool good = make_values(decoder, INSIDE, values, out_fault);
+    const rwd_fault *around = &decoder->around_fault;
+    if (around->field >= 0 && (good || around->field < out_fault->field)) {
+        *out_fault = *around;
+        return false;
     }
-    return true;
+    for (size_t i = 0; i < job->event.field_count; i++)
+        if (!job->event.fields[i].inside) values[i] = decoder->around[i];
+    return good;
 }
 
 bool rwd_decode_event(rwd_decoder *decoder, rwd_event *out, rwd_fault *out_fault) {
@@ -299,13 +299,9 @@ bool rwd_decode_event(rwd_decoder *decoder, rwd_event *out, rwd_fault *out_fault
     const rwd_record *record = decoder->record;
     size_t count = job->event.field_count;
     rwd_value *values = decoder->values + decoder->event_count * count;
-    *out = (rwd_event){.record = record, .ordinal = decoder->ordinal++};
-    if (job->event.each) {
-        if (!make_element(decoder, values, out_fault)) return false;
-    } else {
-        for (size_t i = 0; i < count; i++)
-            if (!make_value(decoder, i, &values[i], out_fault)) return false;
-    }
+    out->record = record;
+    out->ordinal = decoder->ordinal++;
+    if (!(job->event.each ? make_element(decoder, values, out_fault) : make_values(decoder, WHOLE, values, out_fault))) return false;
     int time_field = job->event.time_field;
     out->fields = values;
     out->time_us = time_field >= 0 ? values[time_field].i : record->time_us;
