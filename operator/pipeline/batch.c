@@ -369,10 +369,10 @@ static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rw
     return true;
 }
 
-// Pass 3, in order of offsets, from the event `*at_event` on; it ends early behind a record that makes windows due. `out_done`: records.
-static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *out_done, rwd_error *err) {
+// Pass 3, in order of offsets, from the event `*at_event` on to `end`; it ends early behind a record that makes windows due. `out_done`: records.
+static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t end, size_t *out_done, rwd_error *err) {
     rwd_group *group = &op->group;
-    while (*at_event < group->event_count) {
+    while (*at_event < end) {
         rwd_group_event *at = &group->events[*at_event];
         const rwd_record *record = at->event.record;
         assert(record->offset >= op->position.next_offset && "offsets rise");
@@ -391,16 +391,27 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t *o
     return true;
 }
 
-// Brings the rows of the events from `at_event` on into memory.
-static bool resolve_group(rwd_operator *op, size_t at_event, bool live, rwd_error *err) {
+// The record boundary nearest below the middle of [at_event, end), or `end` if there is none.
+static size_t half_of(const rwd_group *group, size_t at_event, size_t end) {
+    for (size_t at = at_event + (end - at_event) / 2; at > at_event; at--)
+        if (group->events[at - 1].ends_record) return at;
+    return end;
+}
+
+// Brings the rows of the events from `at_event` on into memory; of fewer of them, up to `*out_end`, where memory cannot hold all.
+static bool resolve_group(rwd_operator *op, size_t at_event, bool live, size_t *out_end, rwd_error *err) {
     rwd_group *group = &op->group;
-    size_t first = group->events[at_event].first_touch;
+    size_t first = group->events[at_event].first_touch, end = group->event_count;
     size_t left = group->event_count - at_event;
     if (op->dedup && !rwd_dedup_resolve(op->dedup, group->ids + at_event, left, op->position.stream_time, err)) return false;
     for (;;) {
-        rwd_resolve resolved = rwd_tables_resolve(op->tables, group->touches + first, group->touch_count - first, err);
+        size_t behind = end < group->event_count ? group->events[end].first_touch : group->touch_count;
+        *out_end = end;
+        rwd_resolve resolved = rwd_tables_resolve(op->tables, group->touches + first, behind - first, err);
         if (resolved == RWD_RESOLVED) return true;
         if (resolved == RWD_RESOLVE_FAILED) return false;
+        if (!rwd_can_relieve(op, live)) end = half_of(group, at_event, end);
+        if (end < *out_end) continue;
         if (!rwd_relieve(op, live, err)) return false;  // K2: the table is as it was; this is a record boundary
     }
 }
@@ -410,7 +421,9 @@ static bool run_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *
     rwd_group *group = &op->group;
     bool interrupted = false;
     for (size_t at = 0; at < group->event_count;) {
-        if (!resolve_group(op, at, live, err) || !apply_group(op, live, &at, out_done, err)) return false;
+        size_t end;
+        if (!resolve_group(op, at, live, &end, err) || !apply_group(op, live, &at, end, out_done, err)) return false;
+        interrupted |= end < group->event_count;
         if (!rwd_windows_due(op)) continue;
         interrupted |= at < group->event_count;
         if (!rwd_close_windows(op, live, err)) return false;

@@ -306,6 +306,8 @@ RWD_MUST bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_drive_commit(rwd_operator *op, rwd_error *err);
 // No clean slot was left (K2): commit (live), checkpoint, wait; then resolving works again.
 RWD_MUST bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err);
+// False where that cannot help, since nothing can be cleaned here: fewer keys at a time may.
+bool rwd_can_relieve(const rwd_operator *op, bool live);
 // Last commit, last checkpoint. `input_ended`: there is nothing more to come, as against being asked to stop.
 RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);
 void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out);

@@ -79,6 +79,10 @@ static bool close_some(rwd_operator *op, bool live, size_t *out_count, bool *out
                                          .table = op->due[i].table, .window = rwd_key_window_start(key)};
     }
     rwd_resolve resolved = count ? rwd_tables_resolve(op->tables, op->due_touches, count, err) : RWD_RESOLVED;
+    while (resolved == RWD_RESOLVE_FULL && count > 1 && !rwd_can_relieve(op, live)) {
+        count /= 2;
+        resolved = rwd_tables_resolve(op->tables, op->due_touches, count, err);
+    }
     if (resolved == RWD_RESOLVE_FAILED) return false;
     if (resolved == RWD_RESOLVE_FULL) {
         *out_again = true;

@@ -207,7 +207,7 @@ static void sleep_ns(rwd_clock *clock, int64_t ns) { atomic_fetch_add(&((world *
 
 static rwd_source *open_source(void *context) {
     world *w = context;
-    return rwd_memory_source_new(w->records, w->count, 1 + draw(60));
+    return rwd_memory_source_new(w->records, w->count, w->violent || w->truth.count ? 1 + draw(60) : w->count);
 }
 
 static void let_go(world *w, rwd_commit_outcome outcome) {
@@ -394,16 +394,24 @@ static rwd_hash128 newest_digest(const world *w) {
     return digest;
 }
 
-static world *new_world(uint64_t seed, const plan *p) {
+static world *world_of(const char *job, const char *first, const char *delivery, uint64_t hot) {
     world *w = rwd_calloc(1, sizeof *w);
     snprintf(w->dir, sizeof w->dir, "/tmp/rewind-windows-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    char *text = rwd_strf(JOB, p->drop ? "drop" : "dead-letter", w->dir, p->delivery);
     rwd_error err;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    char *text = rwd_strf(job, first, w->dir, delivery);
+#pragma GCC diagnostic pop
     if (!rwd_job_parse("model", rwd_slice_str(text), NULL, 0, &w->job, &err)) fail_msg("%s: %s", err.place, err.cause);
     free(text);
     w->clock = (rwd_clock){monotonic_ns, wall_us, sleep_ns};
-    w->hot = p->hot;
+    w->hot = hot;
+    return w;
+}
+
+static world *new_world(uint64_t seed, const plan *p) {
+    world *w = world_of(JOB, p->drop ? "drop" : "dead-letter", p->delivery, p->hot);
     dice = test_random_of(seed);
     make_events(w, p);
     return w;
@@ -474,6 +482,33 @@ static void with_hardly_any_memory_too(void **state) {
     }
 }
 
+#define WIDE_JOB \
+    "job: wide\n" \
+    "source: {file: {path: in.jsonl}, format: json}\n" \
+    "event: {time: {field: ts, format: epoch-s}, fields: {key: string, a: int}}\n" \
+    "tables:\n  wide: {key: key, window: {hopping: 256s, advance: 1s, retain: %s}, aggregates: {a: mean(a), b: min(a), c: max(a), d: sum(a), e: first(a), f: last(a), " \
+    "g: variance(a), h: mean(a), i: first(a), j: last(a), k: variance(a), l: variance(a)}}\n" \
+    "sinks:\n  - {table: wide, file: {path: wide.jsonl}, format: json, emit: update}\n" \
+    "state: {path: %s, memory: 64MiB}\n" \
+    "delivery: {%s}\n" \
+    "http: {listen: off}\n"
+
+// 256 windows each: the keys of a full group are more than the memory holds, those of a few records are not.
+static void a_group_that_memory_cannot_hold_goes_in_parts(void **state) {
+    (void)state;
+    world *w = world_of(WIDE_JOB, "10d", "commit_every: 20ms", 8u << 20);
+    dice = test_random_of(91);
+    w->count = 90;
+    for (size_t i = 0; i < w->count; i++) {
+        w->texts[i] = rwd_strf("{\"key\":\"k%zu\",\"a\":1,\"ts\":%" PRId64 "}", i, BASE_S);
+        w->records[i] = (rwd_memory_record){.offset = (int64_t)i, .time_us = RWD_TIME_NONE, .value = w->texts[i]};
+    }
+    assert_true(live(w));
+    assert_int_equal(w->disk.row_count, w->count * 256);
+    assert_int_equal(w->disk.commit.next_offset, w->count);
+    free_world(w);
+}
+
 int main(void) {
     rwd_log_setup(RWD_LOG_SILENT, false);
     const struct CMUnitTest tests[] = {
@@ -481,6 +516,7 @@ int main(void) {
         cmocka_unit_test(many_that_close_at_one_record_span_transactions),
         cmocka_unit_test(with_commits_fixed_to_offsets_too),
         cmocka_unit_test(with_hardly_any_memory_too),
+        cmocka_unit_test(a_group_that_memory_cannot_hold_goes_in_parts),
     };
     return cmocka_run_group_tests_name("pipeline_windows", tests, NULL, NULL);
 }
