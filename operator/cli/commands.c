@@ -106,6 +106,17 @@ static const rwd_command commands[] = {
      "A name is letters, digits, dot, dash and underscore, and stands for one checkpoint. A tagged checkpoint is never pruned. Without NAME the tag is removed.",
      "rewind checkpoint tag orders.yaml latest before-migration\nrewind checkpoint tag orders.yaml before-migration",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_tag},
+    {"journal list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "the segments of the journal, and which offsets are missing",
+     "A segment holds records as they were read, from one offset to another; every start begins a new one. A torn end is what a kill or a power loss left: it does not count. "
+     "What is missing between segments is read from the topic when it is needed.",
+     "rewind journal list orders.yaml\nrewind journal list --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_journal_list},
+    {"journal check", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "read every block of the journal and compare it with its checksum",
+     "Nothing is changed: a replay that comes upon damage reads those records from the topic, if it still has them. Missing offsets are listed and are no error.",
+     "rewind journal check orders.yaml\nrewind journal check --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_journal_check},
     {"state get", RWD_JOB_FINDS, "KEY...", 1, 8, FINDS | F(OUTPUT) | F(TABLE) | F(CHECKPOINT),
      "one key's row",
      "From the running operator as of its next batch boundary; from a checkpoint with --checkpoint, or where no operator runs from the newest. A key of several fields is "

@@ -5,7 +5,7 @@ import time
 import pytest
 
 import rewind as driver
-from rewind import orders, rewind
+from rewind import orders, rewind, rewind_json
 from test_kafka_cases import RARELY, killed_at, made_anew, refused, until
 
 pytestmark = pytest.mark.xdist_group("kafka-journal")
@@ -135,6 +135,28 @@ def test_segments_of_an_unclean_stop_are_gone_on_from(make_kafka_job):
 
 
 # ------------------------------------------------------------------------------------------------ what is kept
+def test_list_and_check_say_what_the_journal_holds(make_kafka_job):
+    job = make_kafka_job(name="listed", checkpoints=RARELY)
+    times = [1700000000000 + i for i in range(4000)]
+    job.produce([{"value": line, "timestamp": t} for line, t in zip(orders(4000), times)])
+    with job.running() as r:
+        r.committed(4000)
+        listed = rewind_json("journal", "list", "--data", job.data)   # beside a running operator
+        assert sum(s["records"] for s in listed["segments"]) == 4000 and listed["missing"] == []
+        assert r.stop() == 0, r.stderr
+    job.run_to_end()
+    job.produce(orders(10, first=4000))
+    job.run_to_end()
+    listed = rewind_json("journal", "list", job.file, cwd=job.folder)["segments"]
+    assert [(s["from"], s["next"], s["records"]) for s in listed] == [(0, 4000, 4000), (4000, 4010, 10)]
+    assert listed[0]["first_time"].startswith("2023-11-14T22:13:20") and listed[0]["last_time"].startswith("2023-11-14T22:13:23.999")
+    assert "no offset is missing from 0 to 4009" in rewind("journal", "check", "--data", job.data).out
+    first = segments(job)[0]
+    flip(first, first.stat().st_size // 2)
+    checked = rewind_json("journal", "check", "--data", job.data, expect=4)
+    assert ["damaged" in (s["error"] or "") for s in checked["segments"]] == [True, False]
+
+
 def test_old_segments_go_and_the_horizon_moves(make_kafka_job):
     job = make_kafka_job(name="kept", checkpoints={"every": "50ms", "keep": {"last": 2}}, journal={"keep": "200ms"})
     count = 0
