@@ -501,7 +501,7 @@ static void schema_type(const rwd_key *key, rwd_json_out *json) {
     rwd_buf pattern = {0};
     for (unsigned i = 0; i < RWD_TYPE_COUNT; i++)
         rwd_buf_appendf(&pattern, "^%s%s$|", rwd_type_name((rwd_type)i), i == RWD_TYPE_DECIMAL ? "\\((0*[0-9]|0*1[0-8])\\)" : "");
-    rwd_buf_append_str(&pattern, "^ *[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]* *\\(.*\\) *(where .+)?$|\\$\\{");  // a plugin's
+    rwd_buf_append_str(&pattern, "\\$\\{");
     schema_pattern(json, rwd_buf_cstr(&pattern));
     rwd_buf_deinit(&pattern);
 }
@@ -532,7 +532,7 @@ static void schema_aggregate(const rwd_key *key, rwd_json_out *json) {
     const rwd_aggregate *aggregate;
     for (size_t i = 0; (aggregate = rwd_aggregate_at(i)); i++)
         append_call_pattern(aggregate, &pattern);
-    rwd_buf_append_str(&pattern, "\\$\\{");
+    rwd_buf_append_str(&pattern, "^ *[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]* *\\(.*\\) *(where .+)?$|\\$\\{");  // a plugin's
     schema_pattern(json, rwd_buf_cstr(&pattern));
     rwd_buf_deinit(&pattern);
 }
