@@ -168,6 +168,8 @@ static bool fail_name(rwd_compile *c, const rwd_expr_node *node) {
     int shown = (int)RWD_EXPR_SHOWN;
     if (is_function) RWD_EXPR_FAIL(c, node->column, "%s is a function; it is written with parentheses, %s(...)", word, word);
     else if (nearest) RWD_EXPR_FAIL(c, node->column, "there is no %s '%.*s'; did you mean '%s'?", scope->noun, shown, word, nearest);
+    else if (node->beside_text)
+        RWD_EXPR_FAIL(c, node->column, "there is no %s '%.*s'; a text stands in quotes: '%.*s'", scope->noun, shown, word, shown, word);
     else if (count) RWD_EXPR_FAIL(c, node->column, "there is no %s '%.*s'; there are %s", scope->noun, shown, word, rwd_buf_cstr(&list));
     else RWD_EXPR_FAIL(c, node->column, "there is no %s '%.*s'; no names can be used here", scope->noun, shown, word);
     rwd_buf_deinit(&list);
@@ -425,10 +427,15 @@ static bool inner_scale(rwd_compile *c, const rwd_expr_node *node, uint32_t at, 
     return round_scale(c, node, out);
 }
 
+static bool is_comparison(const rwd_expr_node *node) {
+    return node->kind == RWD_NODE_OPERATOR && ((node->id >= RWD_EXPR_EQ && node->id <= RWD_EXPR_GE) || node->id == RWD_EXPR_IN);
+}
+
 static bool check(rwd_compile *c, rwd_expr_node **slot, unsigned wanted_scale) {
     rwd_expr_node *node = *slot;
     for (uint32_t i = 0; i < node->arg_count; i++) {
         unsigned scale;
+        node->args[i]->beside_text = i > 0 && is_comparison(node) && node->args[0]->type == RWD_TYPE_STRING;
         if (!inner_scale(c, node, i, &scale) || !check(c, &node->args[i], scale)) return false;
         node->nullable |= node->args[i]->nullable;
     }

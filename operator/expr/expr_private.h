@@ -66,6 +66,7 @@ typedef struct rwd_expr_node {
     bool negated;             // `not in`, `is not null`
     bool fused;               // a product or quotient that `round` around it gave its scale
     bool nullable;
+    bool beside_text;         // a name that is compared with a string: may be meant as one
     rwd_type type;
     uint8_t scale;
     uint16_t depth;
