@@ -24,6 +24,7 @@ static void set(table *t, const char *column, rwd_value value) {
 // Key ("country", "kind" or null); orders 3, revenue -12.50, first absent, last a time.
 static void make(table *t, const char *country, const char *kind) {
     rwd_error err;
+    *t = (table){0};
     rwd_schema_init(&t->table.schema, 1, "hourly");
     assert_true(rwd_schema_add_part(&t->table.schema, "country", RWD_TYPE_STRING, 0, &err));
     assert_true(rwd_schema_add_part(&t->table.schema, "kind", RWD_TYPE_STRING, 0, &err));
