@@ -193,6 +193,19 @@ RWD_MUST bool rwd_repo_tag(rwd_repo *repo, const char *id, const char *tag, rwd_
 RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *id, const atomic_bool *stop, char out_id[RWD_CHECKPOINT_ID],
                                         rwd_error *err);
 
+// Carries a checkpoint of `from` (as reader or owner; it may be in use) into `folder`, which is empty, not there yet, a data directory of the same repository, or one without any
+// checkpoint, which then becomes the same repository: with lineages, history.log, and the mark of genesis. Every byte is verified before and read back after; files
+// whose bytes the target has are linked there.
+// LOCKED: an operator owns the target. FOREIGN: it is another repository's, or its history went on by itself. EXISTS: it is something else.
+typedef struct rwd_carried {
+    char id[RWD_CHECKPOINT_ID];
+    int64_t next_offset;
+    bool was_there;                   // nothing was to be done
+    size_t copied, linked;            // files
+    uint64_t bytes;                   // of the copied ones
+} rwd_carried;
+RWD_MUST bool rwd_repo_carry(rwd_repo *from, const char *folder, const char *word, rwd_io *io, rwd_clock *clock, rwd_carried *out, rwd_error *err);
+
 // Lineages kept with the repository: encoded lineage and the normalised job file that made its last segment.
 RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice job_text, rwd_error *err);
 // Keeps the descriptor set that the job file needs, as RWD_LINEAGE_DESCRIPTOR in the lineage's folder: before the lineage itself is saved.

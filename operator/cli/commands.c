@@ -91,6 +91,15 @@ static const rwd_command commands[] = {
      "every row, and compares it with the digest that the checkpoint was published with. Nothing is changed: what is bad is set aside by the operator when it comes upon it.",
      "rewind checkpoint check orders.yaml --scan\nrewind checkpoint check --data rewind-data/orders/0 --all",
      {RWD_EXIT_OK, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_check},
+    {"checkpoint copy", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT) | F(TO) | F(FROM),
+     "copy a checkpoint to a folder elsewhere, or back",
+     "For the day on which the disk is lost. With --to the checkpoint is verified, copied into the folder with history.log, lineages and what else makes it of use, read back and compared; files "
+     "that the folder has from an earlier copy are not copied again. The operator may be running. With --from it comes back: into the job's data directory, which is empty, or has "
+     "no checkpoint, or is the one "
+     "that the copy was made from. No operator may own it then. The next run goes on from the copy, with the records after it replayed up to the committed offset.\n\n"
+     "The folder has the layout of a data directory: checkpoint list, check, export and state scan read it with --data.",
+     "rewind checkpoint copy orders.yaml --to /backup/orders\nrewind checkpoint list --data /backup/orders\nrewind checkpoint copy orders.yaml --from /backup/orders",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_copy},
     {"checkpoint forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
      "remove the files of one checkpoint",
      "Refused for the newest two good checkpoints, genesis, a tagged one, and one that somebody reads. Its manifest stays, so that the history can be walked.",

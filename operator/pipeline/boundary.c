@@ -5,6 +5,7 @@
 //   K2  when no clean slot is left, the pipeline commits and checkpoints early, or waits.
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "operator/base/crash_point.h"
@@ -267,11 +268,17 @@ static bool poll_checkpoint(rwd_operator *op, rwd_error *err) {
     return rwd_fail(err, RWD_E_INTERNAL, "the checkpointer gave an outcome that does not exist");
 }
 
-static bool in_use(const rwd_operator *op, const rwd_checkpoint_file *file) {
-    struct stat live;
-    char path[RWD_PATH_MAX];
+// A checkpoint that came back from elsewhere has other inodes than its manifest says: those that its files have now count as well, set aside or not.
+static bool in_use(rwd_operator *op, const char *id, const rwd_checkpoint_file *file) {
+    struct stat live, theirs;
+    char path[RWD_PATH_MAX], folder[RWD_PATH_MAX], aside[RWD_PATH_MAX + 8];
     rwd_error ignored;
-    return rwd_path_join(path, op->live, file->name, &ignored) && stat(path, &live) == 0 && (uint64_t)live.st_ino == file->inode;
+    if (!rwd_path_join(path, op->live, file->name, &ignored) || stat(path, &live) != 0) return false;
+    if ((uint64_t)live.st_ino == file->inode) return true;
+    if (!rwd_repo_checkpoint_path(op->repo, id, folder, &ignored)) return false;
+    (void)snprintf(aside, sizeof(aside), "%s.bad", folder);
+    if (rwd_path_join(path, folder, file->name, &ignored) && stat(path, &theirs) == 0) return theirs.st_ino == live.st_ino;
+    return rwd_path_join(path, aside, file->name, &ignored) && stat(path, &theirs) == 0 && theirs.st_ino == live.st_ino;
 }
 
 // Do the files in use share bytes with that checkpoint? Where it cannot be told, they do.
@@ -283,7 +290,7 @@ static bool shares_with_live(rwd_operator *op, const char *id) {
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.items[i].id, id) != 0 || list.items[i].file_count == 0) continue;
         known = true;
-        for (size_t f = 0; f < list.items[i].file_count; f++) shared |= in_use(op, &list.items[i].files[f]);
+        for (size_t f = 0; f < list.items[i].file_count; f++) shared |= in_use(op, id, &list.items[i].files[f]);
     }
     rwd_checkpoint_list_deinit(&list);
     return shared || !known;

@@ -29,8 +29,8 @@ static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error
             rwd_fail(err, RWD_E_FOREIGN, "output is committed up to offset %" PRId64 " by repository %.8s, but this data directory is new: its checkpoints "
                      "are lost or elsewhere", commit->next_offset, theirs);
             rwd_error_at(err, "%s", op->data);
-            return rwd_error_next(err, kafka ? "point state.path at the directory that made this output; or, to start over, take other topics and another `group`"
-                                             : "point state.path at the directory that made this output, or move the output and its .commits log away to start over");
+            return rwd_error_next(err, "point state.path at the directory that made this output; or bring back a copy of a checkpoint: rewind checkpoint copy %s --from DIR; or, to start over, %s",
+                                  op->job->file, kafka ? "take other topics and another `group`" : "move the output and its .commits log away");
         }
         rwd_fail(err, RWD_E_FOREIGN, "output is committed by repository %.8s, not by this one (%.8s)", theirs, ours);
         rwd_error_at(err, "%s", op->data);
@@ -409,7 +409,8 @@ static bool refuse_lost_checkpoints(rwd_operator *op, bool found, rwd_error *err
     if (!rwd_repo_is_new(op->repo) || (!found && !rwd_repo_genesis_committed(op->repo))) return true;
     rwd_fail(err, RWD_E_NO_CHECKPOINT, "this data directory was in use, and all its checkpoints are gone");
     rwd_error_at(err, "%s/checkpoints", op->data);
-    return rwd_error_next(err, "put the folder back; or start over, with all that is there moved aside: rewind run %s --fresh", op->job->file);
+    return rwd_error_next(err, "put the folder back; or bring back a copy: rewind checkpoint copy %s --from DIR; or start over, with all that is there moved aside: rewind run %s --fresh",
+                          op->job->file, op->job->file);
 }
 
 // C5: C was committed, and is kept beside the outputs. Judged before anything is made there: the folder may just not be mounted.

@@ -23,7 +23,7 @@ def sections():
 def test_every_command_of_the_page_works_in_its_place(make_job):
     job = make_job(list(orders(200)), source=FOLLOW, checkpoints=QUIET, event=TIMED, delivery={"commit_every": "5ms"})
     page = sections()
-    assert [len(commands) for _, commands in page] == [3, 2, 2, 3, 2, 0]
+    assert [len(commands) for _, commands in page] == [3, 2, 2, 3, 2, 0, 0]
     with Running(job) as r:
         r.committed(200)
         rewind("checkpoint", "create", "--data", job.data)
