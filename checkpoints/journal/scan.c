@@ -9,6 +9,8 @@
 #include "operator/base/log.h"
 
 #define WINDOW (64u << 10)  // bytes read at once
+#define HOP (8u << 10)      // behind a block above this, only a page is read: the next header; payloads that are not verified are passed over
+#define PAGE 4096u
 
 typedef struct walk {
     rwd_journal_scan *scan;
@@ -17,6 +19,7 @@ typedef struct walk {
     int64_t next;       // of the last good block; -1: none
     uint32_t checksum;
     bool chained;       // checksum is known
+    bool hops;          // the last block was a large one
     bool lost;          // bytes were skipped
 } walk;
 
@@ -26,7 +29,7 @@ static bool look(walk *w, uint64_t at, size_t size, rwd_slice *out, rwd_error *e
     uint64_t left = at < s->end ? s->end - at : 0;
     if (size > left) size = (size_t)left;
     if (at < w->window_at || at + size > w->window_at + w->window.size) {
-        size_t want = size > WINDOW ? size : WINDOW, got = 0;
+        size_t least = w->hops ? PAGE : WINDOW, want = size > least ? size : least, got = 0;
         if (want > left) want = (size_t)left;
         rwd_buf_clear(&w->window);
         rwd_buf_reserve(&w->window, want);
@@ -90,6 +93,7 @@ static void take(walk *w, const rwd_journal_block *b, uint64_t at) {
     w->checksum = b->checksum;
     w->chained = true;
     w->lost = false;
+    w->hops = b->stored > HOP;
     w->scan->size = at + RWD_JOURNAL_HEADER + b->stored;
 }
 
