@@ -417,6 +417,19 @@ static void schema_text(const rwd_key *key, rwd_json_out *json) {
     rwd_json_int(json, 1);
 }
 
+// Written without quotes, 100 and true are texts, too.
+static void schema_scalar(const rwd_key *key, rwd_json_out *json) {
+    (void)key;
+    rwd_json_key(json, "type");
+    rwd_json_array(json);
+    rwd_json_string(json, "string");
+    rwd_json_string(json, "number");
+    rwd_json_string(json, "boolean");
+    rwd_json_array_end(json);
+    rwd_json_key(json, "minLength");
+    rwd_json_int(json, 1);
+}
+
 static void schema_name(const rwd_key *key, rwd_json_out *json) {
     (void)key;
     schema_pattern(json, "^[A-Za-z0-9._-]{1,100}$|\\$\\{");
@@ -550,7 +563,7 @@ typedef struct kind_row {
 static const kind_row kinds[RWD_KEY_KIND_COUNT] = {
     [RWD_KEY_JOB_NAME] = {"name", "a name of at most 100 letters, digits, '.', '_' and '-'", read_job_name, text_of_text, schema_name},
     [RWD_KEY_PATH] = {"path", "a path", read_path, text_of_text, schema_text},
-    [RWD_KEY_TEXT] = {"text", "a text", read_text, text_of_text, schema_text},
+    [RWD_KEY_TEXT] = {"text", "a text", read_text, text_of_text, schema_scalar},
     [RWD_KEY_BOOL] = {"true or false", "true or false", read_bool, text_of_bool, schema_bool},
     [RWD_KEY_INT] = {"number", "a whole number", read_int, text_of_int, schema_int},
     [RWD_KEY_SIZE] = {"size", "a size in B, KiB, MiB, GiB or TiB", read_size, text_of_size, schema_size},
