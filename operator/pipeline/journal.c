@@ -12,7 +12,8 @@
 _Static_assert((int)RWD_JOURNAL_PLAIN == 0 && (int)RWD_JOURNAL_LZ4 == 1 && (int)RWD_JOURNAL_ZSTD == 2, "the words of journal.codec stand for codecs");
 
 // Without hooks a Kafka source is wrapped when it is opened (rooms.c).
-static bool is_journaled(const rwd_operator *op) { return op->job->source.topic && !op->hooks.open_source && op->job->journal.mode == RWD_JOURNAL_ON; }
+// A shadow, which has a folder of its own, keeps no copy of what it reads.
+static bool is_journaled(const rwd_operator *op) { return !op->options.data && op->job->source.topic && !op->hooks.open_source && op->job->journal.mode == RWD_JOURNAL_ON; }
 
 // K3: whatever manifest there is was written behind a sync of the journal below its X, whether it is good, bad or pruned by now.
 static bool durable_to(rwd_operator *op, int64_t *out, rwd_error *err) {
