@@ -9,6 +9,7 @@
 
 #define EVICT_PORTION 16       // slots per eviction: the scan is paid once for several misses
 #define RECLAIM_PROBES 64      // segments looked at for one that can be released
+#define ROOM_TRIES 256         // looks for one slot: splits, purges, segments taken from elsewhere
 #define ABSENT_WORTHWHILE 8    // a segment with an eighth of absent slots is purged before it is split
 
 static bool may_go(const rwd_tables *tables, const rwd_slot *slot) {
@@ -113,7 +114,8 @@ static bool below_fair_share(const rwd_tables *tables, const rwd_table *table) {
 
 // ---------------------------------------------------------------------------------------------- room
 rwd_segment *rwd_tables_room(rwd_tables *tables, rwd_table *table, uint64_t hash) {
-    for (;;) {
+    // Bounded: where all slots stay on one side of a split, the empty half could be reclaimed and split off again without end.
+    for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
         rwd_segment *segment = rwd_directory_find(table, hash);
         if (segment->used < table->geometry.limit) return segment;
         if (segment->absent * ABSENT_WORTHWHILE > segment->used && purge_absent(tables, table, segment)) continue;
@@ -125,6 +127,7 @@ rwd_segment *rwd_tables_room(rwd_tables *tables, rwd_table *table, uint64_t hash
         if (short_of_segments && reclaim(tables, segment)) continue;
         return NULL;
     }
+    return NULL;
 }
 
 // One look at every segment: of the next one, everything that may go.
