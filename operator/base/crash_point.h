@@ -45,11 +45,11 @@
     X(tag_written, "tag-written", "the tags are durable, the history log does not say so yet")                                    \
     X(copy_file, "copy-file", "one file of an independent copy is written")                                                       \
     X(copy_before_publish, "copy-before-publish", "all files of an independent copy are written")                                 \
-    X(carry_file, "carry-file", "one file of a checkpoint is in another data directory")                                           \
-    X(carry_before_name, "carry-before-name", "all of a checkpoint is in another data directory, under no name that counts")       \
     X(genesis_before_mark, "genesis-before-mark", "C = S is committed, the mark that says so is not written")                     \
     X(genesis_marked, "genesis-marked", "the mark of C = S is durable")                                                           \
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
+    X(carry_file, "carry-file", "one file of a checkpoint is in another data directory")                                           \
+    X(carry_before_name, "carry-before-name", "all of a checkpoint is in another data directory, under no name that counts")       \
     X(journal_segment_made, "journal-segment-made", "a segment of the journal is made and empty, its name is not durable yet")     \
     X(journal_block_written, "journal-block-written", "a block of the journal is written, not synced")                            \
     X(journal_before_sync, "journal-before-sync", "a checkpoint's files are written, the journal below it is not synced yet")     \

@@ -107,7 +107,8 @@ static void a_kill_at_any_named_point_leaves_the_old_or_the_new(void **state) {
     }
 }
 
-// Every point of this room is in the table above: those from the first of the room's to the last of it.
+// Every point of this room is in the table above: those from the first of the room's to the last of it. Points of carrying and of the journal stand behind them: the
+// program is killed there by tests of its own.
 static void every_point_of_this_room_is_tried(void **state) {
     (void)state;
     for (int point = RWD_CRASH_POINT_lock_before_term; point <= RWD_CRASH_POINT_lineage_job_written; point++) {
