@@ -257,8 +257,8 @@ static rwd_sink *open_sink(void *context) {
 }
 
 static bool at_batch(void *context, rwd_operator *op) {
+    (void)op;
     world *w = context;
-    if (w->hot) op->budget.limit[RWD_SHARE_HOT] = w->hot;
     if (!w->violent || draw(25) != 0) return true;
     let_go(w, RWD_COMMIT_UNKNOWN);
     return false;

@@ -116,7 +116,7 @@ class KafkaJob(driver.Job):
             if sink.emit == "commit" and not fixed:
                 check_values(expected, sink, found)
                 continue
-            ends = range(fixed - 1, self.end(), fixed) if fixed else []
+            ends = [*range(fixed - 1, self.end(), fixed), self.end() - 1] if fixed else [self.end() - 1]
             check_repeated(found, [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in rows_of(expected, sink, ends)], sink.topic)
         dead = self.given["errors"]["dead_letter"]["kafka"]["topic"]
         found = [{name: value.decode() for name, value in m.headers()} for m in self.broker.read(dead)]
