@@ -190,7 +190,8 @@ def test_a_group_with_members_stops_the_job(make_kafka_job, broker):
 
 
 def test_records_that_are_gone_stop_the_job(make_kafka_job, broker):
-    job = make_kafka_job(checkpoints={"every": "1h"})
+    """Where no journal bridges them."""
+    job = make_kafka_job(checkpoints={"every": "1h"}, journal="off")
     feed = Feed(job)
     feed.more(300)
     with job.running() as r:

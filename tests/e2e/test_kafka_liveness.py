@@ -70,11 +70,12 @@ def test_a_job_that_waits_for_its_broker_ends_when_told_to(make_kafka_job, broke
 
 
 def test_a_second_interrupt_ends_a_job_at_once(make_kafka_job, frozen):
-    job = make_kafka_job(stop_timeout="1h")
+    job = make_kafka_job(stop_timeout="1h", delivery={"commit_every": "4s"})
     job.produce(orders(3000))
     with job.running() as r:
         r.committed(1000)
         job.produce(orders(500, first=3000))
+        r.wait_for(lambda status: status["position"] >= 3500, "the records to be read")   # and not committed yet
         frozen.freeze()
         r.signal(signal.SIGINT)
         wait(lambda: "SIGINT" in r.stderr, "the first interrupt to be seen")
