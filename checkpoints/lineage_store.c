@@ -6,7 +6,7 @@
 #include "operator/base/crash_point.h"
 
 #define MAGIC "RWLN"
-#define LINEAGE_FILE_MAX (1u << 20)
+#define LINEAGE_FILE_MAX (RWD_AMENDMENT_BYTES_MAX + (4u << 20))  // and the heads of segments and amendments
 
 typedef struct paths {
     char folder[RWD_PATH_MAX], lineage[RWD_PATH_MAX], job[RWD_PATH_MAX];

@@ -105,6 +105,10 @@ static void make_good_ones(directory *d) {
     rwd_lineage_init(&lineage, (rwd_hash128){1, 2}, 5);
     rwd_lineage_add_segment(&lineage, (rwd_lineage_segment){5, {3, 4}, {5, 6}});
     rwd_lineage_add_segment(&lineage, (rwd_lineage_segment){500, {7, 8}, {5, 6}});
+    rwd_buf value = {0};
+    rwd_buf_append_str(&value, "{\"amount\": 1}");
+    rwd_lineage_add_amendment(&lineage, (rwd_amendment){.kind = RWD_AMEND_SKIP, .at = 7, .time_us = RWD_TIME_NONE});
+    rwd_lineage_add_amendment(&lineage, (rwd_amendment){.kind = RWD_AMEND_INSERT, .at = 7, .has_value = true, .value = value, .time_us = 99});
     rwd_lineage_encode(&lineage, &d->lineage);
     rwd_lineage_deinit(&lineage);
 }
