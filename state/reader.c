@@ -6,17 +6,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "operator/base/fs.h"
 #include "state/digest_file_private.h"
+#include "state/reader_private.h"
 #include "state/sort_private.h"
-#include "state/store_private.h"
 #include "state/tables_private.h"
 
 #define READER_CACHE (8u << 20)
-
-struct rwd_reader_db {
-    rwd_store *store;
-};
 
 bool rwd_state_open(const char *dir, rwd_reader_db **out, rwd_error *err) {
     char path[RWD_PATH_MAX];
@@ -25,6 +20,7 @@ bool rwd_state_open(const char *dir, rwd_reader_db **out, rwd_error *err) {
         return false;
     *out = rwd_calloc(1, sizeof **out);
     (*out)->store = store;
+    memcpy((*out)->dir, dir, strlen(dir) + 1);  // shorter than `path`
     return true;
 }
 
@@ -45,8 +41,7 @@ bool rwd_state_get(rwd_reader_db *reader, uint16_t table, rwd_slice key, bool *o
     return worked;
 }
 
-// A store key is untrusted: the store's own checksums do not say that we wrote it.
-static bool check_key(rwd_slice key, rwd_error *err) {
+bool rwd_reader_check_key(rwd_slice key, rwd_error *err) {
     if (key.size >= RWD_STORE_KEY_PREFIX && rwd_get_be16(key.data) < RWD_TABLES_MAX && rwd_get_be16(key.data + 2) < RWD_BUCKETS)
         return true;
     return rwd_fail(err, RWD_E_CORRUPT, "the store holds a key that is not a table's");
@@ -66,7 +61,7 @@ bool rwd_state_scan(rwd_reader_db *reader, int table, rwd_row_visit visit, void 
     rwd_slice key, row;
     bool worked = true, go_on = true;
     while (worked && go_on && rwd_store_scan_next(scan, &key, &row)) {
-        worked = check_key(key, err);
+        worked = rwd_reader_check_key(key, err);
         if (!worked) break;
         rwd_slice own = rwd_slice_of(key.data + RWD_STORE_KEY_PREFIX, key.size - RWD_STORE_KEY_PREFIX);
         go_on = visit(context, rwd_get_be16(key.data), own, row);

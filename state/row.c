@@ -133,6 +133,12 @@ static const uint8_t *cell_of(const rwd_schema *schema, size_t column, const uin
     return tail;
 }
 
+rwd_slice rwd_row_cell(const rwd_schema *schema, size_t column, const uint8_t *row) {
+    uint32_t size;
+    const uint8_t *cell = cell_of(schema, column, row, &size);
+    return rwd_slice_of(cell, size);
+}
+
 void rwd_row_read(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_value *out) {
     uint32_t size;
     const uint8_t *cell = cell_of(schema, column, row, &size);

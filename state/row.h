@@ -30,6 +30,8 @@ rwd_code rwd_row_merge(const rwd_schema *schema, const uint8_t *row, uint32_t si
 // True if the bytes are a row of the schema: sizes, and tails that are well formed. What is read below has passed this, or came from rwd_row_apply.
 bool rwd_row_check(const rwd_schema *schema, rwd_slice row);
 
+// The bytes of a column's cell, of a variable one its tail. *Borrows* from the row.
+rwd_slice rwd_row_cell(const rwd_schema *schema, size_t column, const uint8_t *row);
 // The answer of column `column`; texts *borrow* from the row. Type and scale of the answer: rwd_column_type, rwd_column_scale. Not of a list.
 void rwd_row_read(const rwd_schema *schema, size_t column, const uint8_t *row, rwd_value *out);
 // The answer as a JSON token, of any column. Appends.

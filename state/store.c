@@ -14,6 +14,7 @@
 #include "operator/base/fs.h"
 
 #define SCAN_READAHEAD (1u << 20)
+#define SHORT_READAHEAD (32u << 10)
 #define LOG_BYTES_MAX (1u << 20)
 #define LOG_FILES_MAX 2
 #define OPEN_FILES_MAX 512
@@ -255,13 +256,13 @@ bool rwd_store_get_many(rwd_store *store, const rwd_slice *keys, size_t count, r
     return true;
 }
 
-rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice until) {
+static rwd_store_scan *open_scan(rwd_store *store, rwd_slice from, rwd_slice until, size_t readahead) {
     rwd_store_scan *scan = rwd_calloc(1, sizeof *scan);
     scan->store = store;
     scan->options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_verify_checksums(scan->options, 1);
     rocksdb_readoptions_set_fill_cache(scan->options, 0);
-    rocksdb_readoptions_set_readahead_size(scan->options, SCAN_READAHEAD);
+    rocksdb_readoptions_set_readahead_size(scan->options, readahead);
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(scan->options, 0);
     if (until.size) {
         rwd_buf_append_slice(&scan->until, until);
@@ -272,6 +273,9 @@ rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice 
     else rocksdb_iter_seek_to_first(scan->iterator);
     return scan;
 }
+
+rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice until) { return open_scan(store, from, until, SCAN_READAHEAD); }
+rwd_store_scan *rwd_store_scan_open_short(rwd_store *store, rwd_slice from, rwd_slice until) { return open_scan(store, from, until, SHORT_READAHEAD); }
 
 bool rwd_store_scan_next(rwd_store_scan *scan, rwd_slice *out_key, rwd_slice *out_value) {
     if (scan->started && rocksdb_iter_valid(scan->iterator)) rocksdb_iter_next(scan->iterator);
