@@ -107,3 +107,9 @@ bool rwd_answers_pass(rwd_answers *answers, const rwd_expr *condition) {
     rwd_expr_input in = input_of(answers, condition);
     return rwd_expr_test(condition, &in, &answers->scratch, &pass) == RWD_E_NONE && pass;
 }
+
+bool rwd_answers_deny(rwd_answers *answers, const rwd_expr *condition) {
+    rwd_value value = {0};
+    rwd_expr_input in = input_of(answers, condition);
+    return rwd_expr_eval(condition, &in, &answers->scratch, &value) == RWD_E_NONE && value.present && !value.b;
+}

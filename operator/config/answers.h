@@ -39,5 +39,9 @@ void rwd_answers_append_json(rwd_answers *answers, size_t column, rwd_buf *out);
 bool rwd_answers_append_text(rwd_answers *answers, size_t column, rwd_buf *out);
 // A condition over the row; NULL: true. Null and a fault are false.
 bool rwd_answers_pass(rwd_answers *answers, const rwd_expr *condition);
+// Is the condition known to be false? Null and a fault are not.
+bool rwd_answers_deny(rwd_answers *answers, const rwd_expr *condition);
+// A condition over rows of the table, given on a command line. *gives*. USAGE with `what` and the column of the mistake.
+RWD_MUST bool rwd_answers_compile(const rwd_job_table *table, const char *what, const char *text, rwd_expr **out, rwd_error *err);
 
 #endif

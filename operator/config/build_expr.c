@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operator/config/answers.h"
 #include "operator/config/job_private.h"
 
 // ---- places
@@ -166,4 +167,18 @@ bool rwd_build_row_expr(rwd_job_build *b, const rwd_node *node, const char *name
 
 bool rwd_build_row_condition(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out) {
     return rwd_build_row_expr(b, node, name, table, out) && rwd_build_is_condition(b, node, rwd_span_of(node), name, *out);
+}
+
+bool rwd_answers_compile(const rwd_job_table *table, const char *what, const char *text, rwd_expr **out, rwd_error *err) {
+    rwd_expr_name names[ROW_NAMES_MAX];
+    rwd_expr_scope scope;
+    rwd_error why;
+    uint32_t column = 1;
+    fill_row_scope(table, names, &scope);
+    rwd_error_clear(&why);
+    if (!rwd_expr_compile(text, &scope, out, &column, &why)) return rwd_fail(err, RWD_E_USAGE, "%s: %s (character %u of the expression)", what, why.cause, column);
+    if (rwd_expr_type(*out) == RWD_TYPE_BOOL) return true;
+    rwd_fail(err, RWD_E_USAGE, "%s: a condition is true or false, and this is of type %s", what, rwd_type_name(rwd_expr_type(*out)));
+    rwd_expr_free(*out);
+    return false;
 }

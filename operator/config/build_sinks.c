@@ -9,39 +9,7 @@
 #include "operator/config/job_private.h"
 #include "proto/row_fields.h"
 
-// ---- the table and its columns
-
-static size_t table_names(const rwd_job *job, const char *out[RWD_TABLES_MAX]) {
-    for (size_t i = 0; i < job->table_count; i++) out[i] = job->tables[i].schema.name;
-    return job->table_count;
-}
-
-static bool find_table(rwd_job_build *b, const rwd_node *node, const char *name, rwd_job_sink *sink) {
-    const char *names[RWD_TABLES_MAX];
-    size_t count = table_names(b->job, names);
-    const rwd_node *table = rwd_node_member(node, "table");
-    if (!table && count == 1) return true;
-    bool worked = false;
-    rwd_buf list = {0};
-    rwd_names_append(&list, names, count);
-    if (!table) {
-        rwd_build_fail(b, node->place, "%s.table is missing; there are %zu tables: %s", name, count, rwd_buf_cstr(&list));
-    } else {
-        size_t i = 0;
-        while (i < count && strcmp(names[i], table->text) != 0) i++;
-        worked = i < count;
-        sink->table = (uint16_t)i;
-    }
-    if (table && !worked) {
-        char word[RWD_EXCERPT_MAX];
-        const char *nearest = rwd_nearest(table->text, names, count);
-        rwd_excerpt(table->text, word);
-        if (nearest) rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; did you mean \"%s\"?", name, word, nearest);
-        else rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; there are: %s", name, word, rwd_buf_cstr(&list));
-    }
-    rwd_buf_deinit(&list);
-    return worked;
-}
+// ---- the columns of the table
 
 static bool unknown_column(rwd_job_build *b, const rwd_node *item, const char *name, const rwd_job_table *table) {
     const char *names[RWD_COLUMNS_MAX + RWD_DERIVED_MAX];
@@ -257,7 +225,7 @@ static bool build_sink(rwd_job_build *b, const rwd_node *node, size_t index) {
     char name[RWD_KEY_PATH_MAX];
     (void)snprintf(name, sizeof name, "sinks[%zu]", index);
     rwd_job_sink *sink = &b->job->sinks[index];
-    return rwd_build_fill(b, "sinks[]", node, name, sink) && find_table(b, node, name, sink) && check_emit(b, node, name, sink) && build_columns(b, node, name, sink) &&
+    return rwd_build_fill(b, "sinks[]", node, name, sink) && rwd_build_find_table(b, node, name, &sink->table) && check_emit(b, node, name, sink) && build_columns(b, node, name, sink) &&
            build_where(b, node, name, sink) &&
            rwd_build_applies(b, "sinks[]", node, name, sink) && check_format(b, node, name, sink) && check_sink(b, node, sink, index);
 }

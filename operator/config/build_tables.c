@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operator/base/words.h"
 #include "operator/config/job_private.h"
 
 // A member of every output row says that a key vanished.
@@ -150,4 +151,39 @@ bool rwd_build_tables(rwd_job_build *b) {
         if (!build_table(b, node, table)) return false;
     }
     return true;
+}
+
+// ---- the table that others speak of
+
+static size_t table_names(const rwd_job *job, const char *out[RWD_TABLES_MAX]) {
+    for (size_t i = 0; i < job->table_count; i++) out[i] = job->tables[i].schema.name;
+    return job->table_count;
+}
+
+bool rwd_build_find_table(rwd_job_build *b, const rwd_node *node, const char *name, uint16_t *out) {
+    const char *names[RWD_TABLES_MAX];
+    size_t count = table_names(b->job, names);
+    const rwd_node *table = rwd_node_member(node, "table");
+    *out = 0;
+    if (!table && count == 1) return true;
+    bool worked = false;
+    rwd_buf list = {0};
+    rwd_names_append(&list, names, count);
+    if (!table) {
+        rwd_build_fail(b, node->place, "%s.table is missing; there are %zu tables: %s", name, count, rwd_buf_cstr(&list));
+    } else {
+        size_t i = 0;
+        while (i < count && strcmp(names[i], table->text) != 0) i++;
+        worked = i < count;
+        *out = (uint16_t)i;
+    }
+    if (table && !worked) {
+        char word[RWD_EXCERPT_MAX];
+        const char *nearest = rwd_nearest(table->text, names, count);
+        rwd_excerpt(table->text, word);
+        if (nearest) rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; did you mean \"%s\"?", name, word, nearest);
+        else rwd_build_fail(b, table->place, "%s.table: unknown table \"%s\"; there are: %s", name, word, rwd_buf_cstr(&list));
+    }
+    rwd_buf_deinit(&list);
+    return worked;
 }

@@ -90,7 +90,7 @@ static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *override
     if (!rwd_build_fill(b, "", b->root, "", job)) return false;
     if (job->delivery.offset_multiple > 0) job->delivery.commit_every_ns = 0;
     if (!rwd_build_plugins(b) || !rwd_build_source(b) || !rwd_build_event(b)) return false;
-    if (!rwd_build_tables(b) || !rwd_build_sinks(b) || !rwd_build_applies(b, "", b->root, "", job)) return false;
+    if (!rwd_build_tables(b) || !rwd_build_invariants(b) || !rwd_build_sinks(b) || !rwd_build_applies(b, "", b->root, "", job)) return false;
     rwd_job_fingerprint(job);
     return true;
 }
@@ -160,6 +160,8 @@ void rwd_job_free(rwd_job *job) {
     free(job->plugins.folder);
     rwd_plugins_free(job->plugins.loaded);
     free(job->source.decoder);
+    for (size_t i = 0; i < job->invariant_count; i++) rwd_expr_free(job->invariants[i].check);
+    free(job->invariants);
     for (size_t i = 0; i < job->sink_count; i++) {
         free(job->sinks[i].path);
         free(job->sinks[i].topic);

@@ -22,6 +22,7 @@
 #define RWD_FIELDS_MAX 256
 #define RWD_SINKS_MAX 32
 #define RWD_DERIVED_MAX 64
+#define RWD_INVARIANTS_MAX 32     // a bit each (invariants.h)
 #define RWD_EVENT_EXPRS_MAX 1024  // different expressions over events
 
 // name in job files, doc
@@ -150,6 +151,14 @@ typedef struct rwd_job_table {
     bool partial;            // tables.*.partial: keys may have events in other partitions, too
 } rwd_job_table;
 
+// S5. ALERT: it is said, and the job goes on. PARK: the job stops before it publishes what breaks it.
+typedef enum rwd_on_violation { RWD_ON_VIOLATION_ALERT, RWD_ON_VIOLATION_PARK } rwd_on_violation;
+typedef struct rwd_job_invariant {
+    uint16_t table;          // index into tables
+    rwd_expr *check;         // over the row; it is violated where this is false
+    rwd_on_violation on_violation;
+} rwd_job_invariant;
+
 // state.io, in the order of rwd_io_tier (checkpoints/io/io.h), which this room does not see.
 typedef enum rwd_io_wanted { RWD_IO_WANTED_AUTO, RWD_IO_WANTED_PREAD, RWD_IO_WANTED_URING, RWD_IO_WANTED_URING_REGISTERED } rwd_io_wanted;
 // EXACTLY_ONCE: in transactions; where outputs are files, by their commit log.
@@ -211,6 +220,8 @@ typedef struct rwd_job {
     } event;
     rwd_job_table *tables;
     size_t table_count;
+    rwd_job_invariant *invariants;
+    size_t invariant_count;
     rwd_job_sink *sinks;
     size_t sink_count;
     unsigned retries;        // errors.retries: of a decoder's passing fault

@@ -36,7 +36,10 @@ RWD_MUST bool rwd_build_source(rwd_job_build *b);
 RWD_MUST bool rwd_build_decoder(rwd_job_build *b);
 RWD_MUST bool rwd_build_event(rwd_job_build *b);
 RWD_MUST bool rwd_build_tables(rwd_job_build *b);
+RWD_MUST bool rwd_build_invariants(rwd_job_build *b);
 RWD_MUST bool rwd_build_sinks(rwd_job_build *b);
+// The table that `node` names with `table:`, or the only one. `name` stands for the node in messages.
+RWD_MUST bool rwd_build_find_table(rwd_job_build *b, const rwd_node *node, const char *name, uint16_t *out);
 void rwd_job_fingerprint(rwd_job *job);
 
 // Fills the members of `base` whose keys stand below `prefix` ("" for the file, "sinks[]" for a sink) from `node`, or with their

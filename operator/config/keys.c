@@ -19,6 +19,7 @@
 #define JOB(member) MEMBER(rwd_job, member)
 #define FIELD(member) MEMBER(rwd_field, member)
 #define SINK(member) MEMBER(rwd_job_sink, member)
+#define INVARIANT(member) MEMBER(rwd_job_invariant, member)
 #define TABLE(member) MEMBER(rwd_job_table, member)
 #define WORDS(list) .words = list, .word_count = sizeof list / sizeof *list
 
@@ -29,6 +30,7 @@ _Static_assert(RWD_FORMAT_PLUGIN == RWD_FORMAT_COUNT - 1, "the formats of output
 static const char *const raw_words[] = {RWD_RAW_TABLE(RAW_WORD)};
 static const char *const framing_words[] = {[RWD_PROTO_BARE] = "none", [RWD_PROTO_CONFLUENT] = "confluent"};
 static const char *const emit_words[] = {[RWD_EMIT_COMMIT] = "commit", [RWD_EMIT_UPDATE] = "update", [RWD_EMIT_CLOSE] = "close"};
+static const char *const violation_words[] = {[RWD_ON_VIOLATION_ALERT] = "alert", [RWD_ON_VIOLATION_PARK] = "park"};
 static const char *const duplicates_words[] = {[RWD_DUPLICATES_DROP] = "drop", [RWD_DUPLICATES_DEAD_LETTER] = "dead-letter"};
 static const char *const missing_words[] = {[RWD_MISSING_DEAD_LETTER] = "dead-letter", [RWD_MISSING_DROP] = "drop"};
 static const char *const late_words[] = {[RWD_LATE_DEAD_LETTER] = "dead-letter", [RWD_LATE_DROP] = "drop"};
@@ -364,6 +366,15 @@ static const rwd_key keys[] = {
      .doc = "Columns computed from the row, by name; each may read those before it. They are shown and published, and are no part of the state."},
     {.path = "tables.*.derived.*", .kind = RWD_KEY_EXPRESSION, .example = "revenue - refunds",
      .doc = "An expression over the parts of the key, `window_start` and `window_end`, aggregates and derived columns. Null where it cannot be evaluated."},
+
+    {.path = "invariants", .kind = RWD_KEY_LIST, .max = RWD_INVARIANTS_MAX, .example = "[{table: customers, check: revenue >= 0, on_violation: alert}]",
+     .doc = "What must hold for every row. Checked on the keys that changed, before a commit is sent. They are no part of the logic: they may be changed at any restart."},
+    {.path = "invariants[]", .kind = RWD_KEY_GROUP, .example = "{table: customers, check: revenue >= 0}", .doc = "One of them."},
+    {.path = "invariants[].table", .kind = RWD_KEY_TABLE, .example = "customers", .doc = "The table. Optional where there is only one."},
+    {.path = "invariants[].check", .kind = RWD_KEY_EXPRESSION, .required = true, .example = "revenue >= 0",
+     .doc = "A condition over the row, as in `tables.NAME.derived`. It is violated where it is false; where it is null, or cannot be evaluated, it is not."},
+    {.path = "invariants[].on_violation", .kind = RWD_KEY_CHOICE, .fallback = "alert", WORDS(violation_words), INVARIANT(on_violation), .example = "park",
+     .doc = "alert: log, metric, status, and a mark on checkpoints; the row is published. park: the job stops before it publishes the row."},
 
     {.path = "sinks", .kind = RWD_KEY_LIST, .max = RWD_SINKS_MAX, .example = "[{table: customers, file: {path: out/customers.jsonl}}]",
      .doc = "Where results go. Without sinks the state is only kept, queried and exported."},

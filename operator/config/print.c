@@ -107,6 +107,20 @@ static rwd_node *tables_node(rwd_arena *arena, const rwd_job *job) {
     return tables;
 }
 
+static rwd_node *invariants_node(rwd_arena *arena, const rwd_job *job) {
+    if (job->invariant_count == 0) return NULL;
+    rwd_node *invariants = new_node(arena, RWD_NODE_LIST);
+    for (size_t i = 0; i < job->invariant_count; i++) {
+        const rwd_job_invariant *invariant = &job->invariants[i];
+        rwd_node *node = new_node(arena, RWD_NODE_MAP);
+        put(arena, node, "table", new_scalar(arena, job->tables[invariant->table].schema.name, false));
+        put(arena, node, "check", new_scalar(arena, rwd_expr_text(invariant->check), false));
+        put_members(arena, node, "invariants[]", job, invariant);
+        rwd_node_append(invariants, node);
+    }
+    return invariants;
+}
+
 static rwd_node *sinks_node(rwd_arena *arena, const rwd_job *job) {
     rwd_node *sinks = new_node(arena, RWD_NODE_LIST);
     for (size_t i = 0; i < job->sink_count; i++) {
@@ -192,6 +206,7 @@ static const struct {
     {"event.time.zone", time_zone_node},
     {"event.fields", fields_node},
     {"tables", tables_node},
+    {"invariants", invariants_node},
     {"sinks", sinks_node},
 };
 

@@ -5,3 +5,4 @@ rwd_test(config_fingerprint_test SOURCES config_fingerprint_test.c LIBS rwd_conf
 rwd_test(config_bounds_test SOURCES config_bounds_test.c LIBS rwd_config)
 rwd_test(config_keys_test SOURCES config_keys_test.c LIBS rwd_config)
 rwd_test(config_examples_test SOURCES config_examples_test.c LIBS rwd_config ARGS ${CMAKE_SOURCE_DIR}/deploy/examples)
+rwd_test(config_invariants_test SOURCES config_invariants_test.c LIBS rwd_config)
