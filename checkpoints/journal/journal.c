@@ -241,6 +241,23 @@ rwd_journal_segment *rwd_journal_segment_add(rwd_journal *j) {
     return s;
 }
 
+rwd_journal_segment *rwd_journal_segment_find(rwd_journal *j, const rwd_journal_name *name) {
+    for (size_t i = 0; i < j->segment_count; i++)
+        if (j->segments[i].name.term == name->term && j->segments[i].name.number == name->number) return &j->segments[i];
+    return NULL;
+}
+
+static void close_segment(rwd_journal *j, rwd_journal_segment *s) {
+    rwd_io_close(j->sync_io, s->fd);
+    free(s->entries.items);
+}
+
+void rwd_journal_segment_drop(rwd_journal *j, rwd_journal_segment *s) {
+    close_segment(j, s);
+    size_t at = (size_t)(s - j->segments);
+    memmove(s, s + 1, (--j->segment_count - at) * sizeof(*s));
+}
+
 static bool ends_with(const char *text, const char *end) {
     size_t size = strlen(text), tail = strlen(end);
     return size >= tail && strcmp(text + size - tail, end) == 0;
@@ -254,17 +271,20 @@ static bool parse_name(const char *file, uint64_t *out_term, uint64_t *out_numbe
     return used == 46 && strcmp(file + used, RWD_JOURNAL_SUFFIX) == 0;
 }
 
+// The blocks of a file from s->size on: all of a new one, of a known one what was appended since.
 static bool scan_segment(rwd_journal *j, rwd_journal_segment *s, rwd_error *err) {
     char path[RWD_PATH_MAX];
     struct stat info;
     int fd = -1;
+    uint64_t at = s->size;
     if (!rwd_journal_path(j, s->file, path, err) || !rwd_io_open(j->io, path, O_RDONLY, 0, &fd, err)) return false;
     if (fstat(fd, &info) != 0) {
         rwd_io_close(j->io, fd);
         return rwd_fail_errno(err, errno, "cannot look at %s", path);
     }
-    rwd_journal_scan scan = {.io = j->io, .fd = fd, .path = path, .name = s->name, .end = (uint64_t)info.st_size, .verify_from = j->options.durable_to,
-                             .torn_from = j->options.durable_to, .entries = &s->entries};
+    rwd_journal_scan scan = {.io = j->io, .fd = fd, .path = path, .name = s->name, .at = at, .end = (uint64_t)info.st_size, .verify_from = j->options.durable_to,
+                             .torn_from = j->options.durable_to, .inside = at > 0, .after = s->entries.count ? s->entries.items[s->entries.count - 1].next : -1,
+                             .entries = &s->entries};
     bool ok = rwd_journal_scan_run(&scan, err);
     rwd_io_close(j->io, fd);
     s->size = scan.size;
@@ -349,9 +369,52 @@ bool rwd_journal_open(const rwd_journal_options *options, rwd_io *io, rwd_clock 
     return true;
 }
 
-static void drop_segment(rwd_journal *j, rwd_journal_segment *s) {
-    rwd_io_close(j->sync_io, s->fd);
-    free(s->entries.items);
+bool rwd_journal_open_reader(const char *data, rwd_hash128 repository, int64_t durable_to, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err) {
+    return rwd_journal_open(&(rwd_journal_options){.data = data, .repository = repository, .durable_to = durable_to}, io, clock, out, err);
+}
+
+bool rwd_journal_is_reader(const rwd_journal *j) { return j->options.term == 0; }
+
+// ---- looking again (readers)
+
+static bool is_listed(char *const *names, size_t count, const char *file) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], file) == 0) return true;
+    return false;
+}
+
+static void drop_gone(rwd_journal *j, char *const *names, size_t count) {
+    for (size_t i = j->segment_count; i-- > 0;)
+        if (!is_listed(names, count, j->segments[i].file)) rwd_journal_segment_drop(j, &j->segments[i]);
+}
+
+// The mutex is held: a reader's other callers wait meanwhile, which are few.
+static bool look_again(rwd_journal *j, char *const *names, size_t count, rwd_error *err) {
+    bool ok = true;
+    drop_gone(j, names, count);
+    for (size_t i = 0; i < count && ok; i++) {
+        rwd_journal_name name = {.repository = j->options.repository};
+        rwd_journal_segment *known = parse_name(names[i], &name.term, &name.number) ? rwd_journal_segment_find(j, &name) : NULL;
+        rwd_error why;
+        if (!known) ok = scan_one(j, names[i], err);
+        else if (!scan_segment(j, known, &why) && why.code == RWD_E_NOT_FOUND) rwd_journal_segment_drop(j, known);
+    }
+    if (j->segment_count > 1) qsort(j->segments, j->segment_count, sizeof(*j->segments), compare_segments);
+    return ok;
+}
+
+bool rwd_journal_refresh(rwd_journal *j, rwd_error *err) {
+    char **names = NULL;
+    size_t count = 0;
+    int64_t now = rwd_clock_ns(j->clock);
+    if (!rwd_journal_is_reader(j) || now - j->looked_ns < RWD_JOURNAL_LOOK_AGAIN_NS || !rwd_path_exists(j->dir)) return true;
+    j->looked_ns = now;
+    if (!rwd_list_dir(j->dir, &names, &count, err)) return false;
+    pthread_mutex_lock(&j->mutex);
+    bool ok = look_again(j, names, count, err);
+    pthread_mutex_unlock(&j->mutex);
+    rwd_names_free(names, count);
+    return ok;
 }
 
 void rwd_journal_close(rwd_journal *j) {
@@ -364,7 +427,7 @@ void rwd_journal_close(rwd_journal *j) {
         pthread_mutex_unlock(&j->mutex);
         pthread_join(j->thread, NULL);
     }
-    for (size_t i = 0; i < j->segment_count; i++) drop_segment(j, &j->segments[i]);
+    for (size_t i = 0; i < j->segment_count; i++) close_segment(j, &j->segments[i]);
     for (size_t i = 0; i < RWD_JOURNAL_QUEUE; i++) rwd_buf_deinit(&j->jobs[i].plain);
     free(j->segments);
     rwd_io_free(j->read_io);
@@ -410,9 +473,7 @@ bool rwd_journal_prune(rwd_journal *j, rwd_io *io, int64_t floor, uint64_t *out_
         RWD_CRASH_POINT(journal_segment_removed);
         any = true;
         if (out_freed) *out_freed += s->size;
-        drop_segment(j, s);
-        size_t at = (size_t)(s - j->segments);
-        memmove(s, s + 1, (--j->segment_count - at) * sizeof(*s));
+        rwd_journal_segment_drop(j, s);
     }
     pthread_mutex_unlock(&j->mutex);
     return ok && (!any || rwd_io_sync_dir(io, j->dir, err));

@@ -11,7 +11,7 @@
 //   - appending never waits for the disk unless RWD_JOURNAL_QUEUE blocks are on their way; a thread of the journal compresses, checksums and writes;
 //   - only whole segments are deleted, oldest first, and never one that holds offsets at or above the floor (K7).
 //
-// Thread: append, begin, pass, flush, settle, confirm, readers: the pipeline's. What is marked "any" may be called from others. Locks: one mutex, held over no wait
+// Thread: append, begin, pass, flush, settle, confirm, refresh, readers: the pipeline's. What is marked "any" may be called from others. Locks: one mutex, held over no wait
 // for the disk but the look at a block that a reader found bad.
 #ifndef CHECKPOINTS_JOURNAL_JOURNAL_H
 #define CHECKPOINTS_JOURNAL_JOURNAL_H
@@ -43,6 +43,12 @@ typedef struct rwd_journal_options {
 // Looks at all segments: their headers, and the payloads that are not known to be durable. `io` is *taken*. *gives*. A reader of a folder that is not there has an
 // empty journal.
 RWD_MUST bool rwd_journal_open(const rwd_journal_options *options, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err);
+// A reader of the journal of a data directory that others own: nothing of it is written, locked or deleted, whatever is called. What its owner deletes meanwhile is a hole. `io` is *taken*. *gives*.
+RWD_MUST bool rwd_journal_open_reader(const char *data, rwd_hash128 repository, int64_t durable_to, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err);
+bool rwd_journal_is_reader(const rwd_journal *journal);
+// Of a reader: looks for what the owner wrote and deleted since; at most every RWD_JOURNAL_LOOK_AGAIN_NS, else it does nothing. No reader's records are in hand.
+#define RWD_JOURNAL_LOOK_AGAIN_NS 200000000LL
+RWD_MUST bool rwd_journal_refresh(rwd_journal *journal, rwd_error *err);
 // Writes what was appended, without syncing; ends the thread. No reader is left. NULL is ignored.
 void rwd_journal_close(rwd_journal *journal);
 
@@ -118,5 +124,7 @@ RWD_MUST bool rwd_journal_read(rwd_journal_reader *reader, const rwd_journal_rec
 void rwd_journal_reader_close(rwd_journal_reader *reader);  // NULL is ignored
 // The last record of [from, until), with its bytes copied into `bytes`. NOT_FOUND: there is none, or not all of it is covered.
 RWD_MUST bool rwd_journal_last(rwd_journal *journal, int64_t from, int64_t until, rwd_buf *bytes, rwd_journal_record *out, rwd_error *err);
+// R2: the offset of the first covered record at or above `from` whose time is at or after `time_us`, by the times in the block headers; -1: there is none. What holes hold is not known.
+RWD_MUST bool rwd_journal_offset_for(rwd_journal *journal, int64_t from, int64_t time_us, int64_t *out, rwd_error *err);
 
 #endif

@@ -86,6 +86,7 @@ struct rwd_journal {
     bool suspended;
     int64_t suspended_ns;      // when that began, or was last tried
     int64_t floor;
+    int64_t looked_ns;         // a reader: when the folder was last looked at
     rwd_journal_stats stats;   // appended_*, damaged, waits
 };
 
@@ -96,6 +97,9 @@ RWD_MUST bool rwd_journal_path(const rwd_journal *journal, const char *file, cha
 // journal.c. The mutex is held.
 rwd_journal_segment *rwd_journal_segment_add(rwd_journal *journal);
 void rwd_journal_entry_add(rwd_journal_entries *entries, const rwd_journal_block *block, uint64_t at);
+// What is no file any more leaves the index.
+void rwd_journal_segment_drop(rwd_journal *journal, rwd_journal_segment *segment);
+rwd_journal_segment *rwd_journal_segment_find(rwd_journal *journal, const rwd_journal_name *name);
 // The newest segment's entry that covers `offset`; `out_segment` its index. NULL: none.
 const rwd_journal_entry *rwd_journal_lookup(const rwd_journal *journal, int64_t offset, size_t *out_segment);
 
@@ -108,7 +112,8 @@ typedef struct rwd_journal_scan {
     uint64_t at, end;          // bytes of the file to look at
     int64_t verify_from;       // payloads of blocks whose `next` is above this are checked
     int64_t torn_from;         // at or above this the first bad block is the torn end; below, good ones behind it are found again
-    bool inside;               // `at` is not the file's beginning: the first block's predecessor is unknown
+    bool inside;               // `at` is not the file's beginning: the first block's predecessor is unknown,
+    int64_t after;             // but for where it ended; -1: that is unknown, too
     rwd_journal_entries *entries;  // appended to
     uint64_t damaged;          // out: runs of bytes below torn_from that are bad
     bool torn;                 // out: bytes behind `size` do not count

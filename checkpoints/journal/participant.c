@@ -62,15 +62,9 @@ static size_t find_pending(rwd_journal *j, pending **out) {
     return count;
 }
 
-static rwd_journal_segment *find(rwd_journal *j, const rwd_journal_name *name) {
-    for (size_t i = 0; i < j->segment_count; i++)
-        if (j->segments[i].name.term == name->term && j->segments[i].name.number == name->number) return &j->segments[i];
-    return NULL;
-}
-
 static void mark_durable(rwd_journal *j, const pending *p) {
     pthread_mutex_lock(&j->mutex);
-    rwd_journal_segment *s = find(j, &p->name);
+    rwd_journal_segment *s = rwd_journal_segment_find(j, &p->name);
     if (s) {
         s->durable_size = p->size;
         if (!s->open && s->size == p->size) {
@@ -87,7 +81,7 @@ static void distrust(rwd_journal *j, const pending *p) {
     char path[RWD_PATH_MAX], aside[RWD_PATH_MAX + 8];
     rwd_error why;
     pthread_mutex_lock(&j->mutex);
-    rwd_journal_segment *s = find(j, &p->name);
+    rwd_journal_segment *s = rwd_journal_segment_find(j, &p->name);
     if (s && rwd_journal_path(j, s->file, path, &why)) {
         while (s->entries.count && s->entries.items[s->entries.count - 1].at + s->entries.items[s->entries.count - 1].size > s->durable_size) s->entries.count--;
         (void)snprintf(aside, sizeof aside, "%s" RWD_JOURNAL_BAD, path);

@@ -16,6 +16,7 @@ typedef struct slot {
     rwd_journal_entry entry;
     char path[RWD_PATH_MAX];
     int fd;
+    bool own_open;          // the segment is the one being written
 } slot;
 
 struct rwd_journal_reader {
@@ -76,18 +77,36 @@ static bool find_run(rwd_journal_reader *r, slot *s, char file[96]) {
     if (entry) {
         s->entry = *entry;
         s->name = j->segments[segment].name;
+        s->own_open = j->segments[segment].open;
         memcpy(file, j->segments[segment].file, 96);
     }
     pthread_mutex_unlock(&j->mutex);
     return entry != NULL;
 }
 
+// The file went since it was found: its owner deleted it, or somebody did. What it covered is a hole, or in an older segment.
+static void forget(rwd_journal *j, const rwd_journal_name *name) {
+    pthread_mutex_lock(&j->mutex);
+    rwd_journal_segment *s = rwd_journal_segment_find(j, name);
+    if (s) rwd_journal_segment_drop(j, s);
+    pthread_mutex_unlock(&j->mutex);
+}
+
 static bool read_ahead(rwd_journal_reader *r, rwd_error *err) {
     while (r->begun - r->done < AHEAD) {
         slot *s = &r->slots[r->begun % AHEAD];
         char file[96];
+        rwd_error why;
         if (!find_run(r, s, file)) return true;
-        if (!rwd_journal_path(r->journal, file, s->path, err) || !rwd_io_open(r->journal->read_io, s->path, O_RDONLY, 0, &s->fd, err)) return false;
+        if (!rwd_journal_path(r->journal, file, s->path, err)) return false;
+        if (!rwd_io_open(r->journal->read_io, s->path, O_RDONLY, 0, &s->fd, &why)) {
+            if (why.code == RWD_E_NOT_FOUND && !s->own_open) {
+                forget(r->journal, &s->name);
+                continue;
+            }
+            if (err) *err = why;
+            return false;
+        }
         rwd_buf_clear(&s->bytes);
         rwd_buf_reserve(&s->bytes, s->entry.size);
         s->op = (rwd_io_op){.kind = RWD_IO_READ, .fd = s->fd, .data = s->bytes.data, .size = s->entry.size, .offset = s->entry.at};
@@ -207,4 +226,53 @@ bool rwd_journal_last(rwd_journal *j, int64_t from, int64_t until, rwd_buf *byte
         end = begin;
     }
     return rwd_fail(err, RWD_E_NOT_FOUND, "the journal has no record there");
+}
+
+// ---- the first record at or after a time
+
+// Where the next run at or above `at` begins that may hold one. -1: none does. `out_next`: where it ends.
+static int64_t next_with_time(rwd_journal *j, int64_t at, int64_t time_us, int64_t *out_next) {
+    int64_t best = -1;
+    pthread_mutex_lock(&j->mutex);
+    for (size_t i = 0; i < j->segment_count; i++) {
+        const rwd_journal_entries *entries = &j->segments[i].entries;
+        for (size_t k = 0; k < entries->count; k++) {
+            const rwd_journal_entry *e = &entries->items[k];
+            int64_t from = e->from > at ? e->from : at;
+            if (e->max_time == INT64_MIN || e->max_time < time_us || e->next <= at || (best >= 0 && from >= best)) continue;
+            best = from;
+            *out_next = e->next;
+        }
+    }
+    pthread_mutex_unlock(&j->mutex);
+    return best;
+}
+
+// The first record of [from, next) at or after the time, or -1.
+static bool first_with_time(rwd_journal *j, int64_t from, int64_t next, int64_t time_us, int64_t *out, rwd_error *err) {
+    rwd_journal_reader *r;
+    int64_t at = from, before;
+    bool ok = true;
+    *out = -1;
+    if (!rwd_journal_reader_open(j, from, &r, err)) return false;
+    do {
+        const rwd_journal_record *records;
+        size_t count;
+        before = at;
+        ok = rwd_journal_read(r, &records, &count, &at, err);
+        for (size_t i = 0; ok && i < count && *out < 0 && records[i].offset < next; i++)
+            if (records[i].time_us != INT64_MIN && records[i].time_us >= time_us) *out = records[i].offset;
+    } while (ok && *out < 0 && at < next && at != before);
+    rwd_journal_reader_close(r);
+    return ok;
+}
+
+bool rwd_journal_offset_for(rwd_journal *j, int64_t from, int64_t time_us, int64_t *out, rwd_error *err) {
+    int64_t next = 0;
+    *out = -1;
+    for (int64_t at = next_with_time(j, from, time_us, &next); at >= 0; at = next_with_time(j, next, time_us, &next)) {
+        if (!first_with_time(j, at, next, time_us, out, err)) return false;
+        if (*out >= 0) return true;
+    }
+    return true;
 }

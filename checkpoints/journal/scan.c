@@ -117,7 +117,7 @@ static bool pass_damage(walk *w, uint64_t *at, const rwd_journal_block *bad, boo
 }
 
 bool rwd_journal_scan_run(rwd_journal_scan *scan, rwd_error *err) {
-    walk w = {.scan = scan, .next = -1, .chained = !scan->inside};
+    walk w = {.scan = scan, .next = scan->inside ? scan->after : -1, .chained = !scan->inside};
     uint64_t at = scan->at;
     bool ok = true;
     scan->size = at;
@@ -141,12 +141,6 @@ bool rwd_journal_scan_run(rwd_journal_scan *scan, rwd_error *err) {
 
 // ---- a block that turned out bad while it was read
 
-static rwd_journal_segment *find_segment(rwd_journal *j, const rwd_journal_name *name) {
-    for (size_t i = 0; i < j->segment_count; i++)
-        if (j->segments[i].name.term == name->term && j->segments[i].name.number == name->number) return &j->segments[i];
-    return NULL;
-}
-
 static void replace_entry(rwd_journal_segment *s, uint64_t at, const rwd_journal_entries *better) {
     rwd_journal_entries all = {0};
     all.items = rwd_calloc(s->entries.count + better->count + 1, sizeof(*all.items));
@@ -164,14 +158,14 @@ bool rwd_journal_rescan(rwd_journal *j, rwd_io *io, const rwd_journal_name *name
     char path[RWD_PATH_MAX];
     int fd = -1;
     pthread_mutex_lock(&j->mutex);
-    rwd_journal_segment *s = find_segment(j, name);
+    rwd_journal_segment *s = rwd_journal_segment_find(j, name);
     const rwd_journal_entry *entry = NULL;
     for (size_t i = 0; s && i < s->entries.count; i++)
         if (s->entries.items[i].at == at) entry = &s->entries.items[i];
     bool ok = !entry || (rwd_journal_path(j, s->file, path, err) && rwd_io_open(io, path, O_RDONLY, 0, &fd, err));
     if (ok && entry) {
         rwd_journal_scan scan = {.io = io, .fd = fd, .path = path, .name = *name, .at = at, .end = at + entry->size, .verify_from = -1, .torn_from = INT64_MAX,
-                                 .inside = true, .entries = &good};
+                                 .inside = true, .after = -1, .entries = &good};
         int64_t from = entry->from, next = entry->next;
         ok = rwd_journal_scan_run(&scan, err);
         // Right by its checksums, and yet not to be understood: then this is no damage of the disk.

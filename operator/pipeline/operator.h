@@ -19,6 +19,7 @@ typedef struct rwd_operator_options {
     rwd_io_tier io;             // --io, or the job's state.io; AUTO: the best that works here
     bool fresh;                 // --fresh: start empty although something exists; what exists is moved aside, never deleted
     const char *data;           // a data directory instead of the job's own; borrowed until new has returned; NULL: the job's
+    rwd_repo *journal_of;       // a shadow's: whose journal is read first, and never written; borrowed; NULL: nobody's
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL
     bool progress;              // a progress line on stderr where that is a terminal

@@ -172,7 +172,8 @@ struct rwd_operator {
     rwd_timers *timers;       // of windows; NULL: no table has any
     rwd_timer *due;           // RWD_CLOSE_PORTION of them
     rwd_touch *due_touches;
-    rwd_journal *journal;     // NULL: there is none
+    rwd_journal *journal;     // our own; NULL: there is none
+    rwd_journal *read_journal;  // a shadow's: another's, only read; or NULL
     int64_t journal_looked_ns;  // when the status last looked at it; 0: not yet
     rwd_checkpointer *checkpointer;
     rwd_keeper *keeper;

@@ -7,6 +7,7 @@
 
 #include "operator/logic/step.h"
 #include "operator/pipeline/rooms.h"
+#include "operator/source/journaled.h"
 
 #define LOOK_WAIT_NS 20000000LL
 #define LOOKS_WITHOUT_MAX 500  // empty batches in a row: nobody answers
@@ -21,6 +22,7 @@ typedef struct planning {
     const rwd_checkpoint *newest;  // usable, of this history, with the greatest X; NULL: none
     rwd_budget budget;
     rwd_source *source;        // NULL: not opened
+    rwd_journal *journal;      // of the data directory; NULL: the job keeps none
     int64_t from;              // where it was gone to
 } planning;
 
@@ -96,6 +98,10 @@ static bool open_source(planning *p, rwd_error *err) {
     const rwd_plan_options *o = p->options;
     if (p->source) return true;
     if (!rwd_budget_init(&p->budget, o->job->state.memory, err) || !rwd_open_source(o->job, o->io, o->clock, &p->budget, &p->source, err)) return false;
+    if (o->job->source.topic && o->job->journal.mode == RWD_JOURNAL_ON) {
+        if (!rwd_open_journal_of(o->repo, o->io, o->clock, &p->journal, err)) return false;
+        rwd_journaled_source_use(p->source, p->journal);
+    }
     return !p->newest || p->source->ops->check_identity(p->source, p->newest->facts.source_identity, err);
 }
 
@@ -373,6 +379,7 @@ bool rwd_plan_make(const rwd_plan_options *options, rwd_plan *out, rwd_error *er
     ok = ok && find_place(&p, err) && choose_base(&p, err);
     if (ok) estimate(&p);
     if (p.source) p.source->ops->close(p.source);
+    rwd_journal_close(p.journal);
     rwd_lineage_deinit(&p.lineage);
     rwd_checkpoint_list_deinit(&p.list);
     if (!ok) rwd_plan_deinit(out);

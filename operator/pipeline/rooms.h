@@ -5,6 +5,7 @@
 #define OPERATOR_PIPELINE_ROOMS_H
 
 #include "checkpoints/io/io.h"
+#include "checkpoints/journal/journal.h"
 #include "checkpoints/repository.h"
 #include "operator/base/clock.h"
 #include "operator/config/job.h"
@@ -16,6 +17,8 @@
 RWD_MUST bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err);
 // The sink that all outputs of the job go to (C1). It makes a clone of `io` for its thread. *gives*: close through ops.
 RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err);
+// The journal of a data directory, to be read beside its owner or without one (journal.c). *gives*.
+RWD_MUST bool rwd_open_journal_of(rwd_repo *repo, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err);
 // Does the job publish anything?
 static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
 

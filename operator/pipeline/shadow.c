@@ -26,7 +26,8 @@ static rwd_sink *no_outputs(void *context) {
 
 bool rwd_shadow_new(const rwd_shadow_options *options, rwd_shadow **out, rwd_error *err) {
     rwd_shadow *shadow = rwd_calloc(1, sizeof(*shadow));
-    rwd_operator_options run = {.job = options->job, .clock = options->clock, .io = options->io, .data = shadow->folder, .progress = options->progress, .shows_error = true};
+    rwd_operator_options run = {.job = options->job, .clock = options->clock, .io = options->io, .data = shadow->folder, .journal_of = options->repo,
+                                 .progress = options->progress, .shows_error = true};
     rwd_operator_hooks hooks = {.open_sink = no_outputs};
     shadow->options = *options;
     bool ok = strlen(options->folder) < sizeof(shadow->folder) || rwd_fail(err, RWD_E_USAGE, "%.200s...: the path is too long", options->folder);

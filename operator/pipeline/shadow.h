@@ -1,7 +1,8 @@
 // A shadow: the state at a place of the input, built apart from the live one.
 //
 // It is made from a checkpoint and the records behind it, by the same replay as a recovery, with outputs off: nothing is committed, no dead letter is written, no offset moves. It has a folder
-// of its own, with a repository of its own, in which its result is a checkpoint; of the data directory that the base is in nothing but the base's files is read. While it is built it takes
+// of its own, with a repository of its own, in which its result is a checkpoint; of the data directory that the base is in nothing but the base's files and the journal is read: the
+// journal first, the topic for the rest. While it is built it takes
 // as much memory as an operator of the job does (state.memory), and as much of its folder as the state does: table files are linked where that is on the same file system as the base's, else copied.
 //
 //   new   -> build -> read the checkpoint in rwd_shadow_dir -> free

@@ -38,6 +38,9 @@ typedef struct journaled {
 
 static journaled *self_of(const rwd_source *source) { return (journaled *)(uintptr_t)source; }
 
+// The journal is ours to append to; else it is another's, and only read.
+static bool is_kept(const journaled *self) { return self->journal && !rwd_journal_is_reader(self->journal); }
+
 // ---- which records were handed out last
 
 static void remember(journaled *self, const rwd_record *record) {
@@ -137,6 +140,10 @@ static bool enter(journaled *self, bool *out_inside, rwd_error *err) {
     int64_t until;
     leave_journal(self);
     *out_inside = rwd_journal_covers(self->journal, self->position, &until);
+    if (!*out_inside && rwd_journal_is_reader(self->journal)) {
+        if (!rwd_journal_refresh(self->journal, err)) return false;
+        *out_inside = rwd_journal_covers(self->journal, self->position, &until);
+    }
     self->next_covered = *out_inside ? INT64_MAX : until;
     return !*out_inside || (look_behind(self, until, err) && rwd_journal_reader_open(self->journal, self->position, &self->reader, err));
 }
@@ -152,8 +159,9 @@ static bool journaled_assign(rwd_source *source, int64_t offset, rwd_slice curso
     rwd_buf_append_slice(&self->assigned, cursor);
     self->next_covered = INT64_MAX;
     if (!self->journal) self->inner_at = -1;
-    else if (!rwd_journal_settle(self->journal, err)) return false;  // what was appended just now is to be read again, too
-    if (self->journal && cursor.size > 0 && !enter(self, &inside, err)) return false;
+    else if (is_kept(self) && !rwd_journal_settle(self->journal, err)) return false;  // what was appended just now is to be read again, too
+    // Without a cursor a job begins: nothing that lies there can be its own. A reader knows whose journal it is.
+    if (self->journal && (cursor.size > 0 || !is_kept(self)) && !enter(self, &inside, err)) return false;
     return inside || assign_inner(self, offset, cursor, err);
 }
 
@@ -203,10 +211,17 @@ static size_t cut_at_covered(const journaled *self, const rwd_batch *batch) {
 }
 
 static bool append(journaled *self, const rwd_batch *batch, size_t count, rwd_error *err) {
+    if (!is_kept(self)) return true;
     if (rwd_journal_position(self->journal) != self->position) rwd_journal_begin(self->journal, self->position);
     for (size_t i = 0; i < count; i++)
         self->appended[i] = (rwd_journal_record){batch->records[i].offset, batch->records[i].time_us, batch->records[i].raw};
     return rwd_journal_append(self->journal, self->appended, count, err);
+}
+
+// There is no record below where the journal goes on.
+static void pass_to_covered(journaled *self) {
+    if (is_kept(self)) rwd_journal_pass(self->journal, self->next_covered);
+    self->kept_next = self->next_covered;
 }
 
 // The topic has nothing more, and the journal has: what is between was compacted away, or the topic lost its end.
@@ -214,9 +229,8 @@ static bool end_of_hole(journaled *self, rwd_error *err) {
     int64_t low, high;
     if (!self->inner->ops->bounds(self->inner, &low, &high, err)) return false;
     if (high >= self->next_covered) {
-        if (rwd_journal_position(self->journal) != self->position) rwd_journal_begin(self->journal, self->position);
-        rwd_journal_pass(self->journal, self->next_covered);
-        self->kept_next = self->next_covered;
+        if (is_kept(self) && rwd_journal_position(self->journal) != self->position) rwd_journal_begin(self->journal, self->position);
+        pass_to_covered(self);
         return true;
     }
     (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "the topic ends at offset %" PRId64 ", and the journal has records from %" PRId64 " on: it lost its end, or was made anew",
@@ -240,8 +254,7 @@ static bool read_inner(journaled *self, size_t max, int64_t timeout_ns, rwd_batc
     self->inner_at = out->records[all - 1].offset + 1;
     if (count == all) return true;
     // The hole is filled up to where the journal goes on.
-    rwd_journal_pass(self->journal, self->next_covered);
-    self->kept_next = self->next_covered;
+    pass_to_covered(self);
     *out = (rwd_batch){out->records, count, false};
     return true;
 }
@@ -310,8 +323,22 @@ static bool journaled_from_raw(rwd_source *source, int64_t offset, rwd_slice raw
     return self_of(source)->inner->ops->from_raw(self_of(source)->inner, offset, raw, out, err);
 }
 
+// R2: the first record of both. What the topic does not hold any more, the journal may; where no broker answers, it alone is asked.
 static bool journaled_offset_for(rwd_source *source, int64_t time_us, int64_t *out, rwd_error *err) {
-    return self_of(source)->inner->ops->offset_for(self_of(source)->inner, time_us, out, err);
+    journaled *self = self_of(source);
+    rwd_error why;
+    int64_t own = -1;
+    if (self->journal && !rwd_journal_offset_for(self->journal, 0, time_us, &own, err)) return false;
+    if (self->inner->ops->offset_for(self->inner, time_us, out, &why)) {
+        if (own >= 0 && own < *out) *out = own;
+        return true;
+    }
+    bool away = why.decision == RWD_RETRY && own >= 0;
+    if (!away && err) *err = why;
+    if (away) rwd_log_error(RWD_LOG_WARN, "journal", &why);
+    if (away) rwd_log(RWD_LOG_WARN, "journal", "the first record of that time is looked for in the journal alone");
+    *out = own;
+    return away;
 }
 
 static void journaled_show(rwd_source *source, int64_t offset) {

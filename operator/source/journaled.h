@@ -6,7 +6,8 @@
 //     is replayed on top of a topic that was made anew; where no broker answers, when the journal ends;
 //   - while no broker answers, what the journal holds is handed out, and then batches are empty: the pipeline waits.
 //
-// Without a journal (between sessions, or where the job wants none) it is the source behind it.
+// Without a journal (between sessions, or where the job wants none) it is the source behind it. With a reader of another's journal (rwd_journal_open_reader) nothing is appended, and what its
+// owner writes meanwhile is found.
 //
 // Thread: pipeline.
 #ifndef OPERATOR_SOURCE_JOURNALED_H

@@ -256,6 +256,91 @@ static void an_unreadable_folder_of_a_reader_is_an_empty_journal(void **state) {
     assert_int_equal(read_topic(r->journal, 5), 5);
 }
 
+// ---- beside its owner
+
+static rwd_journal *open_beside(rig *r) {
+    rwd_journal *reader;
+    must(rwd_journal_open_reader(r->root, r->options.repository, r->options.durable_to, test_tier_new(), r->clock, &reader, &err));
+    assert_true(rwd_journal_is_reader(reader));
+    return reader;
+}
+
+static void look_again(rig *r, rwd_journal *reader) {
+    r->clock->sleep_ns(r->clock, RWD_JOURNAL_LOOK_AGAIN_NS);
+    must(rwd_journal_refresh(reader, &err));
+}
+
+static void a_reader_follows_what_the_owner_writes_and_deletes(void **state) {
+    rig *r = *state;
+    rwd_io *io = test_tier_new();
+    rwd_journal_stats stats;
+    r->options.codec = RWD_JOURNAL_PLAIN;
+    open_owner(r);
+    must(rwd_journal_confirm(r->journal, &err));
+    rwd_journal *reader = open_beside(r);
+    assert_int_equal(read_topic(reader, 0), 0);
+    for (int64_t at = 0; at < 4000; at += 500) {  // one segment grows, then others follow
+        must(append_topic(r->journal, at, at + 500) && rwd_journal_settle(r->journal, &err));
+        if (at >= 2000) rwd_journal_begin(r->journal, at + 500);
+        look_again(r, reader);
+        assert_int_equal(read_topic(reader, 0), at + 500);
+    }
+    rwd_journal_range *ours, *theirs;
+    assert_int_equal(rwd_journal_ranges(reader, &ours), 1);
+    assert_int_equal(rwd_journal_ranges(r->journal, &theirs), 1);
+    assert_true(ours[0].from == theirs[0].from && ours[0].next == theirs[0].next);
+    free(ours);
+    free(theirs);
+    // The owner deletes the oldest segment while the reader still has it in its index: a hole, no error.
+    r->options.keep_ns = 0;
+    close_it(r);
+    open_owner(r);
+    r->clock->sleep_ns(r->clock, 3600000000000LL * 24 * 365 * 100);
+    must(rwd_journal_prune(r->journal, io, 2500, NULL, &err));
+    rwd_journal_get_stats(r->journal, &stats);
+    assert_int_equal(stats.first, 2500);
+    assert_int_equal(read_topic(reader, 0), 0);
+    assert_int_equal(read_topic(reader, 2500), 4000);
+    look_again(r, reader);
+    check_ranges(reader);
+    rwd_journal_close(reader);
+    rwd_io_free(io);
+}
+
+static void a_reader_changes_nothing(void **state) {
+    rig *r = *state;
+    char part[RWD_PATH_MAX], now[RWD_PATH_MAX];
+    open_owner(r);
+    must(append_topic(r->journal, 0, 300) && rwd_journal_settle(r->journal, &err));  // not confirmed: a .part
+    segment_path(r, 0, part);
+    rwd_journal *reader = open_beside(r);
+    assert_int_equal(read_topic(reader, 0), 0);
+    rwd_journal_close(reader);
+    segment_path(r, 0, now);
+    assert_string_equal(part, now);
+}
+
+// R2, against a walk over the model.
+static void the_first_record_of_a_time_is_found_by_the_headers(void **state) {
+    rig *r = *state;
+    rwd_buf bytes = {0};
+    open_owner(r);
+    must(append_topic(r->journal, 0, 3000) && append_topic(r->journal, 4000, 6000) && append_topic(r->journal, 2500, 3500) && rwd_journal_settle(r->journal, &err));
+    for (int64_t time = 1700000000000000 - 200000; time < 1700000000000000 + 6200000; time += 9973) {
+        for (int64_t from = 0; from < 6100; from += 1700) {
+            int64_t wanted = -1, found;
+            for (int64_t o = from; o < 6000 && wanted < 0; o++) {
+                if (!is_record(o) || (o >= 3500 && o < 4000)) continue;
+                rwd_journal_record record = record_at(o, &bytes);
+                if (record.time_us != INT64_MIN && record.time_us >= time) wanted = o;
+            }
+            must(rwd_journal_offset_for(r->journal, from, time, &found, &err));
+            assert_int_equal(found, wanted);
+        }
+    }
+    rwd_buf_deinit(&bytes);
+}
+
 // ---- torn and damaged
 
 // Four small blocks [0,100) [100,200) ... in one segment; their places.
@@ -605,6 +690,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_leap_is_a_hole_and_can_be_filled, setup, teardown),
         cmocka_unit_test_setup_teardown(what_nobody_confirmed_is_gone_at_the_next_start, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unreadable_folder_of_a_reader_is_an_empty_journal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_follows_what_the_owner_writes_and_deletes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_record_of_a_time_is_found_by_the_headers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_tail_torn_anywhere_leaves_the_blocks_before_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_tail_rewritten_shorter_hides_the_stale_blocks_behind_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_bit_anywhere_in_a_block_is_a_hole_below_a_checkpoint_and_the_end_above, setup, teardown),
