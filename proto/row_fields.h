@@ -23,7 +23,10 @@
 #define RWD_ROW_FIELD_TABLE(X)                                                                                          \
     X(OFFSET, 11, "rewind_offset", "int64", "the last record that the row includes")                                    \
     X(LINEAGE, 12, "rewind_lineage", "string", "the logic that made it")                                                \
-    X(DELETED, 13, "deleted", "bool", "the key vanished: of the row only its key fields are there")
+    X(DELETED, 13, "deleted", "bool", "the key vanished: of the row only its key fields are there")                      \
+    X(REPAIR, 14, "rewind_repair", "string", "the row replaces what was published: the repair's id")                   \
+    X(OLD, 15, "rewind_old", "bytes", "and what was: such a message; absent where nothing was")                         \
+    X(REASON, 16, "rewind_reason", "string", "and why")
 
 enum {
 #define RWD_ROW_FIELD_ENUM(id, number, name, type, doc) RWD_ROW_FIELD_##id = number,

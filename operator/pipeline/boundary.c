@@ -25,6 +25,7 @@ void rwd_commit_metadata(const rwd_operator *op, rwd_commit *out) {
         .owner = op->owner,
         .term = rwd_repo_term(op->repo),
         .lineage = rwd_lineage_id(&op->lineage),
+        .switch_number = op->switch_number,
         .input_count = op->position.input_count,
         .input_hash = op->position.input_hash,
     };

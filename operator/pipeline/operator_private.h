@@ -155,6 +155,7 @@ struct rwd_operator {
     rwd_schema *schemas;      // of the job's tables, side by side
     rwd_budget budget;
     rwd_lineage lineage;      // changed under `lock`, read by the pipeline without
+    uint64_t switch_number;   // how often C's lineage was switched, as C says
     uint64_t owner;           // random, per start (C3)
     rwd_group group;
     size_t *update_sinks;     // sinks with emit: update, by index

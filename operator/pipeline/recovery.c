@@ -458,6 +458,7 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
     RWD_CRASH_POINT(recovery_taken_over);
     if (found) {
         op->knows_c = true;
+        op->switch_number = commit.switch_number;
         op->known_c = commit.next_offset;
         op->known_closings = commit.closings;
         op->known_owner = commit.owner;

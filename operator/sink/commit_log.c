@@ -66,6 +66,8 @@ void rwd_commit_entry_encode(const rwd_commit_entry *entry, rwd_buf *out) {
     message.term = c->term;
     message.lineage = rwd_proto_put_hash(c->lineage, lineage);
     message.switch_number = c->switch_number;
+    message.repair = c->repair;
+    message.repair_rows = c->repair_rows;
     message.input_count = c->input_count;
     message.input_hash = rwd_proto_put_hash(c->input_hash, input);
     for (size_t i = 0; i < entry->file_count; i++) {
@@ -102,6 +104,8 @@ static bool take_entry(const Rewind__CommitEntry *message, rwd_commit_entry *out
     c->owner = message->owner;
     c->term = message->term;
     c->switch_number = message->switch_number;
+    c->repair = message->repair;
+    c->repair_rows = message->repair_rows;
     c->input_count = message->input_count;
     return c->next_offset >= 0 && rwd_proto_get_hash(message->source, &c->source) &&
            rwd_proto_get_hash(message->repository, &c->repository) && rwd_proto_get_hash(message->lineage, &c->lineage) &&

@@ -39,6 +39,8 @@ static void clear(rwd_pending *pending) {
     rwd_transaction_clear(pending->rows);
     rwd_buf_clear(&pending->dead);
     pending->dead_letters = 0;
+    pending->repair[0] = '\0';
+    rwd_buf_clear(&pending->reason);
 }
 
 static void account(rwd_committer *self, rwd_pending *pending, uint64_t now) {
@@ -146,6 +148,7 @@ void rwd_committer_free(rwd_committer *self) {
     for (size_t i = 0; i < 2; i++) {
         rwd_transaction_free(self->pending[i].rows);
         rwd_buf_deinit(&self->pending[i].dead);
+        rwd_buf_deinit(&self->pending[i].reason);
         account(self, &self->pending[i], 0);
     }
     pthread_cond_destroy(&self->called);
@@ -209,6 +212,14 @@ void rwd_committer_begin(rwd_committer *self) {
 rwd_pending *rwd_committer_pending(rwd_committer *self) {
     assert(self->open);
     return &self->pending[self->open_at];
+}
+
+void rwd_committer_correct(rwd_committer *self, const char *repair, rwd_slice reason) {
+    rwd_pending *pending = rwd_committer_pending(self);
+    assert(strlen(repair) < sizeof(pending->repair));
+    memcpy(pending->repair, repair, strlen(repair) + 1);
+    rwd_buf_clear(&pending->reason);
+    rwd_buf_append_slice(&pending->reason, reason);
 }
 
 void rwd_committer_grown(rwd_committer *self) {

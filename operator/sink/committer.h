@@ -21,6 +21,8 @@ typedef struct rwd_pending {
     uint64_t dead_letters;
     uint64_t dead_held;       // capacity of `dead` that is accounted
     char lineage[RWD_HASH128_HEX];
+    char repair[RWD_REPAIR_ID]; // of corrections: the repair; empty: they are ordinary rows
+    rwd_buf reason;             // and why
 } rwd_pending;
 
 // Commits `pending` as `commit`; `out_done` is cleared before: what it published, which counts if it is COMMITTED. Not COMMITTED: `err` says why.
@@ -55,6 +57,9 @@ void rwd_committer_begin(rwd_committer *committer);
 rwd_pending *rwd_committer_pending(rwd_committer *committer);
 void rwd_committer_grown(rwd_committer *committer);
 uint64_t rwd_committer_pending_bytes(const rwd_committer *committer);
+
+// As in rwd_sink_ops.
+void rwd_committer_correct(rwd_committer *committer, const char *repair, rwd_slice reason);
 
 // As in rwd_sink_ops. stats: Thread: any.
 bool rwd_committer_ready(rwd_committer *committer);

@@ -66,11 +66,13 @@ static bool append_rows(file_sink *self, const rwd_pending *h, size_t index, uin
         .with_deleted = true,
     };
     memcpy(how.lineage, h->lineage, sizeof(how.lineage));
+    if (h->repair[0]) how.repair = h->repair, how.reason = rwd_buf_slice(&h->reason);
     rwd_buf_clear(&self->text);
     if (output->length == 0) rwd_row_text_header(&how, &self->text);
     size_t count = rwd_transaction_count(h->rows, index);
     for (size_t i = 0; i < count; i++) {
         rwd_transaction_row row = rwd_transaction_at(h->rows, index, i);
+        how.old = row.old;
         bool written = how.format == RWD_FORMAT_PROTOBUF
                            ? rwd_row_proto_append(&how, true, row.key, row.row, row.row_size, row.offset, &self->answers, &self->text, err)
                            : rwd_row_text_append(&how, row.key, row.row, row.row_size, row.offset, &self->answers, &self->text, err);
@@ -247,6 +249,14 @@ static void file_put_row(rwd_sink *sink, size_t output, rwd_slice key, const uin
     rwd_transaction_put(rwd_committer_pending(self->committer)->rows, output, key, row, row_size, offset);
 }
 
+static void file_correct(rwd_sink *sink, const char *repair, rwd_slice reason) { rwd_committer_correct(self_of(sink)->committer, repair, reason); }
+
+static void file_put_correction(rwd_sink *sink, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old) {
+    file_sink *self = self_of(sink);
+    assert(output < self->job->sink_count);
+    rwd_transaction_put_correction(rwd_committer_pending(self->committer)->rows, output, key, row, row_size, offset, old);
+}
+
 // Dead letters too many or too large to be held: appended to their file before the commit that they belong to, once the running one has ended. If that commit
 // does not come, recovery cuts them off. A sink that has failed loses them with the transaction; poll says so.
 static bool write_ahead(file_sink *self, rwd_pending *h, rwd_error *err) {
@@ -317,6 +327,8 @@ static const rwd_sink_ops file_ops = {
     .holds_c = file_holds_c,
     .begin = file_begin,
     .put_row = file_put_row,
+    .correct = file_correct,
+    .put_correction = file_put_correction,
     .put_dead_letter = file_put_dead_letter,
     .pending_bytes = file_pending_bytes,
     .ready = file_ready,

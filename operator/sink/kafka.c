@@ -67,6 +67,7 @@ static bool send_rows(kafka_sink *self, const rwd_pending *h, size_t index, rwd_
         rwd_transaction_row row = rwd_transaction_at(h->rows, index, i);
         *fate = RWD_KAFKA_ABORT;
         if (!rwd_kafka_record_of_row(self->job, &self->job->sinks[index], &row, h->lineage, &self->record, err)) return false;
+        if (h->repair[0]) rwd_kafka_record_correct(&row, h->repair, rwd_buf_slice(&h->reason), &self->record);
         if (!send_record(self, done, fate, err)) return false;
     }
     done->rows += count;
@@ -247,6 +248,14 @@ static void kafka_put_row(rwd_sink *sink, size_t output, rwd_slice key, const ui
     rwd_transaction_put(rwd_committer_pending(self->committer)->rows, output, key, row, row_size, offset);
 }
 
+static void kafka_correct(rwd_sink *sink, const char *repair, rwd_slice reason) { rwd_committer_correct(self_of(sink)->committer, repair, reason); }
+
+static void kafka_put_correction(rwd_sink *sink, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old) {
+    kafka_sink *self = self_of(sink);
+    assert(output < self->job->sink_count);
+    rwd_transaction_put_correction(rwd_committer_pending(self->committer)->rows, output, key, row, row_size, offset, old);
+}
+
 static bool kafka_put_dead_letter(rwd_sink *sink, const rwd_dead_letter *letter, rwd_error *err) {
     kafka_sink *self = self_of(sink);
     rwd_pending *h = rwd_committer_pending(self->committer);
@@ -302,6 +311,8 @@ static const rwd_sink_ops kafka_ops = {
     .begin = kafka_begin,
     .stamp = kafka_stamp,
     .put_row = kafka_put_row,
+    .correct = kafka_correct,
+    .put_correction = kafka_put_correction,
     .put_dead_letter = kafka_put_dead_letter,
     .pending_bytes = kafka_pending_bytes,
     .ready = kafka_ready,

@@ -1,7 +1,9 @@
 // What travels with C in Kafka (C3): text, since brokers keep metadata as text.
 //
 //   "rewind1 " and base64 of   repository 16, owner 8, term 8, lineage 16, switch number 8, input count 8, input hash 16, source 16, cluster 16,
-//                              CRC32C of all before it 4; hashes as rwd_hash128_put has them, numbers big-endian
+//                              progress, CRC32C of all before it 4; hashes as rwd_hash128_put has them, numbers big-endian
+//
+// Progress is nothing; or closings 8 (C7); or closings 8, repair 8, its rows 8 (R4 (5)). So a C without progress reads as it always did.
 //
 // Thread: pure; any.
 #ifndef OPERATOR_SINK_KAFKA_METADATA_H

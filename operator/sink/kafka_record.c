@@ -127,6 +127,19 @@ bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const
     return true;
 }
 
+void rwd_kafka_record_correct(const rwd_transaction_row *row, const char *repair, rwd_slice reason, rwd_kafka_record_text *record) {
+    add_header(record, "rewind-repair", rwd_slice_str(repair));
+    if (row->old.data) add_header(record, "rewind-old", row->old);
+    add_header(record, "rewind-reason", reason);
+}
+
+bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_slice *out, rwd_error *err) {
+    record->output.value = rwd_slice_of(NULL, 0);
+    if (!put_value(table, sink, row, record, err)) return false;
+    *out = record->output.value;
+    return true;
+}
+
 // ---- dead letters: offset, ordinal, time, code, whole size; then sized: source, field, reason, key, value
 
 static void keep_u64(rwd_buf *out, uint64_t value) {

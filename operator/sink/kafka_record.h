@@ -24,6 +24,11 @@ void rwd_kafka_record_deinit(rwd_kafka_record_text *record);
 RWD_MUST bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *sink, const rwd_transaction_row *row, const char *lineage,
                                       rwd_kafka_record_text *record, rwd_error *err);
 
+// Makes a correction of it: the headers rewind-repair, rewind-old and rewind-reason. All is *borrowed*.
+void rwd_kafka_record_correct(const rwd_transaction_row *row, const char *repair, rwd_slice reason, rwd_kafka_record_text *record);
+// The value that a record of the row has in `sink`, whatever that is a topic or a file. Data NULL: none. *Borrowed* from `record`.
+RWD_MUST bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_slice *out, rwd_error *err);
+
 // Appends a dead letter to a run of them; of its value at most `most` bytes.
 RWD_MUST bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err);
 // The next dead letter of a run. What it points at is in the run. Precondition: there is one.

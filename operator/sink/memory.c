@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "operator/sink/transaction.h"
@@ -48,6 +49,7 @@ static void keep_row(rwd_memory_disk *disk, size_t output, const rwd_transaction
     *kept = (rwd_memory_row){.sink = output, .key_size = row->key.size, .row_size = row->row_size, .offset = row->offset};
     kept->key = rwd_malloc(row->key.size + 1);
     memcpy(kept->key, row->key.data, row->key.size);
+    if (row->old.data) kept->old = rwd_strf("%.*s", (int)row->old.size, (const char *)row->old.data);
     if (!row->row) return;
     kept->row = rwd_malloc(row->row_size + 1);
     memcpy(kept->row, row->row, row->row_size);
@@ -86,6 +88,7 @@ void rwd_memory_disk_deinit(rwd_memory_disk *disk) {
     for (size_t i = 0; i < disk->row_count; i++) {
         free(disk->rows[i].key);
         free(disk->rows[i].row);
+        free(disk->rows[i].old);
     }
     free(disk->rows);
     free(disk->dead_offsets);
@@ -125,6 +128,18 @@ static void memory_put_row(rwd_sink *sink, size_t output, rwd_slice key, const u
     memory_sink *self = self_of(sink);
     assert(self->open);
     rwd_transaction_put(self->halves[self->open_half].rows, output, key, row, row_size, offset);
+}
+
+static void memory_correct(rwd_sink *sink, const char *repair, rwd_slice reason) {
+    rwd_memory_disk *disk = self_of(sink)->disk;
+    (void)snprintf(disk->repair, sizeof(disk->repair), "%s", repair);
+    (void)snprintf(disk->reason, sizeof(disk->reason), "%.*s", (int)reason.size, (const char *)reason.data);
+}
+
+static void memory_put_correction(rwd_sink *sink, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old) {
+    memory_sink *self = self_of(sink);
+    assert(self->open);
+    rwd_transaction_put_correction(self->halves[self->open_half].rows, output, key, row, row_size, offset, old);
 }
 
 static bool memory_put_dead_letter(rwd_sink *sink, const rwd_dead_letter *letter, rwd_error *err) {
@@ -228,6 +243,8 @@ static const rwd_sink_ops memory_ops = {
     .holds_c = memory_holds_c,
     .begin = memory_begin,
     .put_row = memory_put_row,
+    .correct = memory_correct,
+    .put_correction = memory_put_correction,
     .put_dead_letter = memory_put_dead_letter,
     .pending_bytes = memory_pending_bytes,
     .ready = memory_ready,

@@ -46,6 +46,14 @@ static void none_put_row(rwd_sink *sink, size_t output, rwd_slice key, const uin
     assert(!"a job without sinks puts no rows");
 }
 
+// A repair of a job without outputs moves the lineage, and corrects nothing.
+static void none_correct(rwd_sink *sink, const char *repair, rwd_slice reason) { (void)sink, (void)repair, (void)reason; }
+
+static void none_put_correction(rwd_sink *sink, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old) {
+    (void)old;
+    none_put_row(sink, output, key, row, row_size, offset);
+}
+
 static bool none_put_dead_letter(rwd_sink *sink, const rwd_dead_letter *letter, rwd_error *err) {
     (void)sink;
     return rwd_fail(err, RWD_E_INTERNAL, "a dead letter of a job that has no place for them (offset %lld)", (long long)letter->offset);
@@ -91,6 +99,8 @@ static const rwd_sink_ops none_ops = {
     .holds_c = none_holds_c,
     .begin = none_begin,
     .put_row = none_put_row,
+    .correct = none_correct,
+    .put_correction = none_put_correction,
     .put_dead_letter = none_put_dead_letter,
     .pending_bytes = none_pending_bytes,
     .ready = none_ready,

@@ -97,6 +97,11 @@ bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key
         rwd_wire_put_sized(out, RWD_ROW_FIELD_LINEAGE, rwd_slice_of(how->lineage, strnlen(how->lineage, sizeof(how->lineage))));
     }
     if (how->with_deleted && !row) rwd_wire_put_uint(out, RWD_ROW_FIELD_DELETED, 1);
+    if (how->repair) {
+        rwd_wire_put_sized(out, RWD_ROW_FIELD_REPAIR, rwd_slice_str(how->repair));
+        if (how->old.data) rwd_wire_put_sized(out, RWD_ROW_FIELD_OLD, how->old);
+        rwd_wire_put_sized(out, RWD_ROW_FIELD_REASON, how->reason);
+    }
     if (row) put_columns(how, answers, out);
     if (delimited) put_length(begin, out);
     return true;
@@ -104,7 +109,7 @@ bool rwd_row_proto_append(const rwd_row_text *how, bool delimited, rwd_slice key
 
 // ---- the .proto
 
-_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_WINDOW_START && RWD_ROW_FIELD_DELETED < RWD_ROW_FIELD_COLUMN &&
+_Static_assert(RWD_ROW_FIELD_KEY + RWD_KEY_PARTS_MAX <= RWD_ROW_FIELD_WINDOW_START && RWD_ROW_FIELD_REASON < RWD_ROW_FIELD_COLUMN &&
                    RWD_ROW_FIELD_COLUMN + RWD_COLUMNS_MAX <= RWD_ROW_FIELD_DERIVED, "numbers do not meet");
 
 static bool is_written(const rwd_job *job, size_t table) {

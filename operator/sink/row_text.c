@@ -99,6 +99,17 @@ static void put_origin(line *l, int64_t offset) {
     put_value(l, "_lineage", RWD_TYPE_STRING, 0, &lineage);
 }
 
+static void put_correction(line *l) {
+    if (!l->how->repair || l->how->format != RWD_FORMAT_JSON) return;
+    begin_member(l, "_repair");
+    rwd_json_quote(l->out, rwd_slice_str(l->how->repair));
+    begin_member(l, "_old");
+    if (l->how->old.data) rwd_buf_append_slice(l->out, l->how->old);
+    else rwd_buf_append_str(l->out, "null");
+    begin_member(l, "_reason");
+    rwd_json_quote(l->out, l->how->reason);
+}
+
 static void put_deleted(line *l, bool deleted) {
     if (!deleted && l->how->format == RWD_FORMAT_JSON) return;
     put_value(l, "deleted", RWD_TYPE_BOOL, 0, &(rwd_value){.b = deleted, .present = true});
@@ -136,6 +147,7 @@ bool rwd_row_text_append(const rwd_row_text *how, rwd_slice key, const uint8_t *
     if (has_window(how)) put_value(&l, RWD_WINDOW_END, RWD_TYPE_TIME, 0, rwd_answers_window_end(answers));
     put_columns(&l, answers);
     if (how->with_origin) put_origin(&l, offset);
+    put_correction(&l);
     if (how->with_deleted) put_deleted(&l, !row);
     if (how->format == RWD_FORMAT_JSON) rwd_buf_append_char(out, '}');
     rwd_buf_append_char(out, '\n');

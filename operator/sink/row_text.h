@@ -1,6 +1,7 @@
 // Rows as text: one JSON object or one CSV record, the same bytes for the same row every time. Used by sinks, export and state commands.
 //
-// Order of members: key fields, the window's end, then aggregates and derived columns as asked for, then, where given, "_offset" and "_lineage". Decimals are exact number tokens, times RFC 3339
+// Order of members: key fields, the window's end, then aggregates and derived columns as asked for, then, where given, "_offset" and "_lineage", of a correction "_repair",
+// "_old" (the row that it replaces, or null) and "_reason": those in JSON only, since a CSV file has the columns that its header says. Decimals are exact number tokens, times RFC 3339
 // strings, null is null (CSV: empty). A key that vanished has its key fields and "deleted": true (CSV: a last column `deleted`).
 //
 // Thread: pure; any.
@@ -17,6 +18,8 @@ typedef struct rwd_row_text {
     bool with_origin;          // _offset and _lineage
     bool with_deleted;         // outputs: yes; exports: no
     char lineage[RWD_HASH128_HEX];
+    const char *repair;        // of a correction: the repair's id; NULL: it is none. Borrowed, as the next two
+    rwd_slice old, reason;     // and what it replaces, in this format (data NULL: nothing), and why
 } rwd_row_text;
 
 // CSV header line with its newline; nothing for JSON. Appends.

@@ -7,6 +7,7 @@
 //   recover   take over: end the predecessor's log, cut outputs to the last entry, answer C (C1, C4 (3), (4))
 //   begin     open a transaction
 //   put_*     into the open transaction
+//   correct   what is put into the open transaction is corrections of a repair (R4)
 //   commit_async(metadata)   end it; it is now committing
 //   poll      idle | running | committed | aborted | fenced | unknown
 //
@@ -20,6 +21,8 @@
 #include "operator/base/hash.h"
 #include "operator/base/time.h"
 
+#define RWD_REPAIR_ID 17  // of a repair: 16 hex digits, and a NUL
+
 // C and what travels with it (C3).
 typedef struct rwd_commit {
     int64_t next_offset;       // C
@@ -32,6 +35,8 @@ typedef struct rwd_commit {
     uint64_t input_count;      // E4
     rwd_hash128 input_hash;    // E4
     uint64_t closings;         // C7: windows closed since the last record below C; not all that are due need be
+    uint64_t repair;           // R4 (5): the repair whose corrections are not all sent, as a number; 0: there is none
+    uint64_t repair_rows;      // of them: how many are
 } rwd_commit;
 
 typedef enum rwd_commit_outcome {
@@ -83,6 +88,11 @@ typedef struct rwd_sink_ops {
     // A row of output `sink` (index into the job's sinks); `row` NULL: the key vanished. `offset`: the last record that the value includes. Copied.
     // Called in any order for emit: commit (the sink sorts by key), in event order for emit: update.
     void (*put_row)(rwd_sink *self, size_t sink, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset);
+    // R4 (5): the open transaction is one of a repair: put_correction is what fills it, and each row carries the repair's id and the reason. Both are copied.
+    void (*correct)(rwd_sink *self, const char *repair, rwd_slice reason);
+    // As put_row. `old`: the value of the key that stands published, as this output writes values (rwd_kafka_record_value); data NULL: none does. Copied; one of more than
+    // RWD_CORRECTION_OLD_MAX bytes is left out.
+    void (*put_correction)(rwd_sink *self, size_t sink, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old);
     RWD_MUST bool (*put_dead_letter)(rwd_sink *self, const rwd_dead_letter *letter, rwd_error *err);
     // Bytes held by the open transaction; the pipeline commits early above the budget.
     uint64_t (*pending_bytes)(const rwd_sink *self);

@@ -1,6 +1,6 @@
 // The rows of one transaction (transaction.h).
 //
-// A chunk holds records one behind the other: a header (output, sizes, offset), the key, the row, padding to 8 bytes. An item is what is sorted: eight bytes of
+// A chunk holds records one behind the other: a header (output, sizes, offset), the key, the row, of a correction the old value, padding to 8 bytes. An item is what is sorted: eight bytes of
 // the key as a number, and where the record is. The eight bytes are the ones behind what all keys of the output have in common, so that most comparisons end
 // at the number and do not go to the record, which is far away.
 //
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define VANISHED UINT32_MAX
+#define NO_OLD UINT32_MAX
 #define RUN 12   // items sorted by insertion before runs are merged
 #define AHEAD 8  // records fetched into the cache before they are asked for
 
@@ -18,10 +19,10 @@ typedef struct record {
     uint32_t output;
     uint32_t key_size;
     uint32_t row_size;  // VANISHED: no row
-    uint32_t unused;
+    uint32_t old_size;  // NO_OLD: none
     int64_t offset;
     int64_t time_us;
-    uint8_t bytes[];    // key, row
+    uint8_t bytes[];    // key, row, old
 } record;
 
 typedef struct chunk {
@@ -30,7 +31,7 @@ typedef struct chunk {
     uint8_t bytes[RWD_TRANSACTION_CHUNK] __attribute__((aligned(8)));
 } chunk;
 
-_Static_assert(sizeof(record) + RWD_KEY_BYTES_MAX + RWD_ROW_BYTES_MAX + 8 <= RWD_TRANSACTION_CHUNK, "the largest row fits into a chunk");
+_Static_assert(sizeof(record) + RWD_KEY_BYTES_MAX + RWD_ROW_BYTES_MAX + RWD_CORRECTION_OLD_MAX + 8 <= RWD_TRANSACTION_CHUNK, "the largest row fits into a chunk");
 
 typedef struct item {
     uint64_t prefix;
@@ -105,15 +106,27 @@ static chunk *chunk_with_room(rwd_transaction *txn, size_t size) {
 
 void rwd_transaction_stamp(rwd_transaction *txn, int64_t time_us) { txn->time_us = time_us; }
 
+static size_t size_with(size_t key, uint32_t row, uint32_t old) {
+    return (sizeof(record) + key + (row == VANISHED ? 0 : row) + (old == NO_OLD ? 0 : old) + 7) & ~(size_t)7;
+}
+
 void rwd_transaction_put(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset) {
+    rwd_transaction_put_correction(txn, output, key, row, row_size, offset, rwd_slice_of(NULL, 0));
+}
+
+void rwd_transaction_put_correction(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old) {
     assert(output < RWD_SINKS_MAX && key.size <= RWD_KEY_BYTES_MAX && row_size <= RWD_ROW_BYTES_MAX);
     size_t copied = row ? row_size : 0;
-    size_t size = (sizeof(record) + key.size + copied + 7) & ~(size_t)7;
+    uint32_t old_size = old.data && old.size <= RWD_CORRECTION_OLD_MAX ? (uint32_t)old.size : NO_OLD;
+    size_t size = size_with(key.size, row ? row_size : VANISHED, old_size);
     chunk *c = chunk_with_room(txn, size);
     record *r = (record *)(void *)(c->bytes + c->used);
-    *r = (record){.output = (uint32_t)output, .key_size = (uint32_t)key.size, .row_size = row ? row_size : VANISHED, .offset = offset, .time_us = txn->time_us};
+    *r = (record){
+        .output = (uint32_t)output, .key_size = (uint32_t)key.size, .row_size = row ? row_size : VANISHED, .old_size = old_size, .offset = offset, .time_us = txn->time_us,
+    };
     if (key.size) memcpy(r->bytes, key.data, key.size);
     if (copied) memcpy(r->bytes + key.size, row, copied);
+    if (old_size != NO_OLD && old_size > 0) memcpy(r->bytes + key.size + copied, old.data, old_size);
     c->used += size;
     txn->used += size;
     txn->rows++;
@@ -124,10 +137,7 @@ uint64_t rwd_transaction_bytes(const rwd_transaction *txn) { return txn->used + 
 
 // ---- ordering
 
-static size_t size_of(const record *r) {
-    size_t copied = r->row_size == VANISHED ? 0 : r->row_size;
-    return (sizeof(record) + r->key_size + copied + 7) & ~(size_t)7;
-}
+static size_t size_of(const record *r) { return size_with(r->key_size, r->row_size, r->old_size); }
 
 static const record *record_at(const chunk *c, size_t at) { return (const record *)(const void *)(c->bytes + at); }
 
@@ -251,11 +261,13 @@ rwd_transaction_row rwd_transaction_at(const rwd_transaction *txn, size_t output
         __builtin_prefetch(items[index + AHEAD].at->bytes + 64 - sizeof(record));
     }
     bool vanished = r->row_size == VANISHED;
+    const uint8_t *old = r->bytes + r->key_size + (vanished ? 0 : r->row_size);
     return (rwd_transaction_row){
         .key = rwd_slice_of(r->bytes, r->key_size),
         .row = vanished ? NULL : r->bytes + r->key_size,
         .row_size = vanished ? 0 : r->row_size,
         .offset = r->offset,
         .time_us = r->time_us,
+        .old = r->old_size == NO_OLD ? rwd_slice_of(NULL, 0) : rwd_slice_of(old, r->old_size),
     };
 }

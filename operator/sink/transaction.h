@@ -12,6 +12,7 @@
 #include "state/budget.h"
 
 #define RWD_TRANSACTION_CHUNK ((size_t)256 * 1024)
+#define RWD_CORRECTION_OLD_MAX ((size_t)128 * 1024)
 
 typedef struct rwd_transaction rwd_transaction;
 
@@ -21,6 +22,7 @@ typedef struct rwd_transaction_row {
     uint32_t row_size;
     int64_t offset;
     int64_t time_us;     // as stamped; RWD_TIME_NONE: never
+    rwd_slice old;       // of a correction: the value that stands published; data NULL: none does
 } rwd_transaction_row;
 
 // `budget` is *borrowed*; NULL: nothing is accounted. *gives*.
@@ -32,6 +34,8 @@ void rwd_transaction_clear(rwd_transaction *txn);  // empty again; memory is kep
 void rwd_transaction_stamp(rwd_transaction *txn, int64_t time_us);
 // Copies a row for `output` (below RWD_SINKS_MAX). `row` NULL: the key vanished.
 void rwd_transaction_put(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset);
+// The same for a correction; `old` of more than RWD_CORRECTION_OLD_MAX bytes is left out.
+void rwd_transaction_put_correction(rwd_transaction *txn, size_t output, rwd_slice key, const uint8_t *row, uint32_t row_size, int64_t offset, rwd_slice old);
 // Bytes that the transaction holds or will need to be ordered.
 uint64_t rwd_transaction_bytes(const rwd_transaction *txn);
 

@@ -10,6 +10,7 @@
 #include "checkpoints/io/fake_disk.h"
 #include "operator/base/crash_point.h"
 #include "operator/sink/commit_log.h"
+#include "operator/sink/transaction.h"
 #include "tests/support/sink_job.h"
 
 #define ORIGIN(offset) ",\"_offset\":" #offset ",\"_lineage\":\"0000000000000000000000000000beef\""
@@ -109,6 +110,78 @@ static void a_commit_carries_its_metadata(void **state) {
     assert_memory_equal(&told, &wanted, sizeof(told));
     OK(sink->ops->recover(sink, &told, &found, &err));
     assert_true(found);
+    assert_memory_equal(&told, &wanted, sizeof(told));
+    sink->ops->close(sink);
+}
+
+// ---- corrections (R4)
+
+static void put_correction(rwd_sink *sink, const sink_job *j, size_t output, const char *customer, int64_t orders, const char *old) {
+    sink_row r = sink_row_of(j, customer, orders, 100);
+    bool gone = orders == 0;
+    sink->ops->put_correction(sink, output, rwd_slice_of(r.key, r.key_size), gone ? NULL : r.row, gone ? 0 : r.row_size, 9, old ? rwd_slice_str(old) : rwd_slice_of(NULL, 0));
+}
+
+static void a_correction_says_which_repair_made_it_what_it_replaces_and_why(void **state) {
+    sink_job *j = *state;
+    sink_job_add(j, "out.jsonl", RWD_FORMAT_JSON, RWD_EMIT_COMMIT);
+    sink_job_add(j, "out.csv", RWD_FORMAT_CSV, RWD_EMIT_UPDATE);
+    rwd_sink *sink = start(j, -1);
+    sink->ops->correct(sink, "00000000000000ab", rwd_slice_str("wrong \"price\""));
+    put_correction(sink, j, 0, "b", 0, "{\"customer\":\"b\"}");
+    put_correction(sink, j, 0, "a", 2, NULL);
+    put_correction(sink, j, 1, "a", 2, "a,1");
+    commit(sink, 10);
+    sink_put(sink, j, 0, "a", 3, 100, 10);  // an ordinary one after it
+    commit(sink, 11);
+    sink->ops->close(sink);
+#define REPAIR(old) ",\"_repair\":\"00000000000000ab\",\"_old\":" old ",\"_reason\":\"wrong \\\"price\\\"\""
+    assert_output(j, "out.jsonl", "{\"customer\":\"a\",\"orders\":2,\"revenue\":1.00,\"last\":null" ORIGIN(9) REPAIR("null") "}\n"
+                  "{\"customer\":\"b\"" ORIGIN(9) REPAIR("{\"customer\":\"b\"}") ",\"deleted\":true}\n" ROW("a", 3, "1.00", 10));
+    // A CSV file keeps the columns that its header says.
+    assert_output(j, "out.csv", "customer,orders,revenue,last,_offset,_lineage,deleted\na,2,1.00,,9,0000000000000000000000000000beef,false\n");
+}
+
+static void an_old_value_over_the_bound_is_left_out(void **state) {
+    sink_job *j = *state;
+    sink_job_add(j, "out.jsonl", RWD_FORMAT_JSON, RWD_EMIT_UPDATE);
+    rwd_sink *sink = start(j, -1);
+    size_t size = RWD_CORRECTION_OLD_MAX + 2;
+    char *text = rwd_malloc(size + 1);
+    memset(text, '1', size);
+    text[size] = '\0';
+    sink->ops->correct(sink, "00000000000000ab", rwd_slice_str("x"));
+    put_correction(sink, j, 0, "a", 2, text);
+    text[size - 2] = '\0';  // at the bound
+    put_correction(sink, j, 0, "b", 2, text);
+    commit(sink, 10);
+    sink->ops->close(sink);
+    char *path = sink_job_path(j, "out.jsonl"), *all = file_text(path);
+    char *line = strchr(all, '\n');
+    assert_non_null(line);
+    assert_non_null(memmem(all, (size_t)(line - all), "\"_old\":null", 11));
+    assert_non_null(strstr(line, text));
+    free(all);
+    free(path);
+    free(text);
+}
+
+static void a_commit_carries_how_far_a_repair_has_come(void **state) {
+    sink_job *j = *state;
+    sink_job_add(j, "out.jsonl", RWD_FORMAT_JSON, RWD_EMIT_COMMIT);
+    rwd_sink *sink = start(j, -1);
+    rwd_commit wanted = sink_commit_of(7), told;
+    rwd_error err;
+    bool found;
+    wanted.repair = 0xab;
+    wanted.repair_rows = 200000;
+    sink->ops->correct(sink, "00000000000000ab", rwd_slice_str("x"));
+    put_correction(sink, j, 0, "a", 2, NULL);
+    sink->ops->commit_async(sink, &wanted);
+    assert_int_equal(sink_outcome(sink, &told, &err), RWD_COMMIT_COMMITTED);
+    sink->ops->close(sink);
+    sink = sink_open(j, NULL);
+    OK(sink->ops->recover(sink, &told, &found, &err));
     assert_memory_equal(&told, &wanted, sizeof(told));
     sink->ops->close(sink);
 }
@@ -629,6 +702,9 @@ int main(void) {
         TEST(rows_of_emit_update_stay_in_event_order),
         TEST(a_csv_output_has_one_header_however_often_it_is_opened),
         TEST(a_commit_carries_its_metadata),
+        TEST(a_correction_says_which_repair_made_it_what_it_replaces_and_why),
+        TEST(an_old_value_over_the_bound_is_left_out),
+        TEST(a_commit_carries_how_far_a_repair_has_come),
         TEST(a_commit_without_rows_leaves_the_outputs_alone),
         TEST(folders_are_made_for_their_owner_only),
         TEST(a_dead_letter_is_a_line_with_place_reason_and_bytes),

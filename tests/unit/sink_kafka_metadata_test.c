@@ -24,6 +24,9 @@ static void assert_same(const rwd_commit *a, const rwd_commit *b) {
     assert_int_equal(a->switch_number, b->switch_number);
     assert_int_equal(a->input_count, b->input_count);
     assert_true(rwd_hash128_equal(a->input_hash, b->input_hash));
+    assert_int_equal(a->closings, b->closings);
+    assert_int_equal(a->repair, b->repair);
+    assert_int_equal(a->repair_rows, b->repair_rows);
 }
 
 static void what_is_encoded_is_decoded_and_is_short_text(void **state) {
@@ -31,6 +34,8 @@ static void what_is_encoded_is_decoded_and_is_short_text(void **state) {
     test_random random = test_random_of(1);
     for (int i = 0; i < 1000; i++) {
         rwd_commit in = any_commit(&random), out;
+        if (i % 3 > 0) in.closings = test_random_u64(&random);
+        if (i % 2) in.repair = test_random_u64(&random) | 1, in.repair_rows = test_random_u64(&random);
         rwd_hash128 cluster = any_hash(&random), got;
         rwd_buf text = {0};
         rwd_kafka_metadata_encode(&in, cluster, &text);
@@ -41,6 +46,20 @@ static void what_is_encoded_is_decoded_and_is_short_text(void **state) {
         assert_true(rwd_hash128_equal(cluster, got));
         rwd_buf_deinit(&text);
     }
+}
+
+// As programs wrote it that knew nothing of repairs.
+static void metadata_of_earlier_versions_reads_as_it_did(void **state) {
+    (void)state;
+    static const char plain[] = "rewind1 AAAAAAAAAAQAAAAAAAAAA/7t+s7K/r7vAAAAAAAAAAcAAAAAAAAABgAAAAAAAAAFAAAAAAAAAAEA"
+                                "AAAAAAAAKgAAAAAAAAAJAAAAAAAABRYAAAAAAAAAAgAAAAAAAAABAAAAAAAAAAwAAAAAAAAACxi2TKo=";
+    rwd_commit out;
+    rwd_hash128 cluster;
+    assert_true(rwd_kafka_metadata_decode(rwd_slice_str(plain), 42, &out, &cluster));
+    assert_int_equal(out.owner, 0xfeedfacecafebeef);
+    assert_int_equal(out.input_count, 42);
+    assert_int_equal(out.closings, 0);
+    assert_int_equal(out.repair, 0);
 }
 
 static void any_other_text_is_foreign(void **state) {
@@ -71,6 +90,7 @@ static void a_newer_form_is_known_as_such(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded_and_is_short_text),
+        cmocka_unit_test(metadata_of_earlier_versions_reads_as_it_did),
         cmocka_unit_test(any_other_text_is_foreign),
         cmocka_unit_test(a_newer_form_is_known_as_such),
     };
