@@ -183,6 +183,8 @@ static reach reach_of(const rwd_checkpoint_list *list, const rwd_lineage *lineag
         if (of_history(lineage, c) && x <= frontier && x >= unbroken && (r.horizon < 0 || x < r.horizon)) r.horizon = x;
     }
     r.floor = second >= 0 ? second : lowest != INT64_MAX ? lowest : 0;
+    for (size_t i = 0; i < list->count; i++)  // R5: what a repair is taken back with
+        if (list->items[i].pinned_until_us && list->items[i].state != RWD_CHECKPOINT_PRUNED && list->items[i].facts.next_offset < r.floor) r.floor = list->items[i].facts.next_offset;
     return r;
 }
 

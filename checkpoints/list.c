@@ -160,25 +160,29 @@ static void drop_doubles(rwd_checkpoint_list *list) {
     list->count = kept;
 }
 
-// Pins: genesis, and what has a tag (K7).
-static void mark_pins(rwd_checkpoint_list *list, const rwd_tags *tags) {
+// Pins: genesis, what has a tag, and what a repair may be taken back from (K7).
+static void mark_pins(rwd_checkpoint_list *list, const rwd_tags *tags, const rwd_pins *pins, int64_t now_us) {
     for (size_t i = 0; i < list->count; i++) {
         rwd_checkpoint *c = &list->items[i];
         for (size_t j = 0; j < tags->count; j++)
             if (strcmp(tags->items[j].id, c->id) == 0) memcpy(c->tag, tags->items[j].tag, RWD_TAG_MAX);
-        c->pinned = c->tag[0] || (c->facts.reason && strcmp(c->facts.reason, "genesis") == 0);
+        for (size_t j = 0; j < pins->count; j++)
+            if (strcmp(pins->items[j].id, c->id) == 0 && pins->items[j].until_us > now_us) c->pinned_until_us = pins->items[j].until_us;
+        c->pinned = c->tag[0] || c->pinned_until_us || (c->facts.reason && strcmp(c->facts.reason, "genesis") == 0);
     }
 }
 
 bool rwd_repo_list_with(rwd_repo *repo, rwd_io *io, bool pruned, rwd_checkpoint_list *out, rwd_error *err) {
     *out = (rwd_checkpoint_list){0};
     rwd_tags tags = {0};
-    bool ok = rwd_tags_load(repo, io, &tags, err) && list_folder(repo, io, repo->checkpoints, false, out, err) &&
+    rwd_pins pins = {0};
+    bool ok = rwd_tags_load(repo, io, &tags, err) && rwd_pins_load(repo, io, &pins, err) && list_folder(repo, io, repo->checkpoints, false, out, err) &&
               (!pruned || list_folder(repo, io, repo->pruned, true, out, err));
     if (ok && out->count > 1) qsort(out->items, out->count, sizeof(*out->items), compare_age);
     if (ok) drop_doubles(out);
-    if (ok) mark_pins(out, &tags);
+    if (ok) mark_pins(out, &tags, &pins, rwd_clock_wall_us(repo->clock));
     rwd_tags_deinit(&tags);
+    rwd_pins_deinit(&pins);
     if (!ok) rwd_checkpoint_list_deinit(out);
     return ok;
 }

@@ -8,7 +8,7 @@
 //   <data>/checkpoints/<id>.bad/     a quarantined one, with WHY
 //   <data>/checkpoints/<id>.pruned/  one that is being pruned: finished at the next start
 //   <data>/pruned/<id>          the MANIFEST of a pruned one, so that years of them do not slow the search for a good one
-//   <data>/GENESIS tags verified     small framed files
+//   <data>/GENESIS tags pins verified     small framed files
 //   <data>/lineages/<id>/       lineage and normalised job file
 //
 // What must stay true:
@@ -52,7 +52,7 @@ typedef struct rwd_facts {
     rwd_hash128 history;          // hash of the history below X (L2)
     rwd_hash128 fingerprint;      // of the logic at X (L4)
     uint64_t keys;
-    const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore"
+    const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore" | "repair"
     const char *violated;         // an invariant that did not hold, or NULL (S5)
 } rwd_facts;
 
@@ -88,7 +88,8 @@ typedef struct rwd_checkpoint {
     rwd_checkpoint_state state;
     char *why_bad;                    // NULL unless bad
     char tag[RWD_TAG_MAX];            // empty if none
-    bool pinned;                      // genesis, tags
+    bool pinned;                      // genesis, tags, and while a repair may be taken back from it
+    int64_t pinned_until_us;          // of the latter: until when, by the wall clock; 0: none may
 } rwd_checkpoint;
 
 typedef struct rwd_checkpoint_list {
@@ -188,6 +189,12 @@ RWD_MUST bool rwd_repo_prune(rwd_repo *repo, const rwd_lineage *lineage, int64_t
 RWD_MUST bool rwd_repo_forget(rwd_repo *repo, const rwd_lineage *lineage, int64_t frontier, const char *id, bool act, uint64_t *out_freed, rwd_error *err);
 // Sets (or with "" removes) a tag: unique, [A-Za-z0-9._-]; a tagged checkpoint is pinned.
 RWD_MUST bool rwd_repo_tag(rwd_repo *repo, const char *id, const char *tag, rwd_error *err);
+// R5, K7: the checkpoint, and the journal from it on, stay until then (wall clock): a repair may be taken back from it. Of two times the later one counts. Durable on return.
+RWD_MUST bool rwd_repo_pin(rwd_repo *repo, const char *id, int64_t until_us, rwd_error *err);
+// R4 (4): a checkpoint that was built beside the repository (`shadow`, whose manifest it is, in `folder`) becomes one of its own, by K3: files are linked where that works, else copied, and read
+// again. `facts` are what its manifest says here; `parent` (NULL: none) is the checkpoint of this repository that it was built from. CORRUPT: a file is not what the shadow's manifest says.
+RWD_MUST bool rwd_repo_adopt(rwd_repo *repo, rwd_io *io, const char *folder, const rwd_checkpoint *shadow, const rwd_facts *facts, const rwd_checkpoint *parent,
+                             char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
 // K4: makes an independent copy of the bytes of `id` as a checkpoint of its own, reading back and comparing. `stop` as in verify. Older copies go by
 // `prune`.
 RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *id, const atomic_bool *stop, char out_id[RWD_CHECKPOINT_ID],
@@ -218,7 +225,7 @@ RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage 
 
 // history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.
 typedef struct rwd_history_entry {
-    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy"
+    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy" "repair" "undo" ...
     char *subject;     // checkpoint id or other name
     char *who, *why;
     int64_t at_us, next_offset;

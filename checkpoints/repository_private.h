@@ -90,6 +90,12 @@ typedef struct rwd_tags { rwd_tag *items; size_t count; } rwd_tags;
 RWD_MUST bool rwd_tags_load(rwd_repo *repo, rwd_io *io, rwd_tags *out, rwd_error *err);
 void rwd_tags_deinit(rwd_tags *tags);
 
+// pins.c
+typedef struct rwd_pin { char id[RWD_CHECKPOINT_ID]; int64_t until_us; } rwd_pin;
+typedef struct rwd_pins { rwd_pin *items; size_t count; } rwd_pins;
+RWD_MUST bool rwd_pins_load(rwd_repo *repo, rwd_io *io, rwd_pins *out, rwd_error *err);
+void rwd_pins_deinit(rwd_pins *pins);
+
 // quarantine.c: why a checkpoint is bad, as its folder says, or NULL. *gives*.
 char *rwd_note_load(rwd_io *io, const char *folder);
 

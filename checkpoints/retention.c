@@ -122,6 +122,7 @@ static void keep_pins(decision *d) {
         if (c->state == RWD_CHECKPOINT_BAD) keep(d, i, "it is bad: what was set aside is never deleted");
         else if (c->state == RWD_CHECKPOINT_PRUNED) keep(d, i, "it is pruned already");
         else if (c->tag[0]) keep(d, i, "it has a tag");
+        else if (c->pinned_until_us) keep(d, i, "a repair may be undone from it");
         else if (c->pinned) keep(d, i, "it is genesis");
     }
 }

@@ -45,6 +45,9 @@
     X(tag_written, "tag-written", "the tags are durable, the history log does not say so yet")                                    \
     X(copy_file, "copy-file", "one file of an independent copy is written")                                                       \
     X(copy_before_publish, "copy-before-publish", "all files of an independent copy are written")                                 \
+    X(repair_adopt_file, "repair-adopt-file", "one file of a checkpoint that was built beside the repository stands in it, under no name that counts") \
+    X(repair_adopt_before_publish, "repair-adopt-before-publish", "all files of such a checkpoint do")                                          \
+    X(repair_pin_written, "repair-pin-written", "a checkpoint is pinned for a repair")                                                          \
     X(genesis_before_mark, "genesis-before-mark", "C = S is committed, the mark that says so is not written")                     \
     X(genesis_marked, "genesis-marked", "the mark of C = S is durable")                                                           \
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \

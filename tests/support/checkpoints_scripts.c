@@ -102,6 +102,38 @@ static bool done_copy(fixture *fx) {
     return found;
 }
 
+// A shadow's checkpoint: another repository in a folder beside, made by a tier that works.
+static bool adopt(fixture *fx, const char *beside, rwd_error *e) {
+    char folder[RWD_PATH_MAX], id[RWD_CHECKPOINT_ID];
+    fixture shadow = *fx;
+    rwd_checkpoint built;
+    (void)snprintf(shadow.data, sizeof(shadow.data), "%s/%s", fx->root, beside);
+    shadow.io = NULL;
+    shadow.last[0] = '\0';
+    fixture_must(rwd_io_pread_new(&shadow.io, &err), &err);
+    fixture_must(fixture_open(&shadow, &err), &err);
+    fixture_must(fixture_checkpoint(&shadow, 45, NULL, &err), &err);
+    fixture_must(rwd_repo_find(shadow.repo, "latest", &built, &err), &err);
+    fixture_must(rwd_repo_checkpoint_path(shadow.repo, built.id, folder, &err), &err);
+    rwd_facts facts = fixture_facts(fx, 45, "repair");
+    bool ok = rwd_repo_adopt(fx->repo, fx->io, folder, &built, &facts, NULL, id, e);
+    rwd_checkpoint_deinit(&built);
+    fixture_close(&shadow);
+    rwd_io_free(shadow.io);
+    return ok;
+}
+static bool run_adopt(fixture *fx, rwd_error *e) { return adopt(fx, "shadow", e); }
+static bool done_adopt(fixture *fx) { return has_checkpoint_at(fx, 45, RWD_CHECKPOINT_BAD); }
+
+static bool run_pin(fixture *fx, rwd_error *e) { return rwd_repo_pin(fx->repo, ids[2], INT64_MAX, e); }
+static bool done_pin(fixture *fx) {
+    rwd_checkpoint c;
+    fixture_must(rwd_repo_find(fx->repo, ids[2], &c, &err), &err);
+    bool pinned = c.pinned && c.pinned_until_us == INT64_MAX;
+    rwd_checkpoint_deinit(&c);
+    return pinned;
+}
+
 static bool run_append(fixture *fx, rwd_error *e) {
     rwd_history_entry entry = {.kind = (char *)(uintptr_t)"restore", .subject = (char *)(uintptr_t)"first"};
     if (!rwd_repo_history_append(fx->repo, &entry, e)) return false;
@@ -151,6 +183,8 @@ const script scripts[] = {
     {"prune", false, false, run_prune, done_prune},
     {"forget", false, false, run_forget, done_forget},
     {"copy", false, false, run_copy, done_copy},
+    {"adopt", false, false, run_adopt, done_adopt},
+    {"pin", false, false, run_pin, done_pin},
     {"history", false, false, run_append, done_append},
     {"history, tried again", false, false, run_append_again, done_append},
     {"quarantine", false, false, run_quarantine, done_quarantine},

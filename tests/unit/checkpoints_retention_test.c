@@ -92,6 +92,31 @@ static void checkpoints_of_another_history_do_not_count(void **state) {
     rwd_lineage_deinit(&other);
 }
 
+static void a_pinned_one_stays_until_its_time_has_come(void **state) {
+    fixture *fx = *state;
+    chain c = make_chain(fx);
+    int64_t now = rwd_clock_wall_us(fx->clock);
+    fixture_must(rwd_repo_pin(fx->repo, c.id[2], now + 1000, &err), &err);
+    fixture_must(rwd_repo_pin(fx->repo, c.id[3], now + 5000, &err), &err);
+    fixture_must(rwd_repo_pin(fx->repo, c.id[3], now + 2000, &err), &err);  // the later time counts
+    prune_now(fx, 0);
+    assert_int_equal(what_is_left(fx, &c), 0xCD);
+    rwd_clock_virtual_advance(fx->clock, 1000 * 1000);
+    prune_now(fx, 0);
+    assert_int_equal(what_is_left(fx, &c), 0xC9);
+    fixture_must(rwd_repo_pin(fx->repo, c.id[7], now + 9000, &err), &err);  // those whose time has come are forgotten, others are not
+    fixture_close(fx);
+    fixture_must(fixture_open(fx, &err), &err);
+    rwd_checkpoint pinned;
+    fixture_must(rwd_repo_find(fx->repo, c.id[3], &pinned, &err), &err);
+    assert_true(pinned.pinned);
+    assert_true(pinned.pinned_until_us == now + 5000);
+    rwd_checkpoint_deinit(&pinned);
+    rwd_clock_virtual_advance(fx->clock, 4000 * 1000);
+    prune_now(fx, 0);
+    assert_int_equal(what_is_left(fx, &c), 0xC1);
+}
+
 static void a_plan_says_what_goes_and_why_the_rest_stays_and_removes_nothing(void **state) {
     fixture *fx = *state;
     chain c = make_chain(fx);
@@ -386,6 +411,7 @@ int main(void) {
         TEST(the_newest_two_good_ones_stay_whatever_is_said),
         TEST(bad_ones_do_not_count_as_good),
         TEST(checkpoints_of_another_history_do_not_count),
+        TEST(a_pinned_one_stays_until_its_time_has_come),
         TEST(a_plan_says_what_goes_and_why_the_rest_stays_and_removes_nothing),
         TEST(a_pruned_checkpoint_keeps_its_manifest_so_the_chain_can_be_walked),
         TEST(reader_holding_a_checkpoint_that_retention_wants),
