@@ -1,6 +1,7 @@
 // Where records come from: one partition, read in order of offsets.
 //
-// Implementations: a file (file.h), a Kafka partition (kafka.h), the journal and what is behind it (journaled.h), and a list in memory (memory.h, for tests).
+// Implementations: a file (file.h), a Kafka partition (kafka.h), the journal and what is behind it (journaled.h), any of them with amendments
+// (amended.h), and a list in memory (memory.h, for tests).
 // Records are handed out in batches; their bytes stay valid until the batch is released. Offsets rise; gaps are legal.
 //
 // Thread: pipeline.
@@ -15,6 +16,14 @@
 #define RWD_RECORD_PADDING 64
 #define RWD_RECORD_SIZE_MAX (1u << 30)  // no job's size limit is above this
 
+// L6: what a lineage's amendments made of it (amended.h).
+typedef enum rwd_amend_state {
+    RWD_AMENDED_NOT,
+    RWD_AMENDED_SKIPPED,   // it makes no event; it moves X, and its hash counts
+    RWD_AMENDED_REPLACED,  // value, key and time are others; its hash is that of the topic's own
+    RWD_AMENDED_INSERTED,  // not of the topic: it counts nothing and moves nothing, has the offset of the record that it stands before, and never ends a batch
+} rwd_amend_state;
+
 typedef struct rwd_record {
     int64_t offset;
     int64_t time_us;       // the record's own time, RWD_TIME_NONE where there is none (files)
@@ -25,6 +34,7 @@ typedef struct rwd_record {
     rwd_code fault;        // RWD_E_NONE, or why it cannot be decoded: TOO_LARGE, MALFORMED (a quote that never ends)
     rwd_slice key;         // borrowed as the value is; data NULL: none (files)
     bool tombstone;        // no value, and that is no fault: the job says what it means
+    rwd_amend_state amended;
     rwd_slice raw;         // borrowed: all that is hashed, for the journal; data NULL: this source is not journaled (files)
     // The value of the last header of that name (*borrowed* from raw); false: there is none, or it is null. NULL: records of this source have none (files).
     bool (*header)(const struct rwd_record *record, rwd_slice name, rwd_slice *out);
