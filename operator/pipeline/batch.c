@@ -100,10 +100,19 @@ static void route_event(rwd_operator *op, rwd_group_event *at) {
     group->keys_used += used;
 }
 
-// A record that is one event, as all are without event.each. That of a tombstone has no fields.
+static inline bool moves(const rwd_record *record) { return record->amended != RWD_AMENDED_INSERTED; }
+
+static inline void end_record(rwd_group_event *at) {
+    at->last = true;
+    at->ends_record = moves(at->event.record);
+}
+
+// A record that is one event, as all are without event.each. That of a tombstone has no fields, that of a skipped record is none.
 static inline void decode_one(rwd_operator *op, const rwd_record *record) {
     rwd_group_event *at = add_event(&op->group, record);
-    at->ends_record = true;
+    end_record(at);
+    at->empty = record->amended == RWD_AMENDED_SKIPPED;
+    if (at->empty) return;
     at->fault.code = record->fault;
     if (!record->tombstone && (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault))) return;
     route_event(op, at);
@@ -114,16 +123,33 @@ static void decode_each(rwd_operator *op, const rwd_record *record) {
     rwd_fault fault = {.code = RWD_E_NONE, .field = -1};
     if (!rwd_decode_record(op->decoder, record, &count, &fault) || count == 0) {
         rwd_group_event *at = add_event(&op->group, record);
-        at->ends_record = true;
+        end_record(at);
         at->fault = fault;
         at->empty = fault.code == RWD_E_NONE;
         return;
     }
     for (size_t i = 0; i < count; i++) {
         rwd_group_event *at = add_event(&op->group, record);
-        at->ends_record = i + 1 == count;
+        if (i + 1 == count) end_record(at);
         if (rwd_decode_event(op->decoder, &at->event, &at->fault)) route_event(op, at);
     }
+}
+
+// What is inserted before a record, and the record itself. At most `enough` are counted.
+static size_t unit_size(const rwd_record *records, size_t count, size_t enough) {
+    size_t size = 1;
+    while (size < count && size < enough && !moves(&records[size - 1])) size++;
+    return size;
+}
+
+// May another record come into the group in hand?
+static bool has_room(const rwd_group *group, const rwd_record *records, size_t count) {
+    if (group->record_count == count) return false;
+    bool inside = group->record_count > 0 && !moves(&records[group->record_count - 1]);
+    if (inside) return group->event_count < RWD_GROUP_MAX;
+    if (group->event_count >= group->most || group->block > 0 || group->keys_used > RWD_GROUP_KEYS) return false;
+    const rwd_record *next = &records[group->record_count];
+    return moves(next) || group->event_count == 0 || unit_size(next, count - group->record_count, RWD_GROUP_MAX) <= RWD_GROUP_MAX - group->event_count;
 }
 
 // Pass 1: as many records as a group holds. Faults stay with their event.
@@ -134,9 +160,9 @@ static void decode_group(rwd_operator *op, const rwd_record *records, size_t cou
     begin_keys(group, 0);
     rwd_decoder_begin(op->decoder, group->capacity);
     if (op->step->ops->begin) op->step->ops->begin(op->step);
-    while (group->record_count < count && group->event_count < group->most && group->block == 0 && group->keys_used <= RWD_GROUP_KEYS) {
+    while (has_room(group, records, count)) {
         const rwd_record *record = &records[group->record_count++];
-        if (each && !record->tombstone) decode_each(op, record);
+        if (each && !record->tombstone && record->amended != RWD_AMENDED_SKIPPED) decode_each(op, record);
         else decode_one(op, record);
     }
 }
@@ -369,7 +395,7 @@ static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rw
     return true;
 }
 
-// Pass 3, in order of offsets, from the event `*at_event` on to `end`; it ends early behind a record that makes windows due. `out_done`: records.
+// Pass 3, in order of offsets, from the event `*at_event` on to `end`; it ends early behind a record that makes windows due. `out_done`: records of the group.
 static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t end, size_t *out_done, rwd_error *err) {
     rwd_group *group = &op->group;
     while (*at_event < end) {
@@ -383,9 +409,9 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t en
         op->at_boundary = false;
         op->inside_record = !at->ends_record;
         ++*at_event;
+        if (at->last) ++*out_done;
         if (!at->ends_record) continue;
         pass_record(op, record);
-        ++*out_done;
         if (rwd_windows_due(op)) return true;
     }
     return true;
@@ -424,7 +450,7 @@ static bool run_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *
         size_t end;
         if (!resolve_group(op, at, live, &end, err) || !apply_group(op, live, &at, end, out_done, err)) return false;
         interrupted |= end < group->event_count;
-        if (!rwd_windows_due(op)) continue;
+        if (op->inside_record || !rwd_windows_due(op)) continue;
         interrupted |= at < group->event_count;
         if (!rwd_close_windows(op, live, err)) return false;
     }
@@ -433,15 +459,21 @@ static bool run_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *
     return true;
 }
 
+// A group of its own does not hold what begins here, so that no boundary comes for long.
+static bool make_room_for_unit(rwd_operator *op, const rwd_record *records, size_t count, bool live, rwd_error *err) {
+    if (moves(records) || op->inside_record || !rwd_tables_pressed(op->tables) || !rwd_can_relieve(op, live)) return true;
+    if (!op->job->event.each && unit_size(records, count, RWD_GROUP_MAX + 1) <= RWD_GROUP_MAX) return true;
+    return rwd_relieve(op, live, err);
+}
+
 bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err) {
     *out_done = 0;
     if (!op->decoder && count > 0 && !rwd_open_decoder(op, err)) return false;
+    while (count > 0 && records[count - 1].offset >= until) count--;
     while (*out_done < count) {
-        size_t most = count - *out_done;
-        if (most > RWD_GROUP_MAX) most = RWD_GROUP_MAX;
-        while (most > 0 && records[*out_done + most - 1].offset >= until) most--;
-        if (most == 0) return true;
-        decode_group(op, records + *out_done, most);
+        const rwd_record *next = records + *out_done;
+        if (!make_room_for_unit(op, next, count - *out_done, live, err)) return false;
+        decode_group(op, next, count - *out_done);
         if (!run_group(op, live, out_done, err)) return false;
     }
     return true;

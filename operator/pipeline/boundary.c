@@ -349,7 +349,7 @@ bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err) {
 static bool is_between_fixed_commits(const rwd_operator *op, bool live) { return live && op->job->delivery.offset_multiple > 0 && !op->at_boundary; }
 
 bool rwd_can_relieve(const rwd_operator *op, bool live) {
-    return op->freeze_at >= 0 || (!is_between_fixed_commits(op, live) && !rwd_checkpoint_is_here(op));
+    return op->freeze_at >= 0 || (!op->inside_record && !is_between_fixed_commits(op, live) && !rwd_checkpoint_is_here(op));
 }
 
 bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
@@ -359,9 +359,10 @@ bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
         return rwd_error_next(err, "raise state.memory, or lower delivery.commit_at.offset_multiple (now %" PRId64 ")",
                               op->job->delivery.offset_multiple);
     }
-    if (live && !rwd_end_transaction(op, true, err)) return false;
-    if (rwd_checkpoint_is_here(op)) {
-        rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys of one record");
+    bool inside = op->inside_record;
+    if (live && !inside && !rwd_end_transaction(op, true, err)) return false;
+    if (inside || rwd_checkpoint_is_here(op)) {
+        rwd_fail(err, RWD_E_RESOURCE, "state.memory cannot hold the keys of one record%s", inside ? " and of what amendments insert before it" : "");
         return rwd_error_next(err, "raise state.memory (now %" PRIu64 " bytes)", op->job->state.memory);
     }
     if (!rwd_checkpoint_fits(op)) {

@@ -37,7 +37,7 @@ bool rwd_open_journal_of(rwd_repo *repo, rwd_io *io, rwd_clock *clock, rwd_journ
 static bool open_others(rwd_operator *op, rwd_error *err) {
     if (!op->options.journal_of) return true;
     if (!rwd_open_journal_of(op->options.journal_of, op->io, op->clock, &op->read_journal, err)) return false;
-    rwd_journaled_source_use(op->source, op->read_journal);
+    rwd_journaled_source_use(op->raw_source, op->read_journal);
     return true;
 }
 
@@ -51,13 +51,13 @@ bool rwd_open_session_journal(rwd_operator *op, rwd_error *err) {
     };
     if (!durable_to(op->repo, &options.durable_to, err) || !rwd_io_clone(op->io, &io, err)) return false;
     if (!rwd_journal_open(&options, io, op->clock, &op->journal, err)) return false;
-    rwd_journaled_source_use(op->source, op->journal);
+    rwd_journaled_source_use(op->raw_source, op->journal);
     return true;
 }
 
 void rwd_close_session_journal(rwd_operator *op) {
     if (!op->journal && !op->read_journal) return;
-    rwd_journaled_source_use(op->source, NULL);
+    rwd_journaled_source_use(op->raw_source, NULL);
     rwd_journal_close(op->journal);
     rwd_journal_close(op->read_journal);
     op->journal = op->read_journal = NULL;

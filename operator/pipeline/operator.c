@@ -20,6 +20,7 @@
 #include "operator/pipeline/rooms.h"
 #include "operator/sink/file.h"
 #include "operator/sink/kafka.h"
+#include "operator/source/amended.h"
 
 // Wait before another session after a rollback: doubled each time.
 #define RWD_BACKOFF_NS 200000000LL
@@ -198,14 +199,15 @@ static void broker_is_back(rwd_operator *op) {
 }
 
 static bool open_real_source(rwd_operator *op, rwd_error *err) {
-    while (!rwd_open_source(op->job, op->io, op->clock, &op->budget, &op->source, err))
+    while (!rwd_open_source(op->job, op->io, op->clock, &op->budget, &op->raw_source, err))
         if (err->decision != RWD_RETRY || !wait_for_broker(op, err)) return false;
     return true;
 }
 
 static bool open_source(rwd_operator *op, rwd_error *err) {
-    if (op->hooks.open_source) op->source = op->hooks.open_source(op->hooks.context);
+    if (op->hooks.open_source) op->raw_source = op->hooks.open_source(op->hooks.context);
     else if (!open_real_source(op, err)) return false;
+    op->source = rwd_amended_source_new(op->raw_source, op->job->event.max_size);
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
     if (!op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err)) return false;
     op->partitions = op->source->ops->partitions ? op->source->ops->partitions(op->source) : 1;

@@ -78,7 +78,8 @@ typedef struct rwd_group_event {
     rwd_fault fault;         // code RWD_E_NONE: decoded
     uint32_t first_touch;
     uint32_t touch_count;
-    bool ends_record;        // the last one of its record: the position moves behind it
+    bool last;               // of its record
+    bool ends_record;        // and the position moves behind it: not where the record was inserted (L6), which is one with the record that it stands before
     bool empty;              // no event, but a record that has none
 } rwd_group_event;
 
@@ -146,7 +147,8 @@ struct rwd_operator {
     rwd_io *repo_io;          // the repository's, used under its mutex
     char data[4096];
     rwd_repo *repo;
-    rwd_source *source;
+    rwd_source *source;       // with the lineage's amendments
+    rwd_source *raw_source;   // behind it: without them (*borrowed* from it)
     rwd_buf source_identity;
     unsigned partitions;      // of the source's topic; 1: keys can belong nowhere else
     rwd_hash128 source_hash;
@@ -193,7 +195,7 @@ struct rwd_operator {
     int64_t known_c;
     uint64_t known_closings;
     uint64_t known_owner;
-    bool inside_record;       // some events of a record were applied, and not all: the state is that of no position
+    bool inside_record;       // some events of a record, or of what is inserted before it, were applied, and not all: the state is that of no position
     int64_t record_time_us;   // of the last record: its own; where records have none, of the last applied one's event (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty
@@ -308,7 +310,7 @@ RWD_MUST bool rwd_drive_checkpoint(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_drive_commit(rwd_operator *op, rwd_error *err);
 // No clean slot was left (K2): commit (live), checkpoint, wait; then resolving works again.
 RWD_MUST bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err);
-// False where that cannot help, since nothing can be cleaned here: fewer keys at a time may.
+// False where that cannot help, since nothing can be cleaned here (between two commits fixed to offsets; inside a record): fewer keys at a time may.
 bool rwd_can_relieve(const rwd_operator *op, bool live);
 // Last commit, last checkpoint. `input_ended`: there is nothing more to come, as against being asked to stop.
 RWD_MUST bool rwd_finish(rwd_operator *op, bool input_ended, rwd_error *err);

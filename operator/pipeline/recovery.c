@@ -17,6 +17,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/operator_private.h"
+#include "operator/source/amended.h"
 
 // (2) What can be judged without touching anything.
 static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
@@ -51,6 +52,7 @@ static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
     rwd_lineage_deinit(&op->lineage);
     op->lineage = *lineage;
     pthread_mutex_unlock(&op->lock);
+    rwd_amended_source_use(op->source, op->lineage.amendments, op->lineage.amendment_count);
 }
 
 // C6: another process has moved C since this one knew it: whoever that is goes on, and is not fenced by us.

@@ -51,12 +51,14 @@ static rwd_record *add(amended *self, const rwd_record *own) {
     return at;
 }
 
-// What is to be decoded in the record's place.
-static void fill(const amended *self, const mark *m, rwd_record *out) {
+static void set_value(const amended *self, const mark *m, rwd_record *out) {
     out->value = m->value;
     out->full_size = m->value.size;
     out->tombstone = !m->has_value;
     out->fault = m->value.size > self->max_size ? RWD_E_TOO_LARGE : RWD_E_NONE;
+}
+
+static void set_key_and_time(const mark *m, rwd_record *out) {
     if (m->has_key) out->key = m->key;
     if (m->time_us != RWD_TIME_NONE) out->time_us = m->time_us;
 }
@@ -67,7 +69,8 @@ static void insert(amended *self, const mark *m, const rwd_record *own) {
     at->amended = RWD_AMENDED_INSERTED;
     at->key = at->raw = rwd_slice_of(NULL, 0);
     if (at->header) at->header = no_header;
-    fill(self, m, at);
+    set_value(self, m, at);
+    set_key_and_time(m, at);
     self->counts.inserted++;
 }
 
@@ -78,7 +81,8 @@ static void skip(amended *self, rwd_record *record) {
 
 static void replace(amended *self, const mark *m, rwd_record *record) {
     record->amended = RWD_AMENDED_REPLACED;
-    fill(self, m, record);
+    if (m->has_value) set_value(self, m, record);
+    set_key_and_time(m, record);
     self->counts.replaced++;
 }
 
@@ -132,8 +136,8 @@ static bool amended_cursor(rwd_source *source, const rwd_record *last, rwd_buf *
 
 static bool amended_read_back(rwd_source *source, const rwd_record *record, uint64_t at, void *out, size_t size, rwd_error *err) {
     const amended *self = self_of(source);
-    bool theirs = record->amended == RWD_AMENDED_NOT || record->amended == RWD_AMENDED_SKIPPED;
-    if (theirs) return self->inner->ops->read_back(self->inner, own_of(self, record), at, out, size, err);
+    const rwd_record *own = own_of(self, record);
+    if (record->amended != RWD_AMENDED_INSERTED && record->value.data == own->value.data) return self->inner->ops->read_back(self->inner, own, at, out, size, err);
     assert(at <= record->value.size && size <= record->value.size - at);
     if (size > 0) memcpy(out, record->value.data + at, size);
     return true;

@@ -57,7 +57,7 @@ ROOMS = {
     "operator/kafka": ["operator/base"],
     "operator/plugin": ["operator/base", "state"],
     "operator/expr": ["operator/base", "state"],
-    "operator/config": ["operator/base", "proto", "state", "operator/kafka", "operator/plugin", "operator/expr"],
+    "operator/config": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/plugin", "operator/expr"],
     "operator/source": ["operator/base", "checkpoints", "operator/kafka", "operator/config"],
     "operator/logic": ["operator/base", "state", "operator/plugin", "operator/expr", "operator/config", "operator/source"],
     "operator/sink": ["operator/base", "proto", "state", "checkpoints", "operator/kafka", "operator/plugin", "operator/expr", "operator/config"],
