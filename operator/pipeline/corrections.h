@@ -65,14 +65,13 @@ typedef struct rwd_corrections_options {
     size_t memory;             // for sorting, where tables are numbered in another way on the two sides
     const char *temp_dir;
     uint64_t most;             // stop behind so many corrections; 0: no bound
-    // Of every row of the new state, whether it differs or not, or NULL: for invariants. It makes the comparison read everything. False: `err` is set.
-    bool (*see_row)(void *context, uint16_t table, rwd_slice key, rwd_slice row, rwd_error *err);
-    // Of every row of the new state that differs from the old one's (which may have none), or NULL.
-    bool (*see_changed)(void *context, uint16_t table, rwd_slice key, rwd_slice row, rwd_error *err);
+    // Of every key whose rows differ, published or not, or NULL: for invariants. `table`: of the new job; a row's data NULL: that side has none. Not of tables that only the old job has,
+    // or whose keys have other types there. False: `err` is set.
+    bool (*see)(void *context, uint16_t table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err);
     void *context;
 } rwd_corrections_options;
 
-// *gives* `out`. Errors: CORRUPT, IO, DISK_FULL, and those of the callbacks.
+// *gives* `out`. Errors: CORRUPT, IO, DISK_FULL, and those of the callback.
 RWD_MUST bool rwd_corrections_make(const rwd_corrections_options *options, rwd_corrections_summary *out, rwd_error *err);
 
 // ---- reading the file

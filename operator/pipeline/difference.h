@@ -53,7 +53,7 @@ void rwd_row_difference_deinit(rwd_row_difference *rows);
 // Begins a key; its rows are *borrowed* until the next. A row's data NULL: that side has none (one of them has). `key` is one of the side that has a row. CORRUPT: key or row is none of the table's.
 RWD_MUST bool rwd_row_difference_open(rwd_row_difference *rows, const rwd_table_difference *table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err);
 // Counts the rows in hand into the table's sums (`table` is the one that they were opened with).
-void rwd_row_difference_count(const rwd_row_difference *rows, rwd_table_difference *table);
+void rwd_row_difference_count(rwd_row_difference *rows, rwd_table_difference *table);
 // The answer of a column as a JSON token; "null" where there is none. Appends.
 void rwd_row_difference_json(rwd_row_difference *rows, size_t column, rwd_side side, rwd_buf *out);
 // The same as text (state/row.h). False: null, and nothing is appended.
