@@ -17,6 +17,7 @@
 #include "operator/base/crash_point.h"
 
 #define COMPARE_STEP ((size_t)64 << 10)
+#define CARRY_SMALL_MAX ((uint64_t)64 << 20)  // a plugin, a lineage with its amendments
 
 typedef struct carry {
     rwd_repo *from;
@@ -68,21 +69,27 @@ static bool carry_small(carry *c, const char *name, bool over, rwd_error *err) {
     rwd_buf bytes = {0};
     if (!rwd_path_join(from, rwd_repo_path(c->from), name, err) || !rwd_path_join(to, c->folder, name, err)) return false;
     if (!rwd_path_exists(from) || (!over && rwd_path_exists(to))) return true;
-    bool ok = rwd_io_read_file(c->io, from, RWD_JOB_TEXT_MAX, &bytes, err) && rwd_io_write_file(c->io, to, rwd_buf_slice(&bytes), err);
+    bool ok = rwd_io_read_file(c->io, from, CARRY_SMALL_MAX, &bytes, err) && rwd_io_write_file(c->io, to, rwd_buf_slice(&bytes), err);
     rwd_buf_deinit(&bytes);
     return ok;
 }
 
+// LINEAGE last: a folder with it has the others.
 static bool carry_lineage(carry *c, const char *id, rwd_error *err) {
-    static const char *const files[] = {"job.yaml", RWD_LINEAGE_DESCRIPTOR, "LINEAGE"};  // LINEAGE last: a folder with it has the others
-    char name[RWD_PATH_MAX], folder[RWD_PATH_MAX];
-    (void)snprintf(name, sizeof(name), "lineages/%.200s", id);
-    if (!rwd_path_join(folder, c->folder, name, err) || !rwd_io_make_dirs(c->io, folder, err)) return false;
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        (void)snprintf(name, sizeof(name), "lineages/%.200s/%s", id, files[i]);
-        if (!carry_small(c, name, false, err)) return false;
+    char own[RWD_PATH_MAX], name[RWD_PATH_MAX], path[RWD_PATH_MAX], folder[RWD_PATH_MAX], lineages[RWD_PATH_MAX];
+    rwd_tree tree = {0};
+    if (!rwd_path_join(lineages, rwd_repo_path(c->from), "lineages", err) || !rwd_path_join(own, lineages, id, err) || !rwd_tree_walk(own, &tree, err)) return false;
+    bool ok = true;
+    for (size_t i = 0; i < tree.file_count && ok; i++) {
+        if (strcmp(tree.files[i].name, "LINEAGE") == 0) continue;
+        (void)snprintf(name, sizeof(name), "lineages/%.200s/%.2000s", id, tree.files[i].name);
+        ok = rwd_path_join(path, c->folder, name, err);
+        rwd_path_dir(folder, path);
+        ok = ok && rwd_io_make_dirs(c->io, folder, err) && carry_small(c, name, false, err);
     }
-    return true;
+    rwd_tree_deinit(&tree);
+    (void)snprintf(name, sizeof(name), "lineages/%.200s/LINEAGE", id);
+    return ok && carry_small(c, name, false, err);
 }
 
 static bool carry_lineages(carry *c, rwd_error *err) {

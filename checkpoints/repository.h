@@ -213,14 +213,26 @@ typedef struct rwd_carried {
 } rwd_carried;
 RWD_MUST bool rwd_repo_carry(rwd_repo *from, const char *folder, const char *word, rwd_io *io, rwd_clock *clock, rwd_carried *out, rwd_error *err);
 
-// Lineages kept with the repository: encoded lineage and the normalised job file that made its last segment.
-RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice job_text, rwd_error *err);
-// Keeps the descriptor set that the job file needs, as RWD_LINEAGE_DESCRIPTOR in the lineage's folder: before the lineage itself is saved.
+// Lineages kept with the repository: lineages/<id>/ has the encoded lineage, the normalised job file that made its last segment, and under logics/<logic>/ those of its other segments. Beside each
+// job file stand the descriptor set and the plugins that it needs. `logic`: of which segment; the last one's goes into the lineage's own folder.
+typedef struct rwd_kept_file { const char *name; rwd_slice bytes; } rwd_kept_file;
+typedef struct rwd_kept_logic {
+    rwd_hash128 logic;
+    rwd_slice job_text;
+    rwd_slice descriptor;           // empty: it needs none
+    const rwd_kept_file *plugins;
+    size_t plugin_count;
+} rwd_kept_logic;
+#define RWD_LINEAGE_JOB "job.yaml"
 #define RWD_LINEAGE_DESCRIPTOR "protobuf.desc"
-RWD_MUST bool rwd_repo_save_descriptor(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice descriptor, rwd_error *err);
-// Keeps a plugin that the job file needs, as RWD_LINEAGE_PLUGINS/NAME there: also before the lineage.
 #define RWD_LINEAGE_PLUGINS "plugins"
-RWD_MUST bool rwd_repo_save_plugin(rwd_repo *repo, const rwd_lineage *lineage, const char *name, rwd_slice bytes, rwd_error *err);
+// Keeps what a segment needs: before the lineage itself is saved; after that it does nothing.
+RWD_MUST bool rwd_repo_save_logic(rwd_repo *repo, const rwd_lineage *lineage, const rwd_kept_logic *kept, rwd_error *err);
+// The lineage itself, and the job file of its last segment.
+RWD_MUST bool rwd_repo_save_lineage(rwd_repo *repo, const rwd_lineage *lineage, rwd_slice job_text, rwd_error *err);
+// The folder with the job file, descriptor set and plugins of a logic, in any lineage that is kept; with `sinks`: of the last segment of one, which has these, too. Of several it is one that has them
+// as the last segment, if any has. NOT_FOUND: none has it.
+RWD_MUST bool rwd_repo_logic_folder(rwd_repo *repo, rwd_hash128 logic, const rwd_hash128 *sinks, char out[4096], rwd_error *err);
 RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage *out, rwd_buf *out_job_text, rwd_error *err);
 
 // history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "checkpoints/io/probe.h"
+#include "operator/base/fs.h"
 #include "operator/base/words.h"
 #include "operator/cli/cli_private.h"
+#include "operator/pipeline/logics.h"
 
 bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err) {
     const rwd_invocation *in = cli->in;
@@ -83,17 +85,18 @@ bool rwd_repo_job_of(rwd_repo *repo, const rwd_checkpoint *checkpoint, rwd_job *
         rwd_buf_deinit(&text);
         return false;
     }
-    char name[RWD_PATH_MAX], descriptor[RWD_PATH_MAX + sizeof(RWD_LINEAGE_DESCRIPTOR)], plugins[RWD_PATH_MAX + sizeof(RWD_LINEAGE_PLUGINS)], hex[RWD_HASH128_HEX];
-    rwd_hash128_hex(checkpoint->facts.lineage, hex);
-    (void)snprintf(name, sizeof(name), "%.3000s/lineages/%s", rwd_repo_path(repo), hex);
-    (void)snprintf(descriptor, sizeof(descriptor), "%s/%s", name, RWD_LINEAGE_DESCRIPTOR);
-    (void)snprintf(plugins, sizeof(plugins), "%s/%s", name, RWD_LINEAGE_PLUGINS);
+    // The rows are those of the logic below X, which need not be the lineage's last.
+    char folder[RWD_PATH_MAX], name[RWD_PATH_MAX], descriptor[RWD_PATH_MAX], plugins[RWD_PATH_MAX];
+    rwd_buf_clear(&text);
+    bool found = rwd_repo_logic_folder(repo, checkpoint->facts.fingerprint, NULL, folder, err) && rwd_path_join(name, folder, RWD_LINEAGE_JOB, err) &&
+                 rwd_path_join(descriptor, folder, RWD_LINEAGE_DESCRIPTOR, err) && rwd_path_join(plugins, folder, RWD_LINEAGE_PLUGINS, err) &&
+                 rwd_read_file(name, RWD_LOGIC_TEXT_MAX, &text, err);
     // Descriptor set and plugins as they were, wherever the job's own may be by now.
     rwd_override kept[2];
     size_t kept_count = 0;
-    if (rwd_path_exists(descriptor)) kept[kept_count++] = (rwd_override){"source.protobuf.descriptor", descriptor};
-    if (rwd_path_exists(plugins)) kept[kept_count++] = (rwd_override){"plugins.folder", plugins};
-    bool worked = !out_job || rwd_job_parse(name, rwd_buf_slice(&text), kept, kept_count, out_job, err);
+    if (found && rwd_path_exists(descriptor)) kept[kept_count++] = (rwd_override){"source.protobuf.descriptor", descriptor};
+    if (found && rwd_path_exists(plugins)) kept[kept_count++] = (rwd_override){"plugins.folder", plugins};
+    bool worked = found && (!out_job || rwd_job_parse(name, rwd_buf_slice(&text), kept, kept_count, out_job, err));
     rwd_buf_deinit(&text);
     if (worked && out_lineage) *out_lineage = lineage;
     else rwd_lineage_deinit(&lineage);

@@ -81,11 +81,8 @@ bool rwd_build_applies(rwd_job_build *b, const char *prefix, const rwd_node *nod
 
 // ---- the stages
 
-static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *overrides, size_t count) {
+bool rwd_job_build_tree(rwd_job_build *b) {
     rwd_job *job = b->job;
-    if (!rwd_yaml_parse(b->file, text, &b->arena, &b->root, b->err)) return false;
-    if (!rwd_substitute(b->file, b->root, &b->arena, b->err)) return false;
-    if (!rwd_build_override(b, overrides, count)) return false;
     if (!rwd_build_check(b)) return false;
     if (!rwd_build_fill(b, "", b->root, "", job)) return false;
     if (job->delivery.offset_multiple > 0) job->delivery.commit_every_ns = 0;
@@ -95,14 +92,25 @@ static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *override
     return true;
 }
 
+static bool build(rwd_job_build *b, rwd_slice text, const rwd_override *overrides, size_t count) {
+    return rwd_yaml_parse(b->file, text, &b->arena, &b->root, b->err) && rwd_substitute(b->file, b->root, &b->arena, b->err) &&
+           rwd_build_override(b, overrides, count) && rwd_job_build_tree(b);
+}
+
+void rwd_job_build_init(rwd_job_build *b, const char *name) {
+    b->file = name;
+    b->job = rwd_calloc(1, sizeof *b->job);
+    b->job->file = rwd_strdup(name);
+    b->job->source.start = (rwd_start){.offset = -1, .time_us = RWD_TIME_NONE};
+}
+
 bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out,
                    rwd_error *err) {
-    rwd_job_build b = {.file = name, .err = err, .job = rwd_calloc(1, sizeof *b.job)};
+    rwd_job_build b = {.err = err};
     rwd_error unasked;
     if (!err) b.err = &unasked;
     rwd_error_clear(b.err);
-    b.job->file = rwd_strdup(name);
-    b.job->source.start = (rwd_start){.offset = -1, .time_us = RWD_TIME_NONE};
+    rwd_job_build_init(&b, name);
     bool worked = build(&b, text, overrides, override_count);
     rwd_arena_deinit(&b.arena);
     if (worked) *out = b.job;

@@ -269,6 +269,20 @@ RWD_MUST bool rwd_job_load(const char *file, const rwd_override *overrides, size
 RWD_MUST bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override *overrides, size_t override_count, rwd_job **out, rwd_error *err);
 void rwd_job_free(rwd_job *job);
 
+// The logic of a job file: `event`, `tables`, `plugins`, and what `source` says of how records are written.
+typedef enum rwd_take_sinks { RWD_SINKS_OF_BASE, RWD_SINKS_OF_LOGIC, RWD_SINKS_NONE } rwd_take_sinks;  // NONE: nor invariants
+typedef struct rwd_job_logic {
+    const char *name;        // of the file, for messages
+    rwd_slice text;
+    const char *folder;      // NULL: descriptor set and plugins stand where the text says; else in this folder under
+    const char *descriptor;  // this name, and
+    const char *plugins;     // in this folder of it
+    rwd_take_sinks sinks;
+} rwd_job_logic;
+// A job with that logic, and all else as in `base` (connection, state, journal, cadences, ...). Its `file` is base's. *gives*. Errors: as parse; CONFIG where sinks of `base`
+// name what the tables of the logic do not have.
+RWD_MUST bool rwd_job_with_logic(const rwd_job *base, const rwd_job_logic *logic, rwd_job **out, rwd_error *err);
+
 // A column as readers see it: aggregates first, then derived ones.
 typedef struct rwd_job_column {
     const char *name;

@@ -28,6 +28,10 @@ typedef struct rwd_job_build {
 // Fails at a place, with a cause.
 bool rwd_build_fail(rwd_job_build *b, rwd_place place, const char *cause_format, ...) RWD_PRINTF(3, 4);
 
+// job.c. An empty job that is called `name`; and what follows once there is a tree.
+void rwd_job_build_init(rwd_job_build *b, const char *name);
+RWD_MUST bool rwd_job_build_tree(rwd_job_build *b);
+
 RWD_MUST bool rwd_build_override(rwd_job_build *b, const rwd_override *overrides, size_t count);
 RWD_MUST bool rwd_build_check(rwd_job_build *b);
 RWD_MUST bool rwd_build_plugins(rwd_job_build *b);

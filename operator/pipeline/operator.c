@@ -122,6 +122,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_group_deinit(&op->group);
     free(op->due);
     free(op->due_touches);
+    rwd_logics_free(op->logics);
     rwd_repo_close(op->repo);
     rwd_io_free(op->pause_io);
     rwd_io_free(op->repo_io);
@@ -235,6 +236,7 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     if (!rwd_repo_open_owner(&options, op->repo_io, op->clock, &op->repo, err)) return false;
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
+    op->logics = rwd_logics_new(op->repo, op->job);
     return op->options.restore_to || rwd_load_pause(op, err);
 }
 

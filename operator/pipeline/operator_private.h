@@ -25,6 +25,7 @@
 #include "checkpoints/keeper.h"
 #include "operator/config/answers.h"
 #include "operator/logic/step.h"
+#include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator.h"
 #include "operator/pipeline/watchdog.h"
 #include "operator/sink/sink.h"
@@ -156,6 +157,7 @@ struct rwd_operator {
     rwd_step *step;
     rwd_schema *schemas;      // of the job's tables, side by side
     rwd_budget budget;
+    rwd_logics *logics;       // of the data directory; NULL before it is open
     rwd_lineage lineage;      // changed under `lock`, read by the pipeline without
     uint64_t switch_number;   // how often C's lineage was switched, as C says
     uint64_t owner;           // random, per start (C3)

@@ -95,24 +95,6 @@ static void new_lineage(rwd_operator *op, int64_t genesis) {
     set_lineage(op, &lineage);
 }
 
-static bool save_plugins(rwd_operator *op, rwd_error *err) {
-    for (size_t i = 0; i < rwd_plugins_count(op->job->plugins.loaded); i++) {
-        const rwd_plugin_facts *plugin = rwd_plugins_at(op->job->plugins.loaded, i);
-        if (!rwd_repo_save_plugin(op->repo, &op->lineage, rwd_path_name(plugin->path), plugin->bytes, err)) return false;
-    }
-    return true;
-}
-
-static bool save_lineage(rwd_operator *op, rwd_error *err) {
-    rwd_buf text = {0};
-    rwd_job_print(op->job, false, &text);
-    const rwd_descriptor *types = op->job->source.types;
-    bool ok = (!types || rwd_repo_save_descriptor(op->repo, &op->lineage, rwd_descriptor_bytes(types), err)) && save_plugins(op, err) &&
-              rwd_repo_save_lineage(op->repo, &op->lineage, rwd_buf_slice(&text), err);
-    rwd_buf_deinit(&text);
-    return ok;
-}
-
 static void start_at(rwd_operator *op, const rwd_facts *facts) {
     op->position = (rwd_position){
         .next_offset = facts->next_offset, .closings = facts->closings, .stream_time = facts->stream_time, .counts = facts->counts, .input_count = facts->input_count,
@@ -158,7 +140,7 @@ static bool genesis(rwd_operator *op, rwd_error *err) {
     start_at(op, &(rwd_facts){.next_offset = low, .stream_time = RWD_TIME_NONE});
     op->frontier = low;
     if (!rwd_open_participants(op, NULL, err)) return false;
-    if (!save_lineage(op, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    if (!rwd_logics_save(op->logics, &op->lineage, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
     RWD_CRASH_POINT(genesis_checkpoint);
     return rwd_confirm_journal(op, err) && commit_genesis(op, err);
 }

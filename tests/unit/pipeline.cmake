@@ -1,3 +1,4 @@
 rwd_test(pipeline_bounds_test SOURCES pipeline_bounds_test.c LIBS rwd_pipeline LABELS threads)
 rwd_test(pipeline_watchdog_test SOURCES pipeline_watchdog_test.c LIBS rwd_pipeline)
 rwd_test(pipeline_corrections_test SOURCES pipeline_corrections_test.c LIBS rwd_pipeline)
+rwd_test(pipeline_logics_test SOURCES pipeline_logics_test.c LIBS rwd_pipeline)
