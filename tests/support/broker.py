@@ -20,6 +20,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import uuid
 
@@ -117,6 +118,7 @@ class Broker:
         self.proxied = f"127.0.0.1:{self.front}"   # the same broker, for those who come through proxy()
         self.process = None
         self.clients, self.retired = {}, []
+        self.reading = threading.Lock()   # one consumer reads for all threads of a test
         self.settings = {
             **SERVER,
             **self.addresses(),
@@ -193,8 +195,18 @@ class Broker:
     def close(self):
         if self.process:
             self.thaw()
+            self.end_clients()
             self.kill()
+        self.end_clients()
         shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+    def end_clients(self):
+        """A client whose broker is gone for good tries to reach it until the process ends, and may take the process with it (seen with librdkafka 2.6.1)."""
+        for clients in (self.clients, *self.retired):
+            for client in clients.values():
+                if isinstance(client, confluent_kafka.Consumer):
+                    client.close()
+        self.clients, self.retired = {}, []   # the others end as they are forgotten
 
     # -------------------------------------------------------------------------------------------- its clients
     # Ending a client can take it a second, so those that are used all the time are made once and kept.
@@ -301,7 +313,11 @@ class Broker:
 
     def read(self, topic, partition=0, isolation="read_committed", offset=0):
         """All committed messages of a partition, in order, up to its end."""
-        consumer = self.consumer(isolation)
+        with self.reading:
+            return self.read_with(self.consumer(isolation), topic, partition, offset)
+
+    @staticmethod
+    def read_with(consumer, topic, partition, offset):
         messages = []
         consumer.list_topics(topic, PATIENCE)   # one that it does not know it would ask for after a second
         try:
