@@ -130,8 +130,8 @@ static int show_help(const rwd_invocation *in) {
 }
 
 static int run_command(const rwd_invocation *in) {
-    const char *output = in->values[RWD_FLAG_ID_OUTPUT];
-    rwd_cli cli = {.in = in, .clock = rwd_clock_system(), .json = output && strcmp(output, "json") == 0};
+    const char *output = in->values[RWD_FLAG_ID_OUTPUT] ? in->values[RWD_FLAG_ID_OUTPUT] : in->values[RWD_FLAG_ID_OUTPUT_CSV];
+    rwd_cli cli = {.in = in, .clock = rwd_clock_system(), .json = output && strcmp(output, "json") == 0, .csv = output && strcmp(output, "csv") == 0};
     rwd_error err, flush_err;
     rwd_error_clear(&err);
     bool worked = in->command->run(&cli, &err);

@@ -153,6 +153,17 @@ static const rwd_command commands[] = {
      "not at all.",
      "rewind export orders.yaml --format csv -f customers.csv\nrewind export --data rewind-data/orders/0 --checkpoint before-migration --table hourly",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT}, rwd_run_export},
+    {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(LIMIT) | F(FILE),
+     "what two states differ in: keys, columns, sums",
+     "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
+     "or a path: a data directory (its newest checkpoint), or a checkpoint's folder. With two paths no job need be named.\n\n"
+     "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
+     "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
+     "one side has is null on the other.\n\n"
+     "--limit bounds the keys that are shown; what is counted is everything. Exit code 0: the states are equal; 1: they differ.",
+     "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
+     "rewind diff orders.yaml latest live --key C000042\nrewind diff rewind-data/orders/0 /backup/orders -o json",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
     {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
      "read a job file and say what is wrong with it",
      "Checks every key, type and reference, not the input. Exit 0: the file is fine.",

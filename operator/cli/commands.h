@@ -27,6 +27,7 @@ typedef enum rwd_flag_kind {
     X(DATA, "data", 'd', TEXT, "DIR", "REWIND_DATA", "the data directory, instead of a job file")                                                      \
     X(SET, "set", 's', PAIR, "KEY=VALUE", "", "a key of the job file, with this value; may be given several times")                                    \
     X(OUTPUT, "output", 'o', CHOICE, "table|json", "REWIND_OUTPUT", "for people or for programs; table unless given")                                  \
+    X(OUTPUT_CSV, "output", 'o', CHOICE, "table|json|csv", "REWIND_OUTPUT", "for people, for programs (JSON Lines), or as CSV; table unless given")      \
     X(DRY_RUN, "dry-run", 'n', SWITCH, "", "", "print the plan, do nothing")                                                                           \
     X(YES, "yes", 'y', SWITCH, "", "", "do it without asking")                                                                                         \
     X(FRESH, "fresh", 0, SWITCH, "", "", "start empty although something exists; what exists is moved aside, never deleted")                           \
@@ -39,6 +40,7 @@ typedef enum rwd_flag_kind {
     X(TAG, "tag", 0, TEXT, "NAME", "", "name for the new checkpoint; a tagged checkpoint is never pruned")                                             \
     X(CHECKPOINT, "checkpoint", 'c', TEXT, "ID", "", "read this checkpoint instead of the state as of now")                                            \
     X(TABLE, "table", 't', TEXT, "NAME", "", "the table; may be left out where the job has one")                                                       \
+    X(KEY, "key", 0, TEXT, "KEY", "", "only this key, as output records have it: of several fields a JSON array")                                     \
     X(FORMAT, "format", 0, CHOICE, "json|csv", "", "JSON Lines or CSV; JSON Lines unless given")                                                       \
     X(FILE, "file", 'f', TEXT, "FILE", "", "write to this file, whole or not at all, readable by its owner only; standard output unless given")        \
     X(LIMIT, "limit", 'l', COUNT, "N", "", "at most N rows; 0: all; 100 unless given")                                                                 \
@@ -63,6 +65,7 @@ typedef enum rwd_flag_id {
 #undef RWD_FLAG_ENUM
         RWD_FLAG_ID_COUNT
 } rwd_flag_id;
+// A command takes one of OUTPUT and OUTPUT_CSV.
 #define RWD_FLAG_BIT(id) (UINT64_C(1) << RWD_FLAG_ID_##id)
 _Static_assert(RWD_FLAG_ID_COUNT <= 64, "one bit a flag");
 
@@ -81,6 +84,7 @@ const rwd_flag *rwd_flag_at(rwd_flag_id id);
 typedef enum rwd_job_argument {
     RWD_JOB_NEVER,
     RWD_JOB_REQUIRED,  // JOB is the first argument
+    RWD_JOB_MAY,       // as FINDS, but none need be named
     RWD_JOB_FINDS,     // JOB, or --job, or --data, or REWIND_DATA finds the data directory
 } rwd_job_argument;
 

@@ -13,7 +13,7 @@
 void rwd_help_synopsis(const rwd_command *command, rwd_buf *out) {
     rwd_buf_appendf(out, "rewind %s", command->name);
     if (command->job == RWD_JOB_REQUIRED) rwd_buf_append_str(out, " JOB");
-    if (command->job == RWD_JOB_FINDS) rwd_buf_append_str(out, " [JOB]");
+    if (command->job == RWD_JOB_FINDS || command->job == RWD_JOB_MAY) rwd_buf_append_str(out, " [JOB]");
     if (*command->args) rwd_buf_appendf(out, " %s", command->args);
     if (command->flags) rwd_buf_append_str(out, " [FLAGS]");
 }
@@ -83,7 +83,7 @@ void rwd_help_command(const rwd_command *command, rwd_buf *out) {
         rwd_buf_append_char(out, '\n');
         append_text(out, command->about, "  ");
     }
-    if (command->job == RWD_JOB_FINDS)
+    if (command->job == RWD_JOB_FINDS || command->job == RWD_JOB_MAY)
         rwd_buf_append_str(out, "\n  The job is found by its job file (JOB) or by its data directory (--data, REWIND_DATA).\n");
     rwd_buf_append_str(out, "\nFlags\n");
     append_flags(out, command->flags | rwd_common_flags());

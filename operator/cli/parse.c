@@ -13,18 +13,22 @@
 
 // ---- flags by name
 
-static rwd_flag_id flag_by_name(const char *name, size_t size) {
+// Two rows may have one name: the one that is allowed is meant.
+static rwd_flag_id flag_by_name(const char *name, size_t size, uint64_t allowed) {
+    rwd_flag_id found = RWD_FLAG_ID_COUNT;
     for (int i = 0; i < RWD_FLAG_ID_COUNT; i++) {
         const char *candidate = rwd_flag_at((rwd_flag_id)i)->name;
-        if (strlen(candidate) == size && memcmp(candidate, name, size) == 0) return (rwd_flag_id)i;
+        if (strlen(candidate) != size || memcmp(candidate, name, size) != 0) continue;
+        if (found == RWD_FLAG_ID_COUNT || allowed >> i & 1) found = (rwd_flag_id)i;
     }
-    return RWD_FLAG_ID_COUNT;
+    return found;
 }
 
-static rwd_flag_id flag_by_letter(char letter) {
+static rwd_flag_id flag_by_letter(char letter, uint64_t allowed) {
+    rwd_flag_id found = RWD_FLAG_ID_COUNT;
     for (int i = 0; i < RWD_FLAG_ID_COUNT; i++)
-        if (rwd_flag_at((rwd_flag_id)i)->letter == letter) return (rwd_flag_id)i;
-    return RWD_FLAG_ID_COUNT;
+        if (rwd_flag_at((rwd_flag_id)i)->letter == letter && (found == RWD_FLAG_ID_COUNT || allowed >> i & 1)) found = (rwd_flag_id)i;
+    return found;
 }
 
 static bool is_flag_word(const char *word) { return word[0] == '-' && word[1] != '\0'; }
@@ -33,11 +37,11 @@ static bool is_flag_word(const char *word) { return word[0] == '-' && word[1] !=
 static bool takes_next(const char *word) {
     if (word[1] == '-') {
         if (strchr(word, '=')) return false;
-        rwd_flag_id id = flag_by_name(word + 2, strlen(word + 2));
+        rwd_flag_id id = flag_by_name(word + 2, strlen(word + 2), 0);
         return id != RWD_FLAG_ID_COUNT && rwd_flag_at(id)->kind != RWD_FLAG_SWITCH;
     }
     for (const char *letter = word + 1; *letter; letter++) {
-        rwd_flag_id id = flag_by_letter(*letter);
+        rwd_flag_id id = flag_by_letter(*letter, 0);
         if (id == RWD_FLAG_ID_COUNT) return false;
         if (rwd_flag_at(id)->kind != RWD_FLAG_SWITCH) return letter[1] == '\0';
     }
@@ -170,7 +174,7 @@ static bool unknown_flag(const rwd_invocation *in, const char *name, size_t size
 static bool long_flag(rwd_invocation *out, const char *word, const char *next, bool *out_took_next, rwd_error *err) {
     const char *name = word + 2, *equals = strchr(name, '=');
     size_t size = equals ? (size_t)(equals - name) : strlen(name);
-    rwd_flag_id id = flag_by_name(name, size);
+    rwd_flag_id id = flag_by_name(name, size, allowed_flags(out));
     if (id == RWD_FLAG_ID_COUNT || !(allowed_flags(out) >> id & 1)) return unknown_flag(out, name, size, err);
     const rwd_flag *flag = rwd_flag_at(id);
     char shown[NAME_MAX_SIZE];
@@ -188,7 +192,7 @@ static bool long_flag(rwd_invocation *out, const char *word, const char *next, b
 // "-n", "-ny", "-o json", "-ojson".
 static bool short_flags(rwd_invocation *out, const char *word, const char *next, bool *out_took_next, rwd_error *err) {
     for (const char *letter = word + 1; *letter; letter++) {
-        rwd_flag_id id = flag_by_letter(*letter);
+        rwd_flag_id id = flag_by_letter(*letter, allowed_flags(out));
         char shown[3] = {'-', *letter, '\0'};
         if (id == RWD_FLAG_ID_COUNT || !(allowed_flags(out) >> id & 1)) {
             rwd_fail(err, RWD_E_USAGE, "rewind%s%s takes no flag %s", *command_name(out) ? " " : "", command_name(out), shown);
@@ -265,6 +269,7 @@ static bool read_job(rwd_invocation *out, rwd_error *err) {
     if (!out->job && out->arg_count > 0) {
         bool nothing_else = !rwd_given(out, RWD_FLAG_ID_DATA), job = looks_like_job(out->args[0]);
         if (command->job == RWD_JOB_REQUIRED || (job && !told_apart)) take_first(out);
+        else if (command->job == RWD_JOB_MAY) return true;
         else if (nothing_else && command->least > 0 && out->arg_count <= command->least) return no_place(command, err);
         else if (nothing_else) take_first(out);
     }

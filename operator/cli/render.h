@@ -8,6 +8,7 @@
 #include "operator/base/json_out.h"
 #include "operator/cli/grid.h"
 #include "operator/config/answers.h"
+#include "operator/pipeline/difference.h"
 #include "operator/pipeline/plan.h"
 
 // "good", "unverified", "bad", "pruned". Static.
@@ -26,6 +27,9 @@ void rwd_render_prune_plan(const rwd_prune_plan *plan, bool done, bool json, rwd
 // A plan for going back.
 void rwd_render_plan(const rwd_plan *plan, const rwd_target *target, const char *job, rwd_buf *out);
 void rwd_render_plan_json(const rwd_plan *plan, const rwd_target *target, rwd_buf *out);
+
+// What a table's rows differ in, all together.
+void rwd_render_table_difference(const rwd_table_difference *table, rwd_buf *out);
 
 // One row: its fields a line each, or a JSON object {"table", "offset", "row"}. CORRUPT if key or row does not decode.
 RWD_MUST bool rwd_render_row(const rwd_job_table *table, rwd_slice key, rwd_slice row, int64_t offset, bool json, rwd_buf *out, rwd_error *err);

@@ -1,0 +1,61 @@
+"""What two states differ in, and what a reader of outputs would see change: calculated from two runs of the oracle."""
+import decimal
+import json
+
+import oracle
+
+
+def key_text(table, key):
+    """As output records have it."""
+    if len(table.key) == 1:
+        return oracle.value_text(key[0], table.key[0].kind, table.key[0].scale)
+    bare = ("int", "decimal", "float", "bool")
+    return "[" + ",".join(
+        "null" if v is None else oracle.value_text(v, f.kind, f.scale) if f.kind in bare else json.dumps(oracle.value_text(v, f.kind, f.scale), ensure_ascii=False)
+        for f, v in zip(table.key, key)) + "]"
+
+
+def token(table, row, name):
+    """A column as JSON; of no row, or no such column, null."""
+    names = [c.name for c in table.shown]
+    if row is None or name not in names:
+        return "null"
+    column = table.shown[names.index(name)]
+    return oracle.value_json(row[names.index(name)], column.kind, column.scale)
+
+
+def number(text):
+    return decimal.Decimal(0) if text == "null" else decimal.Decimal(text)
+
+
+def is_number(*columns):
+    return all(c.kind in ("int", "decimal") for c in columns if c is not None)
+
+
+def of_tables(a, b, name):
+    """{key text: (change, {column: (old, new, delta)})}, all as JSON texts; delta None where there is none."""
+    ta, tb = a.job.tables[name], b.job.tables[name]
+    found = {}
+    columns = {c.name: [None, None] for c in [*tb.shown, *ta.shown]}
+    for side, table in enumerate((ta, tb)):
+        for c in table.shown:
+            columns[c.name][side] = c
+    for key in {*a.tables[name], *b.tables[name]}:
+        x, y = a.tables[name].get(key), b.tables[name].get(key)
+        changed = {}
+        for column, kinds in columns.items():
+            old, new = token(ta, x, column), token(tb, y, column)
+            if old != new:
+                changed[column] = (old, new, number(new) - number(old) if is_number(*kinds) else None)
+        if changed or x is None or y is None:
+            found[key_text(tb, key)] = ("added" if x is None else "vanished" if y is None else "changed", changed)
+    return found
+
+
+def of_views(a, b):
+    """For each sink, by place: {key as texts: (old answers or None, new answers or None)} of those that differ."""
+    found = []
+    for old_sink, new_sink in zip(a.job.sinks, b.job.sinks):
+        old, new = a.view(old_sink), b.view(new_sink)
+        found.append({key: (old.get(key), new.get(key)) for key in {*old, *new} if old.get(key) != new.get(key)})
+    return found
