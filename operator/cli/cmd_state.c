@@ -203,7 +203,7 @@ static bool private_folder(char out[RWD_PATH_MAX], rwd_error *err) {
 
 static bool read_shadow(rwd_cli *cli, reading *r, rwd_shadow *shadow, rwd_error *err) {
     rwd_signals *signals = NULL;
-    if (!rwd_signals_start(rwd_shadow_operator(shadow), &signals, err)) return false;
+    if (!rwd_signals_start_shadow(shadow, &signals, err)) return false;
     bool worked = rwd_shadow_build(shadow, err);
     (void)rwd_signals_stop(signals);
     if (!worked) return false;

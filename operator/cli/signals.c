@@ -14,7 +14,8 @@
 #include "operator/base/log.h"
 
 struct rwd_signals {
-    rwd_operator *op;
+    rwd_operator *op;      // one of the two
+    rwd_shadow *shadow;
     int signal_fd, end_fd;
     pthread_t thread;
     bool stopped;  // the thread's until it is joined
@@ -38,9 +39,11 @@ static void take_signal(rwd_signals *signals) {
     if (read(signals->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) return;
     if (!signals->stopped) {
         signals->stopped = true;
-        rwd_log(RWD_LOG_INFO, "run", "%s: last commit, last checkpoint, then the end%s", info.ssi_signo == SIGINT ? "SIGINT" : info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGHUP",
+        rwd_log(RWD_LOG_INFO, "run", "%s: %s, then the end%s", info.ssi_signo == SIGINT ? "SIGINT" : info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGHUP",
+                signals->op ? "last commit, last checkpoint" : "the replay stops",
                 info.ssi_signo == SIGINT ? "; once more ends at once" : "");
-        rwd_operator_stop(signals->op);
+        if (signals->op) rwd_operator_stop(signals->op);
+        else rwd_shadow_stop(signals->shadow);
     } else if (info.ssi_signo == SIGINT) {
         _exit(RWD_EXIT_INTERRUPTED);
     }
@@ -56,11 +59,12 @@ static void *watch(void *argument) {
     return NULL;
 }
 
-bool rwd_signals_start(rwd_operator *op, rwd_signals **out, rwd_error *err) {
+static bool start(rwd_operator *op, rwd_shadow *shadow, rwd_signals **out, rwd_error *err) {
     rwd_signals *signals = rwd_calloc(1, sizeof(*signals));
     sigset_t set;
     our_signals(&set);
     signals->op = op;
+    signals->shadow = shadow;
     signals->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     signals->end_fd = eventfd(0, EFD_CLOEXEC);
     int why = signals->signal_fd < 0 || signals->end_fd < 0 ? errno : pthread_create(&signals->thread, NULL, watch, signals);
@@ -74,6 +78,9 @@ bool rwd_signals_start(rwd_operator *op, rwd_signals **out, rwd_error *err) {
     free(signals);
     return rwd_fail_errno(err, why, "cannot watch for signals");
 }
+
+bool rwd_signals_start(rwd_operator *op, rwd_signals **out, rwd_error *err) { return start(op, NULL, out, err); }
+bool rwd_signals_start_shadow(rwd_shadow *shadow, rwd_signals **out, rwd_error *err) { return start(NULL, shadow, out, err); }
 
 bool rwd_signals_stop(rwd_signals *signals) {
     if (!signals) return false;

@@ -5,6 +5,7 @@
 #define OPERATOR_CLI_SIGNALS_H
 
 #include "operator/pipeline/operator.h"
+#include "operator/pipeline/shadow.h"
 
 typedef struct rwd_signals rwd_signals;
 
@@ -12,7 +13,9 @@ typedef struct rwd_signals rwd_signals;
 void rwd_signals_block(void);
 // From now on the first of them stops the operator (*borrowed*); a SIGINT after it ends the process at once with 130, which is as safe as a crash.
 RWD_MUST bool rwd_signals_start(rwd_operator *op, rwd_signals **out, rwd_error *err);
-// True if the operator was told to stop by a signal.
+// The same for a shadow.
+RWD_MUST bool rwd_signals_start_shadow(rwd_shadow *shadow, rwd_signals **out, rwd_error *err);
+// True if it was told to stop by a signal.
 bool rwd_signals_stop(rwd_signals *signals);
 
 #endif

@@ -12,6 +12,7 @@
 #include "operator/base/log.h"
 #include "operator/kafka/partitioner.h"
 #include "operator/pipeline/operator_private.h"
+#include "operator/pipeline/shadow.h"
 #include "state/key_text.h"
 
 // Keys go on in this block.
@@ -86,6 +87,16 @@ static rwd_group_event *add_event(rwd_group *group, const rwd_record *record) {
     return at;
 }
 
+// A sample of keys: those whose hash falls into its part, whatever the table and the window. The rest are not touched. What a key outside would make of an event (late, an overflow) is not known then.
+static size_t keep_sampled(const rwd_operator *op, rwd_touch *touches, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool windowed = op->job->tables[touches[i].table].schema.window.kind != RWD_WINDOW_NONE;
+        if (rwd_shadow_samples(rwd_slice_of(touches[i].key, touches[i].key_size), windowed, op->options.manner->sample)) touches[kept++] = touches[i];
+    }
+    return kept;
+}
+
 static void route_event(rwd_operator *op, rwd_group_event *at) {
     rwd_group *group = &op->group;
     uint32_t index = (uint32_t)(at - group->events);
@@ -94,6 +105,7 @@ static void route_event(rwd_operator *op, rwd_group_event *at) {
     if (!op->step->ops->route(op->step, &at->event, index, group->touches + group->touch_count, &touches, group->blocks[group->block] + group->keys_used, &used,
                               &at->fault))
         return;
+    if (op->options.manner && op->options.manner->sample > 0) touches = keep_sampled(op, group->touches + group->touch_count, touches);
     if (group->ids) group->ids[index] = has_id(op, &at->event) ? id_of(op, &at->event) : (rwd_dedup_id){0};
     at->touch_count = (uint32_t)touches;
     group->touch_count += touches;

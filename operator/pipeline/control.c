@@ -297,8 +297,7 @@ void rwd_operator_status(rwd_operator *op, rwd_status *out) {
 
 void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_frontier) {
     pthread_mutex_lock(&op->lock);
-    rwd_lineage_init(out, op->lineage.source, op->lineage.genesis);
-    for (size_t i = 0; i < op->lineage.segment_count; i++) rwd_lineage_add_segment(out, op->lineage.segments[i]);
+    rwd_lineage_copy(&op->lineage, out);
     *out_frontier = op->published.frontier;
     pthread_mutex_unlock(&op->lock);
 }

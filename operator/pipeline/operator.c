@@ -71,13 +71,14 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     op->status.checkpoint_offset = -1;
     rwd_control_init(op);
     *out = op;
-    if (!set_data(op, err) || !rwd_budget_init(&op->budget, op->job->state.memory, err) || !open_io(op, err) ||
+    uint64_t memory = options->manner && options->manner->memory ? options->manner->memory : op->job->state.memory;
+    if (!set_data(op, err) || !rwd_budget_init(&op->budget, memory, err) || !open_io(op, err) ||
         !rwd_io_clone(op->io, &op->repo_io, err) || !rwd_io_pread_new(&op->pause_io, err)) {
         rwd_operator_free(op);
         *out = NULL;
         return false;
     }
-    rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job));
+    rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job, memory));
     op->schemas = rwd_calloc(op->job->table_count, sizeof(*op->schemas));
     for (size_t i = 0; i < op->job->table_count; i++) op->schemas[i] = op->job->tables[i].schema;
     op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));

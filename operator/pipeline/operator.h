@@ -13,6 +13,15 @@
 
 typedef struct rwd_operator rwd_operator;
 
+// How a shadow replays (shadow.h has the same members).
+typedef struct rwd_replay_manner {
+    uint64_t memory;            // bytes, instead of state.memory
+    int64_t every_ns;           // a checkpoint on the way at most so long after the one before; 0: only where memory calls for one
+    uint32_t sample;            // of a million keys so many are kept up to date; 0: all
+    int64_t (*pace)(void *context, int64_t worked_ns);  // behind each batch: how long to sleep; NULL: never
+    void *pace_context;
+} rwd_replay_manner;
+
 typedef struct rwd_operator_options {
     const rwd_job *job;         // borrowed
     rwd_clock *clock;           // borrowed
@@ -24,6 +33,7 @@ typedef struct rwd_operator_options {
     const char *reason;         // --reason, for history.log; may be NULL
     bool progress;              // a progress line on stderr where that is a terminal
     bool shows_error;           // who calls run shows its error where the log goes: it is not logged as well
+    const rwd_replay_manner *manner;  // a shadow's; borrowed; NULL: as a recovery replays
 } rwd_operator_options;
 
 // Thread: the one that will call run. Nothing is touched on disk yet.

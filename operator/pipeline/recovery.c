@@ -161,6 +161,24 @@ static bool ends_at(rwd_operator *op, int64_t to) {
     return op->source->ops->bounds(op->source, &low, &high, &ignored) && high >= to;
 }
 
+// A shadow that is killed goes on from the newest of these. The batch is in hand, and a record ends here.
+static bool checkpoint_on_the_way(rwd_operator *op, rwd_error *err) {
+    const rwd_replay_manner *manner = op->options.manner;
+    if (op->freeze_at >= 0) return rwd_poll_outcomes(op, err);
+    if (!manner || manner->every_ns == 0 || rwd_clock_ns(op->clock) - op->checkpoint_started_ns < manner->every_ns) return true;
+    if (rwd_checkpoint_is_here(op) || !rwd_checkpoint_fits(op)) return true;
+    return rwd_freeze(op, "shadow", true, err);
+}
+
+static void keep_pace(rwd_operator *op, int64_t worked_ns) {
+    const rwd_replay_manner *manner = op->options.manner;
+    int64_t left = manner && manner->pace ? manner->pace(manner->pace_context, worked_ns) : 0;
+    for (; left > 0 && !atomic_load(&op->stop); left -= RWD_IDLE_NS) {
+        op->clock->sleep_ns(op->clock, left < RWD_IDLE_NS ? left : RWD_IDLE_NS);
+        rwd_publish(op, false);
+    }
+}
+
 // (6) Silent replay up to C. `committed`: the last record below `to` is known to have been at to - 1; else there may be none there (a shadow's place).
 static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, rwd_error *err) {
     int64_t began = rwd_clock_ns(op->clock);
@@ -175,6 +193,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, r
         }
         rwd_batch batch;
         if (!op->source->ops->batch(op->source, RWD_BATCH_MAX, RWD_IDLE_NS, &batch, err)) return false;
+        int64_t batch_began = rwd_clock_ns(op->clock);
         size_t done = 0;
         bool ok = rwd_apply_records(op, batch.records, batch.count, to, false, &done, err);
         // C8: caught up by a delivered offset at or above the target, never by a count.
@@ -184,6 +203,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, r
                           from, to, op->position.next_offset);
             advise_on_range(op, err);
         }
+        ok = ok && checkpoint_on_the_way(op, err);
         if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
         if (ok) rwd_warm_up(op);
         rwd_error second;
@@ -202,6 +222,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, r
             return advise_on_range(op, err);
         }
         rwd_publish(op, false);
+        keep_pace(op, rwd_clock_ns(op->clock) - batch_began);
     }
     op->status.recovery_replay_ns = rwd_clock_ns(op->clock) - began;
     return true;
@@ -311,6 +332,8 @@ bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpo
     if (!ok) return false;
     start_at(op, &base->facts);
     op->frontier = until;
+    op->checkpoint_at = -1;  // of the shadow's own there is none here yet
+    op->checkpoint_started_ns = rwd_clock_ns(op->clock);
     return replay(op, from, until, false, err) && rwd_close_windows(op, false, err);
 }
 

@@ -13,15 +13,15 @@
 #define RWD_KAFKA_AHEAD 8
 #define RWD_KAFKA_OUT 8
 
-static rwd_kafka_settings settings_of(const rwd_job *job) {
+static rwd_kafka_settings settings_of(const rwd_job *job, uint64_t memory) {
     return (rwd_kafka_settings){
         .brokers = job->kafka.brokers,
         .group = rwd_job_group(job),
         .client = job->name,
         .properties = job->kafka.properties,
         .property_count = job->kafka.property_count,
-        .memory = job->state.memory / RWD_KAFKA_AHEAD,
-        .memory_out = job->state.memory / RWD_KAFKA_OUT,
+        .memory = memory / RWD_KAFKA_AHEAD,
+        .memory_out = memory / RWD_KAFKA_OUT,
     };
 }
 
@@ -32,10 +32,10 @@ rwd_keep rwd_keep_of(const rwd_job *job) {
     };
 }
 
-uint64_t rwd_memory_aside(const rwd_job *job) {
+uint64_t rwd_memory_aside(const rwd_job *job, uint64_t memory) {
     uint64_t bytes = 0;
-    if (job->source.topic) bytes += job->state.memory / RWD_KAFKA_AHEAD;
-    if (rwd_job_commits_to_kafka(job)) bytes += job->state.memory / RWD_KAFKA_OUT;
+    if (job->source.topic) bytes += memory / RWD_KAFKA_AHEAD;
+    if (rwd_job_commits_to_kafka(job)) bytes += memory / RWD_KAFKA_OUT;
     return bytes;
 }
 
@@ -51,7 +51,7 @@ static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, c
 
 bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
     if (!job->source.topic) return open_file_source(job, io, clock, budget, out, err);
-    rwd_kafka_settings settings = settings_of(job);
+    rwd_kafka_settings settings = settings_of(job, budget->total);
     if (!rwd_kafka_source_open(job, &settings, clock, out, err)) return false;
     if (job->journal.mode == RWD_JOURNAL_ON) *out = rwd_journaled_source_new(*out);
     return true;
@@ -76,7 +76,7 @@ bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget 
     }
     rwd_io *own = NULL;
     if (rwd_job_commits_to_kafka(job)) {
-        rwd_kafka_settings settings = settings_of(job);
+        rwd_kafka_settings settings = settings_of(job, budget->total);
         settings.proven = job->source.topic != NULL;  // the source has read from it
         return rwd_kafka_sink_open(job, &settings, clock, budget, out, err);
     }

@@ -25,7 +25,7 @@ static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_co
 // The retention that a job asks for.
 rwd_keep rwd_keep_of(const rwd_job *job);
 
-// Bytes of the job's memory that librdkafka's queues may hold; 0 where nothing is Kafka's.
-uint64_t rwd_memory_aside(const rwd_job *job);
+// Bytes of `memory` that librdkafka's queues may hold; 0 where nothing is Kafka's.
+uint64_t rwd_memory_aside(const rwd_job *job, uint64_t memory);
 
 #endif
