@@ -5,20 +5,19 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "operator/base/log.h"
+#include "operator/base/ticker.h"
 #include "operator/base/time.h"
 #include "operator/kafka/group.h"
 #include "operator/kafka/kafka_private.h"
 
 #define QUIET_NS 2000000000LL    // nothing was heard from a broker for so long: it is asked
-#define PROBE_NS 5000000000LL    // not more often than this while it answers, each second while it does not
+#define PROBE_NS 5000000000LL    // not more often than this while it answers, at each look while it does not
+#define LOOK_NS 1000000000LL
 #define PROBE_MS 3000
 #define AT_END -1                // in place of a time, in Kafka's ListOffsets
 #define AT_BEGIN -2
@@ -39,11 +38,8 @@ struct rwd_kafka_consumer {
     int64_t empty_ns;            // since when batches were empty, though not at the end; 0: the last one was not
     int64_t more_ns;             // since when the probe has known of more, and batches were empty; 0: not
     // Of the probe.
-    pthread_t prober;
-    bool probing;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop;                   // guarded by the mutex
+    rwd_ticker *prober;
+    int64_t probed_ns;           // the prober's
     atomic_int_fast64_t end, answered_ns, away_us;
 };
 
@@ -92,48 +88,13 @@ static void probe(rwd_kafka_consumer *self) {
     if (rwd_kafka_is_passing(code)) lost(self, rd_kafka_err2str(code));
 }
 
-static bool told_to_stop(rwd_kafka_consumer *self) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
-    pthread_mutex_lock(&self->mutex);
-    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) continue;
-    bool stop = self->stop;
-    pthread_mutex_unlock(&self->mutex);
-    return stop;
-}
-
-static void *probe_when_quiet(void *argument) {
-    rwd_kafka_consumer *self = argument;
-    int64_t probed_ns = 0;
-    (void)pthread_setname_np(pthread_self(), "probe");
-    while (!told_to_stop(self)) {
-        int64_t now = rwd_clock_ns(self->clock);
-        bool away = atomic_load(&self->away_us) != 0;
-        if (!away && (now - atomic_load(&self->answered_ns) < QUIET_NS || now - probed_ns < PROBE_NS)) continue;
-        probed_ns = now;
-        probe(self);
-    }
-    return NULL;
-}
-
-static bool start_probe(rwd_kafka_consumer *self, rwd_error *err) {
-    sigset_t all, before;
-    sigfillset(&all);  // signals are the business of the program's main thread
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int failure = pthread_create(&self->prober, NULL, probe_when_quiet, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure != 0) return rwd_fail_errno(err, failure, "cannot start the thread that looks whether a broker answers");
-    self->probing = true;
-    return true;
-}
-
-static void stop_probe(rwd_kafka_consumer *self) {
-    pthread_mutex_lock(&self->mutex);
-    self->stop = true;
-    pthread_cond_signal(&self->wake);
-    pthread_mutex_unlock(&self->mutex);
-    if (self->probing) pthread_join(self->prober, NULL);
+static void probe_when_quiet(void *consumer) {
+    rwd_kafka_consumer *self = consumer;
+    int64_t now = rwd_clock_ns(self->clock);
+    bool away = atomic_load(&self->away_us) != 0;
+    if (!away && (now - atomic_load(&self->answered_ns) < QUIET_NS || now - self->probed_ns < PROBE_NS)) return;
+    self->probed_ns = now;
+    probe(self);
 }
 
 // The end as fetches tell it counts open transactions, too; where nothing has come for a while, the probe knows better.
@@ -174,15 +135,6 @@ static bool configure(const rwd_kafka_settings *settings, rd_kafka_conf_t **out,
     return true;
 }
 
-static void init_wake(rwd_kafka_consumer *self) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *topic, unsigned partition, rwd_clock *clock,
                              rwd_kafka_consumer **out, rwd_error *err) {
     rwd_kafka_consumer *self = rwd_calloc(1, sizeof *self);
@@ -193,7 +145,6 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
     self->next = self->end_seen = -1;
     atomic_init(&self->end, -1);
     atomic_init(&self->answered_ns, rwd_clock_ns(clock));
-    init_wake(self);
     self->messages = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->messages);
     self->records = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->records);
     if (!configure(settings, &conf, err) || !rwd_kafka_new(RD_KAFKA_CONSUMER, conf, settings, &self->client, err)) {
@@ -206,11 +157,9 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
 
 void rwd_kafka_consumer_close(rwd_kafka_consumer *self) {
     if (!self) return;
-    stop_probe(self);
+    rwd_ticker_stop(self->prober);
     if (self->queue) rd_kafka_queue_destroy(self->queue);
     rwd_kafka_free(self->client);
-    pthread_cond_destroy(&self->wake);
-    pthread_mutex_destroy(&self->mutex);
     rwd_buf_deinit(&self->bytes);
     free(self->messages);
     free(self->records);
@@ -283,7 +232,7 @@ bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_err
     self->next = offset;
     self->end_seen = -1;
     self->empty_ns = 0;
-    return ok && (self->probing || start_probe(self, err));
+    return ok && (self->prober || rwd_ticker_start("probe", LOOK_NS, probe_when_quiet, self, &self->prober, err));
 }
 
 void rwd_kafka_consumer_show(rwd_kafka_consumer *self, int64_t offset) {

@@ -2,12 +2,10 @@
 #include "operator/pipeline/watchdog.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "operator/base/log.h"
+#include "operator/base/ticker.h"
 
 #define LOOK_NS 500000000L
 
@@ -62,70 +60,31 @@ void rwd_watchdog_tell(rwd_watchdog_told *told, const rwd_status *now) {
 struct rwd_watchdog_thread {
     void (*status)(void *context, rwd_status *out);
     void *context;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop;                // guarded by the mutex
+    rwd_ticker *ticker;
     rwd_watchdog_told told;   // the thread's, as is `now`
     rwd_status now;
 };
 
-static bool told_to_stop(rwd_watchdog_thread *self) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&self->mutex);
-    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) continue;
-    bool stop = self->stop;
-    pthread_mutex_unlock(&self->mutex);
-    return stop;
-}
-
-static void *watch(void *argument) {
-    rwd_watchdog_thread *self = argument;
-    (void)pthread_setname_np(pthread_self(), "watchdog");
-    while (!told_to_stop(self)) {
-        self->status(self->context, &self->now);
-        rwd_watchdog_tell(&self->told, &self->now);
-    }
-    return NULL;
+static void look(void *thread) {
+    rwd_watchdog_thread *self = thread;
+    self->status(self->context, &self->now);
+    rwd_watchdog_tell(&self->told, &self->now);
 }
 
 bool rwd_watchdog_start(void (*status)(void *context, rwd_status *out), void *context, rwd_watchdog_thread **out, rwd_error *err) {
     rwd_watchdog_thread *self = rwd_calloc(1, sizeof *self);
     self->status = status;
     self->context = context;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigset_t all, before;
-    sigfillset(&all);  // signals are the business of the program's main thread
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int failure = pthread_create(&self->thread, NULL, watch, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure == 0) {
-        *out = self;
-        return true;
+    if (!rwd_ticker_start("watchdog", LOOK_NS, look, self, &self->ticker, err)) {
+        free(self);
+        return false;
     }
-    pthread_cond_destroy(&self->wake);
-    pthread_mutex_destroy(&self->mutex);
-    free(self);
-    return rwd_fail_errno(err, failure, "cannot start the watchdog's thread");
+    *out = self;
+    return true;
 }
 
 void rwd_watchdog_stop(rwd_watchdog_thread *self) {
     if (!self) return;
-    pthread_mutex_lock(&self->mutex);
-    self->stop = true;
-    pthread_cond_signal(&self->wake);
-    pthread_mutex_unlock(&self->mutex);
-    pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->wake);
-    pthread_mutex_destroy(&self->mutex);
+    rwd_ticker_stop(self->ticker);
     free(self);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "operator/base/ticker.h"
 #include "operator/base/time.h"
 
 #define EDGE_BYTE 0xE5
@@ -167,10 +168,7 @@ struct rwd_minder {
     const void *owner;
     int64_t timeout_ns;
     char what[RWD_TIME_TEXT_MAX + 32];
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop;                             // guarded by the mutex
+    rwd_ticker *ticker;
     unsigned turn[RWD_GUARD_THREADS_MAX];  // the thread's: as it was last seen, and since when
     int64_t since_ns[RWD_GUARD_THREADS_MAX];
 };
@@ -181,17 +179,7 @@ static int64_t now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static bool told_to_stop(rwd_minder *self) {
-    int64_t at = now_ns() + self->timeout_ns / LOOKS;
-    struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
-    pthread_mutex_lock(&self->mutex);
-    while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) continue;
-    bool stop = self->stop;
-    pthread_mutex_unlock(&self->mutex);
-    return stop;
-}
-
-static void look(rwd_minder *self, size_t i) {
+static void look_at(rwd_minder *self, size_t i) {
     unsigned turn = atomic_load_explicit(&guards[i].turn, memory_order_acquire);
     int64_t now = now_ns();
     bool inside = (turn & 1) && atomic_load_explicit(&guards[i].owner, memory_order_relaxed) == self->owner;
@@ -203,12 +191,8 @@ static void look(rwd_minder *self, size_t i) {
     if (now - self->since_ns[i] >= self->timeout_ns) rwd_guard_end(&guards[i], self->what);
 }
 
-static void *mind(void *argument) {
-    rwd_minder *self = argument;
-    (void)pthread_setname_np(pthread_self(), "plugins");
-    while (!told_to_stop(self))
-        for (size_t i = 0; i < RWD_GUARD_THREADS_MAX; i++) look(self, i);
-    return NULL;
+static void look(void *minder) {
+    for (size_t i = 0; i < RWD_GUARD_THREADS_MAX; i++) look_at(minder, i);
 }
 
 bool rwd_minder_start(const void *owner, int64_t timeout_ns, rwd_minder **out, rwd_error *err) {
@@ -218,35 +202,16 @@ bool rwd_minder_start(const void *owner, int64_t timeout_ns, rwd_minder **out, r
     self->timeout_ns = timeout_ns;
     rwd_duration_text(timeout_ns, timeout);
     (void)snprintf(self->what, sizeof self->what, "did not return within %s", timeout);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old);
-    int failure = pthread_create(&self->thread, NULL, mind, self);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failure == 0) {
-        *out = self;
-        return true;
+    if (!rwd_ticker_start("plugins", timeout_ns / LOOKS, look, self, &self->ticker, err)) {
+        free(self);
+        return false;
     }
-    pthread_cond_destroy(&self->wake);
-    pthread_mutex_destroy(&self->mutex);
-    free(self);
-    return rwd_fail_errno(err, failure, "cannot start the thread that minds plugins");
+    *out = self;
+    return true;
 }
 
 void rwd_minder_stop(rwd_minder *self) {
     if (!self) return;
-    pthread_mutex_lock(&self->mutex);
-    self->stop = true;
-    pthread_cond_signal(&self->wake);
-    pthread_mutex_unlock(&self->mutex);
-    pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->wake);
-    pthread_mutex_destroy(&self->mutex);
+    rwd_ticker_stop(self->ticker);
     free(self);
 }
