@@ -328,9 +328,9 @@ static void grow_changed(rwd_tables *tables, rwd_table *table) {
 }
 
 // Of the row as it still is.
-static uint32_t mark_of(const rwd_table *table, rwd_slot *slot) {
+static uint64_t mark_of(const rwd_table *table, rwd_slot *slot) {
     const uint8_t *row = slot->present ? rwd_slot_row(&table->geometry, slot) : NULL;
-    if (!table->mark) return row ? UINT32_MAX : 0;
+    if (!table->mark) return row ? UINT64_MAX : 0;
     return table->mark(table->mark_context, table->schema->number, rwd_slice_of(rwd_slot_key(slot), slot->key_size), row, (uint32_t)slot->row_size);
 }
 
@@ -402,7 +402,7 @@ void rwd_tables_delete(rwd_tables *tables, const rwd_touch *touch) {
     remove_row(tables, table, slot);
 }
 
-bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch, uint32_t *out_mark) {
+bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch, uint64_t *out_mark) {
     uint32_t place = ((const rwd_slot *)touch->slot)->change;
     if (place > 0) *out_mark = tables->tables[touch->table].changed[place - 1].mark;
     return place > 0;
@@ -421,7 +421,7 @@ void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch) {
 }
 
 // ---------------------------------------------------------------------------------------------- changes
-static void forget_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t mark) {
+static void forget_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t mark) {
     (void)context, (void)table, (void)key, (void)row, (void)row_size, (void)mark;
 }
 

@@ -57,19 +57,19 @@ void rwd_tables_write(rwd_tables *tables, const rwd_touch *touch, const uint8_t 
 // Removes the key.
 void rwd_tables_delete(rwd_tables *tables, const rwd_touch *touch);
 // The key changed since the last take, and its changes are listed: with this mark.
-bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch, uint32_t *out_mark);
+bool rwd_tables_is_changed(const rwd_tables *tables, const rwd_touch *touch, uint64_t *out_mark);
 // Removes the key as a window that has served its time: no change of a result, so it is not listed as one, and no longer if it was.
 void rwd_tables_retire(rwd_tables *tables, const rwd_touch *touch);
 
 // Keys changed since the last take: what a commit publishes (emit: commit). Off until asked for, per table.
 // A change carries a mark: what `mark` said of the row as it was at the last take (NULL: there was none), when it first changed. Without `mark`: all bits if there
 // was a row, else 0. `mark` must not touch the tables.
-typedef uint32_t (*rwd_change_mark)(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size);
+typedef uint64_t (*rwd_change_mark)(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size);
 void rwd_tables_track_changes(rwd_tables *tables, uint16_t table, bool on, rwd_change_mark mark, void *context);
 uint64_t rwd_tables_changed(const rwd_tables *tables);       // keys changed since the last take, all tracked tables
 uint64_t rwd_tables_changed_bytes(const rwd_tables *tables); // what their copies will need
 // Called once per changed key of `table` in no order, with the current row (row NULL: the key vanished); then the table's list is empty.
-typedef void (*rwd_change_visit)(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t mark);
+typedef void (*rwd_change_visit)(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t mark);
 void rwd_tables_take_changes(rwd_tables *tables, uint16_t table, rwd_change_visit visit, void *context);
 
 // One key's row as of now, through hot table and store: for questions from the admin socket. Appends to `out`.

@@ -37,7 +37,7 @@
 // A key that changed since the last take. One that was retired finds no slot any more.
 typedef struct rwd_change {
     uint64_t hash;
-    uint32_t mark;
+    uint64_t mark;
 } rwd_change;
 
 typedef struct rwd_table {

@@ -36,6 +36,7 @@ static void metrics_page(rwd_buf *out) {
                             "| `rewind_phase` | stateset | | label `rewind_phase`: 1 for what the operator is doing, 0 for the others |\n"
                             "| `rewind_stuck_seconds` | gauge | seconds | for how long nothing has moved in a stage, label `stage`; 0: it moves |\n"
                             "| `rewind_table_keys` | gauge | | keys present, label `table` |\n"
+                            "| `rewind_invariant_violations` | gauge | | keys for which an invariant does not hold, labels `table`, `check`, `on_violation`; jobs with invariants |\n"
                             "| `rewind_start_time_seconds` | gauge | seconds | when this process started |\n");
 #define RWD_METRIC_ROW(name, type, unit, help, member, divisor) metric_row(out, name, type, unit, help);
     RWD_METRIC_TABLE(RWD_METRIC_ROW)

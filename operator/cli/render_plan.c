@@ -93,6 +93,7 @@ void rwd_render_plan_json(const rwd_plan *plan, const rwd_target *target, rwd_bu
     rwd_json_object(&json);
     rwd_json_put_string(&json, "base", plan->base.id);
     rwd_json_put_int(&json, "next_offset", plan->base.facts.next_offset);
+    rwd_json_put_string(&json, "violated", plan->base.facts.violated);
     if (target->kind == RWD_TARGET_TIME) rwd_json_put_time(&json, "time", target->time_us);
     rwd_json_put_int(&json, "place", plan->place);
     rwd_json_put_bool(&json, "event_times", plan->event_times);

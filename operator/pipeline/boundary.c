@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "operator/base/crash_point.h"
@@ -50,26 +51,29 @@ uint32_t rwd_sinks_passed(rwd_operator *op, rwd_emit emit, uint16_t table, rwd_s
     return passed;
 }
 
-static uint32_t mark_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+static uint64_t mark_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+    rwd_operator *op = context;
     (void)row_size;
-    return rwd_sinks_passed(context, RWD_EMIT_COMMIT, table, key, row);
+    uint64_t watched = op->watch && rwd_watch_wants(op->watch, table) ? rwd_watch_mark(op->watch, table, key, row) : 0;
+    return watched | rwd_sinks_passed(op, RWD_EMIT_COMMIT, table, key, row);
 }
 
-// Without conditions the tables know by themselves whether a key was there.
+// Without conditions and invariants the tables know by themselves whether a key was there.
 void rwd_track_changes(rwd_operator *op) {
+    if (op->watch) rwd_watch_live(op->watch, op->position.next_offset);
     for (size_t t = 0; t < op->job->table_count; t++) {
-        bool tracked = false, conditional = false;
+        bool watched = op->watch && rwd_watch_wants(op->watch, (uint16_t)t), tracked = watched, judged = watched;
         for (size_t s = 0; s < op->job->sink_count; s++) {
             bool wanted = publishes(&op->job->sinks[s], (uint16_t)t);
             tracked |= wanted;
-            conditional |= wanted && op->job->sinks[s].where;
+            judged |= wanted && op->job->sinks[s].where;
         }
-        if (tracked) rwd_tables_track_changes(op->tables, (uint16_t)t, true, conditional ? mark_change : NULL, op);
+        if (tracked) rwd_tables_track_changes(op->tables, (uint16_t)t, true, judged ? mark_change : NULL, op);
     }
 }
 
 // E1. Several sinks may want one table: its changes are taken once and put into each that the row passes now, or passed at the last commit.
-void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t passed) {
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t passed) {
     rwd_operator *op = context;
     uint32_t passes = rwd_sinks_passed(op, RWD_EMIT_COMMIT, table, key, row);
     for (size_t s = 0; s < op->job->sink_count; s++) {
@@ -79,12 +83,18 @@ void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t 
     }
 }
 
-// emit: commit publishes the newest value of every key changed since the last commit (E1).
+static void take_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t mark) {
+    rwd_operator *op = context;
+    rwd_put_change(op, table, key, row, row_size, mark);
+    if (op->watch && rwd_watch_wants(op->watch, table)) rwd_watch_change(op->watch, table, key, row, mark);
+}
+
+// emit: commit publishes the newest value of every key changed since the last commit (E1). S5: the same keys are looked at.
 static void put_changes(rwd_operator *op) {
     for (size_t t = 0; t < op->job->table_count; t++) {
-        bool wanted = false;
+        bool wanted = op->watch && rwd_watch_wants(op->watch, (uint16_t)t);
         for (size_t s = 0; s < op->job->sink_count; s++) wanted |= publishes(&op->job->sinks[s], (uint16_t)t);
-        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, rwd_put_change, op);
+        if (wanted) rwd_tables_take_changes(op->tables, (uint16_t)t, take_change, op);
     }
 }
 
@@ -153,6 +163,11 @@ bool rwd_end_transaction(rwd_operator *op, bool must, rwd_error *err) {
     assert(op->sink->ops->ready(op->sink));
     if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, op->record_time_us);
     put_changes(op);
+    // S5: before anything of it is sent.
+    if (op->watch && !rwd_watch_judge(op->watch, op->source->ops->label(op->source), op->position.next_offset, err)) {
+        rwd_remember_hold(op, err);
+        return false;
+    }
     commit_here(op);
     return true;
 }
@@ -202,6 +217,8 @@ bool rwd_release_batch(rwd_operator *op, rwd_error *err) {
 bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rwd_error *err) {
     assert(op->freeze_at < 0 && !rwd_checkpointer_busy(op->checkpointer));
     if (!fill_cursor(op, err)) return false;
+    if (op->watch) rwd_watch_look(op->watch);
+    char *violated = op->watch ? rwd_watch_violated(op->watch) : NULL;
     rwd_tables_stats stats;
     rwd_tables_get_stats(op->tables, &stats);
     rwd_facts facts = {
@@ -220,6 +237,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
         .fingerprint = op->job->logic,
         .keys = stats.keys,
         .reason = reason,
+        .violated = violated,
     };
     op->freeze_at = facts.next_offset;
     op->freeze_closings = facts.closings;
@@ -228,6 +246,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
     op->checkpoint_started_ns = rwd_clock_ns(op->clock);
     rwd_begin_checkpoints(op);
     rwd_checkpointer_begin(op->checkpointer, &facts);
+    free(violated);
     RWD_CRASH_POINT(freeze_begun);
     if (committed_already) rwd_checkpointer_committed(op->checkpointer);
     return true;
@@ -380,7 +399,7 @@ bool rwd_relieve(rwd_operator *op, bool live, rwd_error *err) {
 static uint64_t pending_bytes(rwd_operator *op) { return op->sink->ops->pending_bytes(op->sink) + rwd_tables_changed_bytes(op->tables); }
 
 static bool commit_due(rwd_operator *op, int64_t now) {
-    if (op->at_boundary || op->job->delivery.offset_multiple > 0) return false;
+    if (op->at_boundary || op->held || op->job->delivery.offset_multiple > 0) return false;
     if (now - op->commit_started_ns >= op->job->delivery.commit_every_ns) return true;
     return pending_bytes(op) > op->budget.limit[RWD_SHARE_SINK] / 2;
 }
@@ -390,7 +409,7 @@ static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     if (rwd_checkpoint_requested(op)) return "request";
     if (rwd_checkpoint_is_here(op)) return NULL;
     if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers)) || (op->dedup && rwd_dedup_pressed(op->dedup))) return "memory";
-    return now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
+    return !op->held && now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
 
 // The open transaction has reached its share of the memory: a slow sink slows the fetch, never grows a queue.

@@ -162,6 +162,7 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
         rwd_dedup_get_stats(op->dedup, &ids);
         s->dedup_ids = ids.ids, s->dedup_bytes = ids.bytes, s->dedup_reads = ids.store_reads;
     }
+    if (op->watch) rwd_watch_status(op->watch, s);
     rwd_fill_journal_status(op);
     s->memory_total = op->budget.total;
     s->memory_kafka = op->budget.aside;

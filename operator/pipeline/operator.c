@@ -257,6 +257,7 @@ static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICI
     out[count++] = rwd_tables_participant(op->tables);
     if (op->timers) out[count++] = rwd_timers_participant(op->timers);
     if (op->dedup) out[count++] = rwd_dedup_participant(op->dedup);
+    if (op->watch) out[count++] = rwd_watch_participant(op->watch);
     if (op->journal) out[count++] = rwd_journal_participant(op->journal);
     return count;
 }
@@ -269,6 +270,7 @@ bool rwd_open_session(rwd_operator *op, rwd_error *err) {
     if (!open_sink(op, err)) return false;
     if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
     if (op->due) op->timers = rwd_timers_new(&op->budget);
+    op->watch = rwd_watch_new(op->job, op->clock, op->tables);
     if (op->job->event.within_us > 0) op->dedup = rwd_dedup_new(&op->budget, op->job->event.within_us);
     rwd_participant *participants[RWD_PARTICIPANTS_MAX];
     size_t count = participants_of(op, participants);
@@ -288,6 +290,7 @@ bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_err
     size_t count = participants_of(op, participants);
     for (size_t i = 0; i < count; i++)
         if (!participants[i]->ops->open(participants[i], checkpoint_dir, op->live, err)) return false;
+    if (op->watch) rwd_watch_silently(op->watch);
     return true;
 }
 
@@ -307,8 +310,11 @@ void rwd_close_session(rwd_operator *op) {
     }
     rwd_timers_free(op->timers);
     rwd_dedup_free(op->dedup);
+    rwd_watch_free(op->watch);
     op->timers = NULL;
     op->dedup = NULL;
+    op->watch = NULL;
+    op->held = false;
     op->keeper = NULL;
     op->checkpointer = NULL;
     op->tables = NULL;
@@ -340,6 +346,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     op->commit_started_ns = op->checkpoint_started_ns = rwd_clock_ns(op->clock);
     int64_t multiple = op->job->delivery.offset_multiple;
     op->commit_boundary = multiple > 0 ? (op->position.next_offset / multiple + 1) * multiple : INT64_MAX;
+    if (!rwd_load_hold(op, err)) return false;
     op->replay_base = op->position.counts.read;
     op->rate_ns = 0;
     op->status.lineage = rwd_lineage_id(&op->lineage);
@@ -366,6 +373,7 @@ static bool take_batch(rwd_operator *op, const rwd_batch *batch, rwd_error *err)
             op->commit_boundary = (next / multiple + 1) * multiple;
             if (!rwd_batch_boundary(op, err)) return false;
         }
+        if (op->held && crossed && (!rwd_end_transaction(op, true, err) || !rwd_lift_hold(op, err))) return false;
     }
     return rwd_batch_boundary(op, err);
 }
@@ -382,6 +390,7 @@ static void refuse_between_commits(rwd_operator *op) {
 
 static bool idle(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_WAITING);
+    if (op->held && !rwd_lift_hold(op, err)) return false;  // the input ends before the place: here is where it is looked at
     if (!rwd_batch_boundary(op, err)) return false;
     if (op->freeze_at < 0) refuse_between_commits(op);
     return true;

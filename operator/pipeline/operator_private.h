@@ -7,6 +7,8 @@
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   pause.c      pause and resume
 //   restore.c    restore, as a run of its own and while running
+//   invariants.c what must hold for rows: counts, marks, parking
+//   hold.c       the place where an invariant parked the job
 //   journal.c    the journal of a session
 //   control.c    requests from other threads, the published status
 //
@@ -25,6 +27,7 @@
 #include "checkpoints/keeper.h"
 #include "operator/config/answers.h"
 #include "operator/logic/step.h"
+#include "operator/pipeline/invariants.h"
 #include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator.h"
 #include "operator/pipeline/watchdog.h"
@@ -84,7 +87,7 @@ typedef struct rwd_group_event {
     bool empty;              // no event, but a record that has none
 } rwd_group_event;
 
-#define RWD_PARTICIPANTS_MAX 5
+#define RWD_PARTICIPANTS_MAX 8
 
 // What one event makes of the rows that it touches, until all of them are known to be good.
 typedef struct rwd_group_row {
@@ -183,6 +186,8 @@ struct rwd_operator {
     rwd_checkpointer *checkpointer;
     rwd_keeper *keeper;
     bool warm;                // the hot table holds what it can
+    rwd_watch *watch;         // NULL: the job has no invariants
+    bool held;                // nothing is committed below commit_boundary (hold.c)
     rwd_answers answers;      // of the row that sinks' conditions look at
 
     rwd_position position;    // behind the last applied record
@@ -290,8 +295,8 @@ void rwd_window_begins(rwd_operator *op, const rwd_touch *touch);
 // boundary.c
 // From here on the keys that change are published at commits, where a sink asks for that.
 void rwd_track_changes(rwd_operator *op);
-// A row of an emit: commit table, into the open transaction. `passed`: a bit for each sink that the key's row passed at the last commit.
-void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t passed);
+// A changed row of a table, into the open transaction. `passed`: a bit for each sink that the key's row passed at the last commit; the upper half is the watch's.
+void rwd_put_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t passed);
 // A bit for each sink with this emit that publishes the row (NULL: none does).
 uint32_t rwd_sinks_passed(rwd_operator *op, rwd_emit emit, uint16_t table, rwd_slice key, const uint8_t *row);
 // Ends the batch in hand; the cursor behind its last applied record is kept, so that a freeze may come later.
@@ -338,6 +343,12 @@ void rwd_close_session_journal(rwd_operator *op);
 RWD_MUST bool rwd_confirm_journal(rwd_operator *op, rwd_error *err);
 // What of it belongs into the status.
 void rwd_fill_journal_status(rwd_operator *op);
+
+// hold.c. The open transaction broke an invariant that parks: its end is remembered.
+void rwd_remember_hold(rwd_operator *op, const rwd_error *why);
+// Going live: what was remembered is in force, or forgotten where it has no meaning any more. / It was looked at there again, and nothing was found.
+RWD_MUST bool rwd_load_hold(rwd_operator *op, rwd_error *err);
+RWD_MUST bool rwd_lift_hold(rwd_operator *op, rwd_error *err);
 
 // pause.c. As the data directory remembers it, before the pipeline runs.
 RWD_MUST bool rwd_load_pause(rwd_operator *op, rwd_error *err);

@@ -205,6 +205,7 @@ static bool replay(rwd_operator *op, int64_t from, int64_t to, bool committed, r
         }
         ok = ok && checkpoint_on_the_way(op, err);
         if (ok && op->freeze_at >= 0) rwd_checkpointer_sweep(op->checkpointer, RWD_SWEEP_SLOTS);
+        if (ok && op->watch) rwd_watch_look(op->watch);
         if (ok) rwd_warm_up(op);
         rwd_error second;
         bool released = rwd_release_batch(op, ok ? err : &second);

@@ -108,6 +108,17 @@ static void append_metric(rwd_buf *out, const char *name, const char *type, cons
     rwd_buf_append_char(out, '\n');
 }
 
+static void append_invariants(rwd_buf *out, const rwd_status *status) {
+    if (status->invariant_count > 0) append_family(out, "invariant_violations", "gauge", "", "Keys for which an invariant of the job does not hold");
+    for (size_t i = 0; i < status->invariant_count; i++) {
+        rwd_buf_append_str(out, "rewind_invariant_violations{table=\"");
+        append_label(out, status->invariants[i].table);
+        rwd_buf_append_str(out, "\",check=\"");
+        append_label(out, status->invariants[i].check);
+        rwd_buf_appendf(out, "\",on_violation=\"%s\"} %" PRIu64 "\n", status->invariants[i].parks ? "park" : "alert", status->invariants[i].violations);
+    }
+}
+
 static void append_words(rwd_buf *out, const rwd_status *status) {
     append_family(out, "operator", "info", "", "The job, the build, and how it reads and writes files");
     rwd_buf_append_str(out, "rewind_operator_info{name=\"");
@@ -146,6 +157,7 @@ static void append_words(rwd_buf *out, const rwd_status *status) {
         append_label(out, status->tables[i].name);
         rwd_buf_appendf(out, "\"} %" PRIu64 "\n", status->tables[i].late);
     }
+    append_invariants(out, status);
     append_family(out, "start_time_seconds", "gauge", "seconds", "When this process started");
     rwd_buf_append_str(out, "rewind_start_time_seconds ");
     append_number(out, number_of_signed(status->started_us), 1e6);
@@ -275,6 +287,24 @@ static void put_state(rwd_json_out *json, const rwd_status *status) {
     rwd_json_object_end(json);
 }
 
+static void put_invariants(rwd_json_out *json, const rwd_status *status) {
+    if (status->invariant_count == 0) return;
+    rwd_json_key(json, "invariants");
+    rwd_json_array(json);
+    for (size_t i = 0; i < status->invariant_count; i++) {
+        const rwd_invariant_status *one = &status->invariants[i];
+        rwd_json_object(json);
+        rwd_json_put_string(json, "table", one->table);
+        rwd_json_put_string(json, "check", one->check);
+        rwd_json_put_string(json, "on_violation", one->parks ? "park" : "alert");
+        rwd_json_put_uint(json, "violations", one->violations);
+        rwd_json_put_string(json, "key", *one->key ? one->key : NULL);
+        rwd_json_put_string(json, "row", *one->row ? one->row : NULL);
+        rwd_json_object_end(json);
+    }
+    rwd_json_array_end(json);
+}
+
 static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_object(json, "commits");
     rwd_json_put_uint(json, "count", status->commits);
@@ -341,6 +371,7 @@ void rwd_status_json(const rwd_status *status, rwd_buf *out) {
     put_progress(&json, status);
     put_counts(&json, status);
     put_state(&json, status);
+    put_invariants(&json, status);
     put_durable(&json, status);
     put_journal(&json, status);
     rwd_json_object_end(&json);
@@ -471,6 +502,18 @@ static void screen_memory(const rwd_status *status, rwd_buf *out) {
     line_end(out);
 }
 
+static void screen_invariants(const rwd_status *status, rwd_buf *out) {
+    for (size_t i = 0; i < status->invariant_count; i++) {
+        const rwd_invariant_status *one = &status->invariants[i];
+        if (one->violations == 0) continue;
+        label(out, "violated");
+        rwd_buf_appendf(out, "%s: %s: ", one->table, one->check);
+        counted(out, one->violations, " keys");
+        if (*one->key) rwd_buf_appendf(out, ", such as %s: %s", one->key, one->row);
+        line_end(out);
+    }
+}
+
 static void screen_commits(const rwd_status *status, rwd_buf *out) {
     label(out, "commits");
     counted(out, status->commits, " with ");
@@ -523,6 +566,7 @@ void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
     counted(out, status->rate > 0 ? (uint64_t)status->rate : 0, " records/s");
     line_end(out);
     screen_keys(status, out);
+    screen_invariants(status, out);
     screen_memory(status, out);
     screen_commits(status, out);
     screen_checkpoints(status, out);
@@ -543,6 +587,7 @@ void rwd_status_summary(const rwd_status *status, int64_t took_ns, rwd_buf *out)
         line_end(out);
     }
     screen_keys(status, out);
+    screen_invariants(status, out);
     screen_commits(status, out);
     screen_checkpoints(status, out);
     label(out, "took");
@@ -560,6 +605,7 @@ void rwd_status_summary_json(const rwd_status *status, int64_t took_ns, rwd_buf 
     put_progress(&json, status);
     put_counts(&json, status);
     put_state(&json, status);
+    put_invariants(&json, status);
     put_durable(&json, status);
     rwd_json_put_seconds(&json, "took_seconds", took_ns);
     rwd_json_key(&json, "mean_records_per_second");

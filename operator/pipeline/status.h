@@ -67,6 +67,15 @@ typedef struct rwd_plugin_status {
     rwd_hash128 hash;           // of its file
 } rwd_plugin_status;
 
+typedef struct rwd_invariant_status {
+    char table[64];             // cut where they are longer
+    char check[256];
+    bool parks;
+    uint64_t violations;        // keys that violate it, as of the last commit
+    char key[256], row[512];    // one of them; empty: none is known
+} rwd_invariant_status;
+#define RWD_STATUS_INVARIANTS_MAX 32
+
 typedef struct rwd_status {
     rwd_phase phase;
     char reason[1024];          // of PARKED, or while a broker is waited for: the error in one line; of PAUSED: who and why
@@ -107,6 +116,8 @@ typedef struct rwd_status {
     size_t table_count;
     rwd_plugin_status plugins[RWD_STATUS_PLUGINS_MAX];
     size_t plugin_count;
+    rwd_invariant_status invariants[RWD_STATUS_INVARIANTS_MAX];
+    size_t invariant_count;
     bool hot_complete;
     uint64_t memory_total, memory_kafka, memory_hot, memory_frozen, memory_sink, memory_source, memory_resident;
 

@@ -41,11 +41,12 @@ static void publish_close(rwd_operator *op, const rwd_touch *touch, const uint8_
 
 // Its last value is published if that has not happened yet; then the row goes.
 static void leave(rwd_operator *op, const rwd_touch *touch, bool live, const uint8_t *row, uint32_t size) {
-    uint32_t passed;
+    uint64_t passed;
     if (live && rwd_tables_is_changed(op->tables, touch, &passed)) {
         if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, op->record_time_us);  // E2: as at a commit
         rwd_put_change(op, touch->table, rwd_slice_of(touch->key, touch->key_size), row, size, passed);
     }
+    if (op->watch) rwd_watch_leave(op->watch, touch, row);
     rwd_tables_retire(op->tables, touch);
 }
 

@@ -356,19 +356,19 @@ static void step_get(world *w) {
     rwd_buf_deinit(&out);
 }
 
-static uint32_t mark_of(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
+static uint64_t mark_of(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size) {
     (void)key_number(context, table, key);  // it is one of the table's
-    return row ? (uint32_t)rwd_hash64(row, row_size, table) | 1 : 0;
+    return row ? rwd_hash64(row, row_size, table) | 1 : 0;
 }
 
-static void check_mark(const world *w, unsigned table, size_t number, uint32_t mark) {
+static void check_mark(const world *w, unsigned table, size_t number, uint64_t mark) {
     static uint8_t before[RWD_ROW_BYTES_MAX];
     const model_row *m = &w->taken.rows[table][number];
     if (m->present) make_row(m, before);
     assert_int_equal(mark, !m->present ? 0 : table == 0 ? UINT32_MAX : (uint32_t)rwd_hash64(before, m->size, table) | 1);
 }
 
-static void visit_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint32_t mark) {
+static void visit_change(void *context, uint16_t table, rwd_slice key, const uint8_t *row, uint32_t row_size, uint64_t mark) {
     static uint8_t expected[RWD_ROW_BYTES_MAX];
     world *w = context;
     size_t number = key_number(w, table, key);

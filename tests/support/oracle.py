@@ -236,6 +236,20 @@ class Sink:
             return False
 
 
+class Invariant:
+    def __init__(self, given, tables):
+        self.table = tables[given["table"]] if "table" in given else next(iter(tables.values()))
+        self.check = expressions.compile(given["check"], self.table.scope())
+        self.parks = given.get("on_violation", "alert") == "park"
+
+    def violated(self, row):
+        """Is it false for the row? Null and what cannot be evaluated are not."""
+        try:
+            return bool(row is not None and row[:]) and self.check.value(row.names()) is False
+        except expressions.Fault:
+            return False
+
+
 class Job:
     def __init__(self, path):
         with open(path, encoding="utf-8") as f:
@@ -269,6 +283,7 @@ class Job:
             self.ahead = microseconds_of(time["ahead"]) if "ahead" in time else 0
         self.tables = {n: Table(i, n, g, self.fields) for i, (n, g) in enumerate(given["tables"].items())}
         self.sinks = [Sink(s, self.tables) for s in given.get("sinks", [])]
+        self.invariants = [Invariant(i, self.tables) for i in given.get("invariants", [])]
         self.offset_multiple = given.get("delivery", {}).get("commit_at", {}).get("offset_multiple", 0)
 
 
@@ -913,6 +928,10 @@ class Expected:
             for key, row in sorted(changed.items(), key=lambda item: encode_key(sink.table, item[0])):
                 out += judge(min(boundary - 1, self.left.get((sink.table.name, key), boundary)), key, row)
         return out
+
+    def violations(self):
+        """The keys that violate each of the job's invariants."""
+        return [{k for k, row in self.tables[i.table.name].items() if i.violated(row)} for i in self.job.invariants]
 
     def view(self, sink):
         """Key to the answers that the sink shows, both as text: what a reader of the whole output ends up with."""
