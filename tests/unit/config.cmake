@@ -2,6 +2,7 @@ rwd_test(config_message_test SOURCES config_message_test.c LIBS rwd_config ARGS 
 rwd_test(config_job_test SOURCES config_job_test.c LIBS rwd_config)
 rwd_test(config_override_test SOURCES config_override_test.c LIBS rwd_config)
 rwd_test(config_fingerprint_test SOURCES config_fingerprint_test.c LIBS rwd_config)
+rwd_test(config_compare_test SOURCES config_compare_test.c LIBS rwd_config)
 rwd_test(config_bounds_test SOURCES config_bounds_test.c LIBS rwd_config)
 rwd_test(config_keys_test SOURCES config_keys_test.c LIBS rwd_config)
 rwd_test(config_examples_test SOURCES config_examples_test.c LIBS rwd_config ARGS ${CMAKE_SOURCE_DIR}/deploy/examples)
