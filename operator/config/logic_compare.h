@@ -1,8 +1,8 @@
 // Two logics side by side: may the second one follow the first at an offset, or only begin at genesis (PROTOCOL.md, L3)?
 //
-// State that the earlier logic made is read by the later one, so what that state is keyed and shaped by must be the same: tables in their order, keys, windows, what is remembered of ids, and each
-// aggregate's type. New aggregates, and new tables behind the others, begin where the later logic does ("since N"). All else (formats, fields, conditions, arguments of the same type) decides events to
-// come and may change.
+// State that the earlier logic made is read by the later one. So what that state is shaped by must be the same: tables in their order, keys, windows, what is remembered of ids, and each aggregate's
+// type. New aggregates, and new tables behind the others, begin where the later logic does ("since N"). All else (formats, fields, conditions, arguments of the same type) decides events to come, and
+// may change.
 //
 // Thread: pure; any.
 #ifndef OPERATOR_CONFIG_LOGIC_COMPARE_H

@@ -11,4 +11,5 @@ target_compile_definitions(state_segment_portable_test PRIVATE RWD_GROUP_PORTABL
 
 rwd_test(state_tables_test SOURCES state_tables_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_reader_test SOURCES state_reader_test.c LIBS rwd_state LABELS threads)
+rwd_test(state_migrate_test SOURCES state_migrate_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_key_text_test SOURCES state_key_text_test.c LIBS rwd_state)
