@@ -34,9 +34,12 @@ static int16_t column_of(const rwd_schema *schema, const char *name) {
     return -1;
 }
 
+// Rows of sessions begin with their end.
+static bool has_ends(const rwd_schema *schema) { return schema->window.kind == RWD_WINDOW_SESSION; }
+
 static void match_columns(rwd_compare_pair *pair) {
     const rwd_schema *a = pair->old_schema, *b = pair->new_schema;
-    bool same = a->column_count == b->column_count;
+    bool same = a->column_count == b->column_count && has_ends(a) == has_ends(b);
     size_t found = 0;
     for (size_t i = 0; i < b->column_count; i++) {
         int16_t at = pair->old_column[i] = column_of(a, b->columns[i].name);
@@ -75,8 +78,12 @@ static rwd_slice answer_of(const rwd_schema *schema, size_t column, const uint8_
     return rwd_buf_slice(out);
 }
 
+static bool ends_differ(const rwd_compare_pair *pair, const uint8_t *old_row, const uint8_t *new_row) {
+    return has_ends(pair->old_schema) && has_ends(pair->new_schema) && memcmp(old_row, new_row, RWD_ROW_SESSION_BYTES) != 0;
+}
+
 bool rwd_compare_columns(const rwd_compare_pair *pair, const uint8_t *old_row, const uint8_t *new_row, bool *changed) {
-    bool any = pair->lost_column;
+    bool any = pair->lost_column || ends_differ(pair, old_row, new_row);
     rwd_buf old_text = {0}, new_text = {0};
     for (size_t i = 0; i < pair->new_schema->column_count; i++) {
         int16_t at = pair->old_column[i];

@@ -32,7 +32,7 @@ typedef struct rwd_compare_pair {
 size_t rwd_compare_match(const rwd_schema *const *old_schemas, size_t old_count, const rwd_schema *const *new_schemas, size_t new_count, rwd_compare_pair *out);
 
 // Of two rows of a pair with same_keys, in one pass: which columns of the new side have another answer or are not on the old one. `changed` has room for them all. True: any has,
-// or the old side has one more. Precondition: both rows passed rwd_row_check.
+// or the old side has one more, or a session has another end. Precondition: both rows passed rwd_row_check.
 bool rwd_compare_columns(const rwd_compare_pair *pair, const uint8_t *old_row, const uint8_t *new_row, bool *changed);
 
 // One difference. `pair` is the index. A row's data is NULL where that side has none. All *borrowed* for the call. False: stop here.

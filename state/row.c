@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "operator/base/time.h"
+
 void rwd_row_init(const rwd_schema *schema, uint8_t *row) { memset(row, 0, schema->row_size); }
 
 // ---------------------------------------------------------------------------------------------- applying an event
@@ -110,6 +112,10 @@ rwd_code rwd_row_merge(const rwd_schema *schema, const uint8_t *row, uint32_t si
 // ---------------------------------------------------------------------------------------------- reading
 bool rwd_row_check(const rwd_schema *schema, rwd_slice row) {
     if (row.size < schema->row_size || row.size > RWD_ROW_BYTES_MAX) return false;
+    if (schema->window.kind == RWD_WINDOW_SESSION) {
+        int64_t end = (int64_t)rwd_get_le64(row.data);
+        if (end < RWD_TIME_MIN || end > RWD_TIME_MAX) return false;
+    }
     size_t at = schema->row_size;
     for (size_t i = 0; schema->variable && i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];

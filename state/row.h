@@ -1,10 +1,12 @@
 // Rows: what a table keeps for a key.
 //
-//   fixed part    schema->row_size bytes: the columns in order; of a fixed cell its bytes, of a variable one the size of its tail, 4 bytes little-endian
+//   fixed part    schema->row_size bytes: of a session its end, 8 bytes little-endian; then the columns in order; of a fixed cell its bytes, of a variable one
+//                 the size of its tail, 4 bytes little-endian
 //   tails         of the variable cells, in column order, one behind the other
 //
 // These bytes are the same in memory, in the store and under the digest, and they are canonical: equal histories give equal bytes. A row has at most
 // RWD_ROW_BYTES_MAX bytes; an event that would make one longer is at fault (TOO_LARGE). Before any event the fixed part is all zero and there are no tails.
+// Applying and merging leave the end of a session as it is in the (first) old row.
 //
 // Thread: pure functions over the caller's bytes; any.
 #ifndef STATE_ROW_H
@@ -26,6 +28,13 @@ rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_
 // The row of the events of both. The same errors.
 rwd_code rwd_row_merge(const rwd_schema *schema, const uint8_t *row, uint32_t size, const uint8_t *other, uint32_t other_size, uint8_t *new_row,
                        uint32_t room, uint32_t *out_size, size_t *out_column);
+
+// The end of the window whose row this is.
+static inline int64_t rwd_row_window_end(const rwd_schema *schema, int64_t start, const uint8_t *row) {
+    return schema->window.kind == RWD_WINDOW_SESSION ? (int64_t)rwd_get_le64(row) : rwd_window_end(&schema->window, start);
+}
+// Of a session's row.
+static inline void rwd_row_set_window_end(uint8_t *row, int64_t end) { rwd_put_le64(row, (uint64_t)end); }
 
 // True if the bytes are a row of the schema: sizes, and tails that are well formed. What is read below has passed this, or came from rwd_row_apply.
 bool rwd_row_check(const rwd_schema *schema, rwd_slice row);

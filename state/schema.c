@@ -67,7 +67,9 @@ static bool type_is_taken(const rwd_schema *schema, const char *name, const rwd_
 
 bool rwd_schema_add_window(rwd_schema *schema, const rwd_window *window, rwd_error *err) {
     assert(schema->window.kind == RWD_WINDOW_NONE && window->size > 0 && window->advance > 0 && window->retain >= window->grace);
+    assert(schema->column_count == 0 && rwd_window_grace_fits(window));
     schema->window = *window;
+    if (window->kind == RWD_WINDOW_SESSION) schema->row_size = RWD_ROW_SESSION_BYTES;
     return rwd_schema_add_part(schema, RWD_WINDOW_START, RWD_TYPE_TIME, 0, err);
 }
 

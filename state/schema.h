@@ -27,6 +27,7 @@
 #define RWD_ROW_BYTES_MAX 65536
 #define RWD_BUCKETS 4096
 #define RWD_STORE_KEY_PREFIX 4       // table and bucket
+#define RWD_ROW_SESSION_BYTES 8      // the end of a session, before its columns
 
 typedef struct rwd_key_part {
     char *name;
@@ -54,6 +55,7 @@ typedef struct rwd_schema {
     uint32_t row_size;       // of the fixed part
     bool variable;           // some cell is: rows have tails
     rwd_window window;       // kind NONE: the table has none; else the last key part is the window's start
+    uint16_t sessions;       // of a table with sessions: the number of the table that lists its open ones (state/sessions.h); set by who numbers them
 } rwd_schema;
 
 // Builds up a schema: init, add parts, add columns, deinit. Names are copied. Adding fails where a bound is reached, a name
@@ -72,7 +74,7 @@ size_t rwd_key_encode(const rwd_schema *schema, const rwd_value parts[], uint8_t
 // The way back; strings are copied into `scratch` (appended) and *borrowed* from there. Untrusted bytes: fails, never overruns.
 // `scratch` must not be used for anything else while the parts are.
 RWD_MUST bool rwd_key_decode(const rwd_schema *schema, rwd_slice key, rwd_value parts[RWD_KEY_PARTS_MAX], rwd_buf *scratch);
-// Adds the last key part, the start of the key's window. Errors: as add_part.
+// Adds the last key part, the start of the key's window; of sessions also the end, to the row. Comes before all columns. Errors: as add_part.
 RWD_MUST bool rwd_schema_add_window(rwd_schema *schema, const rwd_window *window, rwd_error *err);
 // The start of the window whose row has this key. Precondition: the table has windows, and the key is one of its keys.
 int64_t rwd_key_window_start(rwd_slice key);

@@ -320,6 +320,13 @@ const uint8_t *rwd_tables_row(rwd_tables *tables, const rwd_touch *touch, uint32
     return rwd_slot_row(&table_of(tables, touch)->geometry, slot);
 }
 
+void rwd_tables_turn(rwd_tables *tables, rwd_touch *touch) {
+    const rwd_table *table = table_of(tables, touch);
+    touch->hash = rwd_key_hash(touch->table, rwd_slice_of(touch->key, touch->key_size));
+    touch->slot = rwd_segment_find(&table->geometry, rwd_directory_find(table, touch->hash), touch->hash, touch->key, touch->key_size);
+    assert(touch->slot && "resolved with the batch");
+}
+
 static void grow_changed(rwd_tables *tables, rwd_table *table) {
     size_t more = table->changed_capacity ? table->changed_capacity : CHANGED_FIRST;
     table->changed_capacity += more;

@@ -52,6 +52,8 @@ rwd_participant *rwd_tables_participant(rwd_tables *tables);
 RWD_MUST rwd_resolve rwd_tables_resolve(rwd_tables *tables, rwd_touch *touches, size_t count, rwd_error *err);
 // The row of a resolved touch, or NULL if the key is absent. Valid until the next write to the same key or resolve.
 const uint8_t *rwd_tables_row(rwd_tables *tables, const rwd_touch *touch, uint32_t *out_size);
+// Turns a touch to another key, which must be one of those that the last resolve brought in: table, key and key_size are set, the rest is made here.
+void rwd_tables_turn(rwd_tables *tables, rwd_touch *touch);
 // Stores the row (copied). `size` <= RWD_ROW_BYTES_MAX.
 void rwd_tables_write(rwd_tables *tables, const rwd_touch *touch, const uint8_t *row, uint32_t size);
 // Removes the key.

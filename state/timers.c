@@ -6,7 +6,7 @@
 // thread merges them on its own while the pipeline goes on reading them. At thaw its timers are in the store, and the scan is opened again.
 //
 // What must stay true:
-//   W1. All that was merged into `ahead`, and nothing else, is at or below `merged`; all that was passed is at or below `passed`.
+//   W1. All that is at or below `merged` and not passed is in `ahead`, and nothing else; all that was passed is at or below `passed`.
 //   W2. The scan sees the store as of the newest thaw (or open) from behind `merged`; so no timer is seen in a run and in the store.
 //   W3. Keys in `ahead` are copies: generations may go while they wait.
 //
@@ -30,6 +30,7 @@
 #define INCOMING_FILE "incoming-timers.sst"
 #define CACHE_PERCENT 10          // of the store's share: timers are read once, in order
 #define PRESSED_PERCENT 15        // of the hot share
+#define AHEAD_MAX (2 * RWD_TIMERS_READ_MAX)  // read and not passed: what one read gives, and what is added between
 
 // A timer in memory. The head is the key's first bytes, so that most comparisons need no other memory.
 typedef struct item {
@@ -81,9 +82,10 @@ struct rwd_timers {
     rwd_slice scan_key;           // its next timer, as a store key
     rwd_buf merged, passed;       // store keys
 
-    rwd_buf ahead_bytes;          // their store keys, one behind the other
-    struct { size_t at, size; } ahead[RWD_TIMERS_READ_MAX];  // in ahead_bytes
+    rwd_buf ahead_bytes;          // their store keys, in no order
+    struct { size_t at, size; } ahead[AHEAD_MAX];  // in ahead_bytes; in order of the timers
     size_t ahead_count;
+    rwd_buf ahead_kept;           // to put ahead_bytes together anew
     uint64_t next_due;            // UINT64_MAX: none
 
     rwd_buf frozen_passed;        // the position at the freeze
@@ -211,7 +213,7 @@ static const item *first_behind(const run *r, rwd_slice position) {
     return r->items + low;
 }
 
-// The fresh ones become a run.
+// The fresh ones become a run. Those at or below `merged` are ahead already (W1).
 static void seal(rwd_timers *timers) {
     generation *g = &timers->current;
     if (g->fresh_count == 0) return;
@@ -227,7 +229,8 @@ static void seal(rwd_timers *timers) {
     g->fresh = NULL;
     g->fresh_count = 0;
     g->fresh_due = UINT64_MAX;
-    heap_add(timers, (cursor){sealed.items, sealed.items + sealed.count});
+    const item *at = first_behind(&sealed, rwd_buf_slice(&timers->merged));
+    if (at < sealed.items + sealed.count) heap_add(timers, (cursor){at, sealed.items + sealed.count});
 }
 
 static item item_ahead(const rwd_timers *timers, size_t index) {
@@ -273,6 +276,37 @@ static bool open_scan(rwd_timers *timers, rwd_error *err) {
 }
 
 // ---------------------------------------------------------------------------------------------- adding, reading, passing
+static size_t keep_ahead(rwd_timers *timers, const item *i) {
+    size_t at = timers->ahead_bytes.size;
+    append_store_key(&timers->ahead_bytes, i->due, i->table, rwd_slice_of(i->key, i->size));
+    return at;
+}
+
+// W1: one that the merge has gone past takes its place among those that it gave.
+static void put_between(rwd_timers *timers, const item *added) {
+    size_t low = 0, high = timers->ahead_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        item other = item_ahead(timers, middle);
+        if (compare(&other, added) < 0) low = middle + 1;
+        else high = middle;
+    }
+    item next = {0};
+    if (low < timers->ahead_count) next = item_ahead(timers, low);
+    if (low < timers->ahead_count && compare(&next, added) == 0) return;
+    assert(timers->ahead_count < AHEAD_MAX && "a timer is added for one that was passed");
+    memmove(&timers->ahead[low + 1], &timers->ahead[low], (timers->ahead_count - low) * sizeof timers->ahead[0]);
+    timers->ahead[low].at = keep_ahead(timers, added);
+    timers->ahead[low].size = timers->ahead_bytes.size - timers->ahead[low].at;
+    timers->ahead_count++;
+}
+
+static bool is_merged(const rwd_timers *timers, const item *i) {
+    if (timers->merged.size == 0) return false;
+    item merged = item_of(rwd_buf_slice(&timers->merged));
+    return compare(i, &merged) <= 0;
+}
+
 void rwd_timers_add(rwd_timers *timers, int64_t due, uint16_t table, rwd_slice key) {
     generation *g = &timers->current;
     if (!g->fresh) {
@@ -284,14 +318,14 @@ void rwd_timers_add(rwd_timers *timers, int64_t due, uint16_t table, rwd_slice k
     g->count++;
     if (added.due < g->fresh_due) g->fresh_due = added.due;
     if (added.due < timers->next_due) timers->next_due = added.due;
+    if (is_merged(timers, &added)) put_between(timers, &added);
     if (g->fresh_count == FRESH_MAX) seal(timers);
 }
 
 int64_t rwd_timers_next(const rwd_timers *timers) { return timers->next_due == UINT64_MAX ? INT64_MAX : due_of(timers->next_due); }
 
 static void put_ahead(rwd_timers *timers, const item *i) {
-    size_t at = timers->ahead_bytes.size;
-    append_store_key(&timers->ahead_bytes, i->due, i->table, rwd_slice_of(i->key, i->size));
+    size_t at = keep_ahead(timers, i);
     timers->ahead[timers->ahead_count].at = at;
     timers->ahead[timers->ahead_count++].size = timers->ahead_bytes.size - at;
     rwd_buf_clear(&timers->merged);
@@ -344,16 +378,19 @@ bool rwd_timers_read(rwd_timers *timers, int64_t until, size_t max, rwd_timer *o
 void rwd_timers_pass(rwd_timers *timers, size_t count) {
     assert(count <= timers->ahead_count);
     if (count == 0) return;
-    size_t last = timers->ahead[count - 1].at, end = last + timers->ahead[count - 1].size;
     rwd_buf_clear(&timers->passed);
-    rwd_buf_append(&timers->passed, timers->ahead_bytes.data + last, end - last);
-    memmove(timers->ahead_bytes.data, timers->ahead_bytes.data + end, timers->ahead_bytes.size - end);
-    timers->ahead_bytes.size -= end;
+    rwd_buf_append(&timers->passed, timers->ahead_bytes.data + timers->ahead[count - 1].at, timers->ahead[count - 1].size);
     timers->ahead_count -= count;
+    memmove(timers->ahead, timers->ahead + count, timers->ahead_count * sizeof timers->ahead[0]);
+    rwd_buf_clear(&timers->ahead_kept);
     for (size_t i = 0; i < timers->ahead_count; i++) {
-        timers->ahead[i].at = timers->ahead[i + count].at - end;
-        timers->ahead[i].size = timers->ahead[i + count].size;
+        size_t at = timers->ahead_kept.size;
+        rwd_buf_append(&timers->ahead_kept, timers->ahead_bytes.data + timers->ahead[i].at, timers->ahead[i].size);
+        timers->ahead[i].at = at;
     }
+    rwd_buf kept = timers->ahead_kept;
+    timers->ahead_kept = timers->ahead_bytes;
+    timers->ahead_bytes = kept;
     find_next(timers);
 }
 
@@ -496,7 +533,7 @@ static void discard(rwd_participant *self) {
     timers->store_bytes = 0;
     generation_reset(timers, &timers->current);
     generation_reset(timers, &timers->frozen);
-    rwd_buf *const bufs[] = {&timers->merged, &timers->passed, &timers->frozen_passed, &timers->written_passed, &timers->ahead_bytes};
+    rwd_buf *const bufs[] = {&timers->merged, &timers->passed, &timers->frozen_passed, &timers->written_passed, &timers->ahead_bytes, &timers->ahead_kept};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) rwd_buf_clear(bufs[i]);
     timers->heap_count = timers->ahead_count = 0;
     timers->freeze_open = timers->failed = false;
@@ -558,7 +595,7 @@ rwd_timers *rwd_timers_new(rwd_budget *budget) {
 void rwd_timers_free(rwd_timers *timers) {
     if (!timers) return;
     discard(&timers->participant);
-    rwd_buf *const bufs[] = {&timers->merged, &timers->passed, &timers->frozen_passed, &timers->written_passed, &timers->ahead_bytes};
+    rwd_buf *const bufs[] = {&timers->merged, &timers->passed, &timers->frozen_passed, &timers->written_passed, &timers->ahead_bytes, &timers->ahead_kept};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) rwd_buf_deinit(bufs[i]);
     free(timers->heap);
     free(timers);

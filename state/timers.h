@@ -34,7 +34,8 @@ void rwd_timers_free(rwd_timers *timers);
 // *borrows* from timers.
 rwd_participant *rwd_timers_participant(rwd_timers *timers);
 
-// Precondition: (due, table, key) is above all that was read so far. The same timer twice is one. The key is copied.
+// Precondition: (due, table, key) is above all that was passed so far. The same timer twice is one. The key is copied. One that is not above all that was
+// read, too, voids what the last read gave: it is a part of what the next one gives.
 void rwd_timers_add(rwd_timers *timers, int64_t due, uint16_t table, rwd_slice key);
 
 // When the next one is due; INT64_MAX: there is none. Constant time.

@@ -56,7 +56,8 @@ static void find_window_end(rwd_answers *answers) {
     size_t start = schema->part_count - 1;
     find(answers, start);
     const rwd_value *from = &answers->values[start];
-    answers->values[RWD_ROW_SLOT_WINDOW_END] = (rwd_value){.i = rwd_window_end(&schema->window, from->i), .present = from->present};
+    bool known = from->present && (answers->row || schema->window.kind != RWD_WINDOW_SESSION);  // a session that vanished has no end
+    answers->values[RWD_ROW_SLOT_WINDOW_END] = (rwd_value){.i = known ? rwd_row_window_end(schema, from->i, answers->row) : 0, .present = known};
 }
 
 static void find(rwd_answers *answers, size_t slot) {

@@ -32,7 +32,7 @@ void rwd_answers_begin(rwd_answers *answers, const rwd_job_table *table, rwd_sli
 
 // Strings are *borrowed* until the next row.
 const rwd_value *rwd_answers_part(rwd_answers *answers, size_t part);
-const rwd_value *rwd_answers_window_end(rwd_answers *answers);             // precondition: the table has windows
+const rwd_value *rwd_answers_window_end(rwd_answers *answers);             // precondition: the table has windows; null: a session that vanished
 const rwd_value *rwd_answers_column(rwd_answers *answers, size_t column);  // precondition: it is no list
 // As JSON, and as text (false: null); also of a list. Append.
 void rwd_answers_append_json(rwd_answers *answers, size_t column, rwd_buf *out);

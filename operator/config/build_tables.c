@@ -1,10 +1,12 @@
 // The tables of a job: keys, conditions and windows; their aggregates are in build_aggregates.c.
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "operator/base/words.h"
 #include "operator/config/job_private.h"
+#include "state/sessions.h"
 
 // A member of every output row says that a key vanished.
 static const char deleted[] = "deleted";
@@ -83,6 +85,9 @@ static bool check_window(rwd_job_build *b, const rwd_node *node, const char *nam
     if (rwd_window_overlap(window) > RWD_WINDOWS_PER_EVENT_MAX)
         return rwd_build_fail(b, rwd_node_member(node, "advance")->place, "%s.advance: an event would be in %lld windows; at most %d are supported", name,
                               (long long)rwd_window_overlap(window), RWD_WINDOWS_PER_EVENT_MAX);
+    if (!rwd_window_grace_fits(window))
+        return rwd_build_fail(b, rwd_node_member(node, "grace")->place, "%s.grace: is %lld times the gap that ends a session; less than %d times is supported, since so many sessions of a "
+                              "key could be open at a time", name, (long long)(window->grace / window->size), RWD_SESSION_GRACE_MAX);
     const rwd_node *retain = rwd_node_member(node, "retain");
     if (window->retain < window->grace)
         return rwd_build_fail(b, (retain ? retain : node)->place, "%s.retain: is shorter than grace: a window would leave before it closes", name);
@@ -95,11 +100,12 @@ static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table 
     const rwd_node *node = rwd_node_member(table, "window");
     if (!node) return true;
     if (!has_time(b, node, name)) return false;
-    bool hops = out->window.hopping_us > 0;
+    bool hops = out->window.hopping_us > 0, sessions = out->window.session_us > 0;
     if (hops && out->window.advance_us == 0)
         return rwd_build_fail(b, node->place, "%s.advance is missing; for example window: {hopping: 1h, advance: 5m}", name);
     rwd_window window = {
-        .kind = hops ? RWD_WINDOW_HOPPING : RWD_WINDOW_TUMBLING, .size = hops ? out->window.hopping_us : out->window.tumbling_us,
+        .kind = sessions ? RWD_WINDOW_SESSION : hops ? RWD_WINDOW_HOPPING : RWD_WINDOW_TUMBLING,
+        .size = sessions ? out->window.session_us : hops ? out->window.hopping_us : out->window.tumbling_us,
         .grace = out->window.grace_us, .retain = out->window.retain_us, .offset = out->window.offset_us,
     };
     window.advance = hops ? out->window.advance_us : window.size;
@@ -142,6 +148,27 @@ static bool build_table(rwd_job_build *b, const rwd_node *node, rwd_job_table *o
     return build_key(b, node, out) && build_where(b, node, out) && build_window(b, node, out) && rwd_build_aggregates(b, node, out) && build_derived(b, node, out);
 }
 
+// Lists of open sessions have the numbers behind those of the tables.
+static bool number_sessions(rwd_job_build *b, rwd_place place) {
+    size_t next = b->job->table_count;
+    for (size_t i = 0; i < b->job->table_count; i++)
+        if (b->job->tables[i].schema.window.kind == RWD_WINDOW_SESSION) b->job->tables[i].schema.sessions = (uint16_t)next++;
+    return next <= RWD_TABLES_MAX || rwd_build_fail(b, place, "tables: %zu, and %zu of them have sessions: together at most %d are possible", b->job->table_count,
+                                                    next - b->job->table_count, RWD_TABLES_MAX);
+}
+
+size_t rwd_job_schemas(const rwd_job *job, rwd_schema *out) {
+    size_t count = job->table_count;
+    for (size_t i = 0; i < job->table_count; i++) {
+        out[i] = job->tables[i].schema;
+        if (out[i].window.kind != RWD_WINDOW_SESSION) continue;
+        assert(out[i].sessions == count);
+        rwd_sessions_schema(&out[i], out[i].sessions, &out[count]);
+        count++;
+    }
+    return count;
+}
+
 bool rwd_build_tables(rwd_job_build *b) {
     const rwd_node *tables = rwd_node_find(b->root, "tables");
     b->job->tables = rwd_calloc(tables->count, sizeof *b->job->tables);
@@ -150,7 +177,7 @@ bool rwd_build_tables(rwd_job_build *b) {
         rwd_schema_init(&table->schema, (uint16_t)b->job->table_count++, node->key);
         if (!build_table(b, node, table)) return false;
     }
-    return true;
+    return number_sessions(b, tables->key_place);
 }
 
 // ---- the table that others speak of

@@ -95,7 +95,8 @@ static bool missing_key(rwd_job_build *b, const rwd_key *key, const rwd_node *ho
     path_of(path, name, rwd_key_name(key));
     rwd_place place = holder->key ? holder->key_place : holder->place;
     if (key->unless)
-        return rwd_build_fail(b, place, "%s or %s is missing; for example %s: %s", path, key->unless, rwd_key_name(key), key->example);
+        return rwd_build_fail(b, place, "%s%s%s or %s is missing; for example %s: %s", path, key->or_unless ? ", " : "", key->or_unless ? key->or_unless : "", key->unless,
+                              rwd_key_name(key), key->example);
     return rwd_build_fail(b, place, "%s is missing; for example %s: %s", path, rwd_key_name(key), key->example);
 }
 
@@ -112,7 +113,7 @@ static bool check_group(rwd_job_build *b, const rwd_key *group, rwd_node *node, 
     const rwd_key *key;
     for (size_t i = 0; (key = rwd_key_at(i)); i++)
         if (key->required && rwd_key_is_inside(key, group) && !rwd_node_member(node, rwd_key_name(key)) &&
-            !(key->unless && rwd_node_member(node, key->unless)))
+            !(key->unless && rwd_node_member(node, key->unless)) && !(key->or_unless && rwd_node_member(node, key->or_unless)))
             return missing_key(b, key, node, name);
     return true;
 }

@@ -146,7 +146,7 @@ typedef struct rwd_job_table {
     rwd_job_use args[RWD_COLUMNS_MAX];       // of the aggregates, by column
     rwd_job_use conditions[RWD_COLUMNS_MAX]; // their `where`: bools
     struct {                 // as written; schema.window has what follows from it. 0: not given
-        int64_t tumbling_us, hopping_us, advance_us, grace_us, retain_us, offset_us;
+        int64_t tumbling_us, hopping_us, session_us, advance_us, grace_us, retain_us, offset_us;
     } window;
     bool partial;            // tables.*.partial: keys may have events in other partitions, too
 } rwd_job_table;
@@ -310,5 +310,9 @@ void rwd_job_print(const rwd_job *job, bool json, rwd_buf *out);
 void rwd_job_schema(rwd_buf *out);
 // The manual's page of keys (Markdown), from the key table.
 void rwd_job_manual(rwd_buf *out);
+
+// The schemas of all that a job's state has: its tables, by number, and the lists of open sessions behind them. `out` has room for RWD_TABLES_MAX. What they hold is
+// *borrowed* from the job. Returns how many.
+size_t rwd_job_schemas(const rwd_job *job, rwd_schema *out);
 
 #endif

@@ -140,8 +140,15 @@ static bool field_lacks_zone(const rwd_job *job, const void *base) {
 static bool table_has_windows(const rwd_job *job, const void *base) {
     (void)job;
     const rwd_job_table *table = base;
-    return table->window.tumbling_us > 0 || table->window.hopping_us > 0;
+    return table->window.tumbling_us > 0 || table->window.hopping_us > 0 || table->window.session_us > 0;
 }
+
+static bool table_has_sessions(const rwd_job *job, const void *base) {
+    (void)job;
+    return ((const rwd_job_table *)base)->window.session_us > 0;
+}
+
+static bool table_has_sized_windows(const rwd_job *job, const void *base) { return table_has_windows(job, base) && !table_has_sessions(job, base); }
 
 static bool table_tumbles(const rwd_job *job, const void *base) {
     (void)job;
@@ -340,10 +347,13 @@ static const rwd_key keys[] = {
      .doc = "Which events the table takes. One for which this is false or null does not touch it."},
     {.path = "tables.*.window", .kind = RWD_KEY_GROUP, .example = "{tumbling: 1h, grace: 5m, retain: 30d}",
      .doc = "One row per key and window of event time. The key gets `window_start` as its last part."},
-    {.path = "tables.*.window.tumbling", .kind = RWD_KEY_DURATION, .required = true, .unless = "hopping", .excludes = "hopping", .min = MS, .max = 3650 * DAY,
-     .unit = US, TABLE(window.tumbling_us), .applies = table_tumbles, .example = "1h", .doc = "The length of windows that follow each other."},
-    {.path = "tables.*.window.hopping", .kind = RWD_KEY_DURATION, .required = true, .unless = "tumbling", .min = MS, .max = 3650 * DAY, .unit = US,
-     TABLE(window.hopping_us), .applies = table_hops, .example = "1h", .doc = "The length of windows that overlap."},
+    {.path = "tables.*.window.tumbling", .kind = RWD_KEY_DURATION, .required = true, .unless = "session", .or_unless = "hopping", .excludes = "hopping", .min = MS,
+     .max = 3650 * DAY, .unit = US, TABLE(window.tumbling_us), .applies = table_tumbles, .example = "1h", .doc = "The length of windows that follow each other."},
+    {.path = "tables.*.window.hopping", .kind = RWD_KEY_DURATION, .required = true, .unless = "session", .or_unless = "tumbling", .excludes = "session", .min = MS,
+     .max = 3650 * DAY, .unit = US, TABLE(window.hopping_us), .applies = table_hops, .example = "1h", .doc = "The length of windows that overlap."},
+    {.path = "tables.*.window.session", .kind = RWD_KEY_DURATION, .required = true, .unless = "hopping", .or_unless = "tumbling", .excludes = "tumbling", .min = MS,
+     .max = 3650 * DAY, .unit = US, TABLE(window.session_us), .applies = table_has_sessions, .example = "30m",
+     .doc = "Sessions: a window is as long as events of its key follow each other in less than this. It ends this long after the last of them."},
     {.path = "tables.*.window.advance", .kind = RWD_KEY_DURATION, .min = MS, .max = 3650 * DAY, .unit = US, TABLE(window.advance_us), .applies = table_hops,
      .only = "for windows that hop", .example = "5m", .doc = "Hopping: time from the start of one window to the next, at most its length."},
     {.path = "tables.*.window.grace", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.grace_us),
@@ -352,7 +362,8 @@ static const rwd_key keys[] = {
      .applies = table_has_windows, .example = "30d",
      .doc = "How long after its end, in stream time, a closed window stays in the state, where it can be read, exported and corrected."},
     {.path = "tables.*.window.offset", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.offset_us),
-     .applies = table_has_windows, .example = "6h", .doc = "Windows begin this much after midnight (UTC) or after a multiple of their length since 1970."},
+     .applies = table_has_sized_windows,
+     .only = "for windows that tumble or hop", .example = "6h", .doc = "Windows begin this much after midnight (UTC) or after a multiple of their length since 1970."},
     {.path = "tables.*.partial", .kind = RWD_KEY_BOOL, .fallback = "false", TABLE(partial), .applies = source_is_kafka, .only = "where the source is Kafka",
      .example = "true",
      .doc = "true: this partition's share of each key is what is meant. Otherwise a new key that belongs to another partition of the topic stops the job."},

@@ -45,7 +45,8 @@ typedef struct rwd_key {
     const char *path;            // "" is the file itself
     rwd_key_kind kind;
     bool required;               // where what holds it is there
-    const char *unless;          // ... and the key of this name beside it is not
+    const char *unless;          // ... and the key of this name beside it is not,
+    const char *or_unless;       // nor this one
     bool dotted;                 // MAP: names may have dots
     bool environment;            // REWIND_<PATH> sets it
     bool one;                    // LIST: a single text stands for a list of one

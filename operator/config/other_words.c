@@ -16,6 +16,7 @@ static const struct {
     {"tables.*", "columns", "aggregates"},            {"tables.*", "select", "aggregates"},             {"tables.*", "computed", "derived"},
     {"tables.*.window", "size", "tumbling"},          {"tables.*.window", "length", "tumbling"},        {"tables.*.window", "slide", "advance"},
     {"tables.*.window", "hop", "advance"},            {"tables.*.window", "every", "advance"},          {"tables.*.window", "lateness", "grace"},
+    {"tables.*.window", "gap", "session"},            {"tables.*.window", "sessions", "session"},       {"tables.*.window", "inactivity", "session"},
     {"tables.*.window", "retention", "retain"},       {"sinks[]", "filter", "where"},                   {"sinks[]", "having", "where"},
     {"sinks[]", "columns", "fields"},                 {"sinks[]", "output", "file"},
 };

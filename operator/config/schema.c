@@ -49,7 +49,7 @@ static void put_names(rwd_json_out *json, const char *one, const char *other) {
     rwd_json_object_end(json);
 }
 
-// Two keys that exclude each other are not required together; of two that can stand for each other, one is.
+// Two keys that exclude each other are not required together; of those that can stand for each other, one is.
 static void put_excluded(const rwd_key *group, rwd_json_out *json) {
     const rwd_key *key;
     bool any = false;
@@ -70,6 +70,7 @@ static void put_excluded(const rwd_key *group, rwd_json_out *json) {
         rwd_json_array(json);
         put_names(json, rwd_key_name(key), NULL);
         put_names(json, key->unless, NULL);
+        if (key->or_unless) put_names(json, key->or_unless, NULL);
         rwd_json_array_end(json);
         rwd_json_object_end(json);
     }

@@ -10,6 +10,7 @@
 
 #include "state/key_text.h"
 #include "state/row.h"
+#include "state/sessions.h"
 
 #define EVENTS_FIRST 256  // events of a group that there is room for at first
 
@@ -116,14 +117,14 @@ static size_t reach(const rwd_step *self) {
     size_t sum = 0;
     for (size_t t = 0; t < step->job->table_count; t++) {
         const rwd_window *window = &step->job->tables[t].schema.window;
-        sum += window->kind == RWD_WINDOW_NONE ? 1 : (size_t)rwd_window_overlap(window);
+        sum += window->kind == RWD_WINDOW_NONE ? 1 : window->kind == RWD_WINDOW_SESSION ? RWD_SESSION_TOUCHES : (size_t)rwd_window_overlap(window);
     }
     return sum;
 }
 
 static bool admits(const rwd_step *self, const rwd_touch *touch, int64_t stream_time) {
     const rwd_window *window = &((const job_step *)self)->job->tables[touch->table].schema.window;
-    return window->kind == RWD_WINDOW_NONE || !rwd_window_is_closed(window, touch->window, stream_time);
+    return window->kind == RWD_WINDOW_NONE || !rwd_window_is_closed(window, rwd_window_end(window, touch->window), stream_time);
 }
 
 // One row of a table. False: the key is too long.
@@ -152,6 +153,28 @@ static bool touch_windows(const table_plan *plan, rwd_value *parts, const rwd_ev
         if (!touch_one(plan, parts, start->i, event_index, &touches[*out_count], keys + *out_used)) return false;
         *out_used += touches[(*out_count)++].key_size;
     }
+    return true;
+}
+
+// Room for a key each; only that of a session that begins with the event is filled in.
+static bool touch_sessions(const table_plan *plan, rwd_value *parts, const rwd_event *event, uint32_t event_index, rwd_touch *touches, size_t *out_count,
+                           uint8_t *keys, size_t *out_used) {
+    parts[plan->schema->part_count - 1] = (rwd_value){.i = event->time_us, .present = true};
+    rwd_touch *own = &touches[*out_count];
+    uint8_t *key = keys + *out_used;
+    if (!touch_one(plan, parts, event->time_us, event_index, own, key)) return false;
+    uint32_t size = own->key_size;
+    for (size_t i = 1; i < RWD_SESSION_LIST; i++) {
+        own[i] = own[0];
+        own[i].key = memcpy(key + i * size, key, size);
+    }
+    rwd_touch *list = &own[RWD_SESSION_LIST];
+    *list = own[0];
+    list->table = plan->schema->sessions;
+    list->key_size = size - RWD_WINDOW_START_BYTES;
+    list->hash = rwd_key_hash(list->table, rwd_slice_of(list->key, list->key_size));
+    *out_count += RWD_SESSION_TOUCHES;
+    *out_used += RWD_SESSION_LIST * size;
     return true;
 }
 
@@ -214,8 +237,9 @@ static bool route_table(job_step *step, const table_plan *plan, const routed *r,
     }
     if (windowed) {
         if (!windows_of_time(step, &plan->schema->window, r->event, out_fault)) return false;
-        if (!touch_windows(plan, parts, r->event, r->index, touches, out_count, keys, out_used)) return key_too_long(step, plan, parts, out_fault);
-        return true;
+        bool sessions = plan->schema->window.kind == RWD_WINDOW_SESSION;
+        return (sessions ? touch_sessions : touch_windows)(plan, parts, r->event, r->index, touches, out_count, keys, out_used) ||
+               key_too_long(step, plan, parts, out_fault);
     }
     if (!touch_one(plan, parts, RWD_TIME_NONE, r->index, &touches[*out_count], keys + *out_used)) return key_too_long(step, plan, parts, out_fault);
     *out_used += touches[(*out_count)++].key_size;
@@ -272,6 +296,15 @@ static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch 
     return total_fault(step, &plan->table->args[column], code, out_fault);
 }
 
+static rwd_change merge(rwd_step *self, uint16_t table, rwd_slice row, rwd_slice other, uint8_t *new_row, uint32_t *out_size, rwd_fault *out_fault) {
+    job_step *step = (job_step *)self;
+    const rwd_schema *schema = step->tables[table].schema;
+    size_t column = 0;
+    rwd_code code = rwd_row_merge(schema, row.data, (uint32_t)row.size, other.data, (uint32_t)other.size, new_row, rwd_schema_row_max(schema), out_size, &column);
+    if (code == RWD_E_NONE) return RWD_CHANGE_WRITE;
+    return total_fault(step, &step->tables[table].table->args[column], code, out_fault);
+}
+
 static void step_free(rwd_step *self) {
     job_step *step = (job_step *)self;
     free(step->tables);
@@ -283,7 +316,8 @@ static void step_free(rwd_step *self) {
     free(step);
 }
 
-static const rwd_step_ops job_step_ops = {.begin = step_begin, .judge = judge, .reach = reach, .route = route, .admits = admits, .apply = apply, .free = step_free};
+static const rwd_step_ops job_step_ops = {.begin = step_begin, .judge = judge, .reach = reach, .route = route, .admits = admits, .apply = apply, .merge = merge,
+                                          .free = step_free};
 
 static table_plan plan_of(const rwd_job *job, const rwd_job_table *table) {
     table_plan plan = {.schema = &table->schema, .table = table};

@@ -14,6 +14,7 @@
 #include "operator/pipeline/operator_private.h"
 #include "operator/pipeline/shadow.h"
 #include "state/key_text.h"
+#include "state/sessions.h"
 
 // Keys go on in this block.
 static void begin_keys(rwd_group *group, size_t block) {
@@ -28,10 +29,13 @@ static void begin_keys(rwd_group *group, size_t block) {
 void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) {
     size_t reach = step->ops->reach(step);
     uint32_t row_max = 0;
+    size_t sessions = 0;
     for (size_t t = 0; t < job->table_count; t++) {
         uint32_t most = rwd_schema_row_max(&job->tables[t].schema);
         if (most > row_max) row_max = most;
+        sessions += job->tables[t].schema.window.kind == RWD_WINDOW_SESSION;
     }
+    if (sessions > 0 && row_max < RWD_SESSIONS_BYTES_MAX) row_max = RWD_SESSIONS_BYTES_MAX;
     size_t capacity = RWD_GROUP_MAX - 1 + (job->event.each ? RWD_EVENTS_PER_RECORD_MAX : 1);
     *group = (rwd_group){
         .events = rwd_calloc(capacity, sizeof(rwd_group_event)),
@@ -40,8 +44,10 @@ void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step) 
         .ids = job->event.within_us > 0 ? rwd_calloc(capacity, sizeof(rwd_dedup_id)) : NULL,
         .reach = reach,
         .touches = rwd_calloc(capacity * reach, sizeof(rwd_touch)),
+        .lists = sessions > 0 ? rwd_calloc(capacity * sessions, sizeof(rwd_touch)) : NULL,
         .row_max = row_max,
         .rows = rwd_malloc(reach * row_max),
+        .merged = sessions > 0 ? rwd_malloc(row_max) : NULL,
         .row = rwd_calloc(reach, sizeof(rwd_group_row)),
     };
     begin_keys(group, 0);
@@ -51,9 +57,11 @@ void rwd_group_deinit(rwd_group *group) {
     free(group->events);
     free(group->ids);
     free(group->touches);
+    free(group->lists);
     for (size_t i = 0; i < group->block_count; i++) free(group->blocks[i]);
     free(group->blocks);
     free(group->rows);
+    free(group->merged);
     free(group->row);
     rwd_buf_deinit(&group->fault_text);
     rwd_buf_deinit(&group->key_text);
@@ -221,13 +229,24 @@ static rwd_code admit(rwd_operator *op, const rwd_group_event *at) {
     rwd_group *group = &op->group;
     const rwd_touch *touches = group->touches + at->first_touch;
     bool drop = op->job->event.late == RWD_LATE_DROP, any = at->touch_count == 0, late = false;
+    if (!op->timers) {
+        for (uint32_t i = 0; i < at->touch_count; i++) group->row[i].change = RWD_CHANGE_WRITE;
+        return RWD_E_NONE;
+    }
     for (uint32_t i = 0; i < at->touch_count;) {
         uint16_t table = touches[i].table;
         bool open = false;
-        for (; i < at->touch_count && touches[i].table == table; i++) {
-            bool admitted = op->step->ops->admits(op->step, &touches[i], op->position.stream_time);
-            group->row[i].change = admitted ? RWD_CHANGE_WRITE : RWD_CHANGE_NONE;
-            open |= admitted;
+        if (rwd_is_session(op, &touches[i])) {
+            open = rwd_sessions_admits(op, at, &touches[i]);
+            for (size_t k = 0; k < RWD_SESSION_TOUCHES; k++) group->row[i + k].change = RWD_CHANGE_NONE;
+            if (open) group->row[i + RWD_SESSION_MADE].change = RWD_CHANGE_WRITE;
+            i += RWD_SESSION_TOUCHES;
+        } else {
+            for (; i < at->touch_count && touches[i].table == table; i++) {
+                bool admitted = op->step->ops->admits(op->step, &touches[i], op->position.stream_time);
+                group->row[i].change = admitted ? RWD_CHANGE_WRITE : RWD_CHANGE_NONE;
+                open |= admitted;
+            }
         }
         any |= open;
         late |= !open;
@@ -278,12 +297,26 @@ static bool refuse_stray(rwd_operator *op, const rwd_group_event *at, rwd_error 
                           "job on it (another name, other outputs) from `start: earliest`", table);
 }
 
+static bool compute_sessions(rwd_operator *op, rwd_group_event *at, uint32_t touch, uint32_t *used) {
+    const rwd_touch *made = op->group.touches + at->first_touch + touch + RWD_SESSION_MADE;
+    uint32_t size;
+    if (!rwd_sessions_compute(op, at, touch, used)) return false;
+    if (rwd_tables_row(op->tables, made, &size) || belongs_here(op, at, made)) return true;
+    at->fault = (rwd_fault){.code = RWD_E_PARTIAL_KEY, .field = -1};
+    return false;
+}
+
 // What the event makes of each row that it touches. Nothing changes yet.
 static bool compute_rows(rwd_operator *op, rwd_group_event *at) {
     rwd_group *group = &op->group;
     const rwd_touch *touches = group->touches + at->first_touch;
     uint32_t used = 0;
     for (uint32_t i = 0; i < at->touch_count; i++) {
+        if (op->has_sessions && rwd_is_session(op, &touches[i])) {
+            if (group->row[i + RWD_SESSION_MADE].change == RWD_CHANGE_WRITE && !compute_sessions(op, at, i, &used)) return false;
+            i += RWD_SESSION_TOUCHES - 1;
+            continue;
+        }
         if (group->row[i].change == RWD_CHANGE_NONE) continue;
         uint32_t old_size = 0;
         const uint8_t *old = rwd_tables_row(op->tables, &touches[i], &old_size);
@@ -339,9 +372,10 @@ static void change_rows(rwd_operator *op, const rwd_group_event *at) {
     for (uint32_t i = 0; i < at->touch_count; i++) {
         const rwd_group_row *row = &group->row[i];
         uint32_t size;
-        bool windowed = op->timers && op->job->tables[touches[i].table].schema.window.kind != RWD_WINDOW_NONE;
+        bool windowed = op->timers && op->schemas[touches[i].table].window.kind != RWD_WINDOW_NONE;
         if (row->change == RWD_CHANGE_NONE) continue;
-        if (windowed && row->change == RWD_CHANGE_WRITE && !rwd_tables_row(op->tables, &touches[i], &size)) rwd_window_begins(op, &touches[i]);
+        if (windowed && row->change == RWD_CHANGE_WRITE && !rwd_tables_row(op->tables, &touches[i], &size))
+            rwd_window_begins(op, &touches[i], group->rows + row->at);
         if (row->change == RWD_CHANGE_DELETE) rwd_tables_delete(op->tables, &touches[i]);
         else rwd_tables_write(op->tables, &touches[i], group->rows + row->at, row->size);
     }
@@ -445,7 +479,8 @@ static bool resolve_group(rwd_operator *op, size_t at_event, bool live, size_t *
     for (;;) {
         size_t behind = end < group->event_count ? group->events[end].first_touch : group->touch_count;
         *out_end = end;
-        rwd_resolve resolved = rwd_tables_resolve(op->tables, group->touches + first, behind - first, err);
+        rwd_resolve resolved = op->has_sessions ? rwd_sessions_gather(op, at_event, end, err) : RWD_RESOLVED;
+        if (resolved == RWD_RESOLVED) resolved = rwd_tables_resolve(op->tables, group->touches + first, behind - first, err);
         if (resolved == RWD_RESOLVED) return true;
         if (resolved == RWD_RESOLVE_FAILED) return false;
         if (!rwd_can_relieve(op, live)) end = half_of(group, at_event, end);

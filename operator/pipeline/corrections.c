@@ -7,6 +7,7 @@
 
 #include "operator/pipeline/corrections_private.h"
 #include "proto/row_fields.h"
+#include "state/row.h"
 
 typedef struct making {
     const rwd_corrections_options *options;
@@ -41,7 +42,7 @@ static bool same_column(const rwd_job_sink *sink, const rwd_job_table *a, size_t
 }
 
 static bool same_key_fields(const rwd_schema *a, const rwd_schema *b) {
-    if (a->part_count != b->part_count || a->window.size != b->window.size) return false;
+    if (a->part_count != b->part_count || a->window.kind != b->window.kind || a->window.size != b->window.size) return false;
     for (size_t i = 0; i < a->part_count; i++)
         if (strcmp(a->parts[i].name, b->parts[i].name) != 0 || a->parts[i].type != b->parts[i].type || a->parts[i].scale != b->parts[i].scale) return false;
     return true;
@@ -78,14 +79,21 @@ static bool is_published(making *m, rwd_side side, size_t s, rwd_slice key) {
     const rwd_job_sink *sink = &view->job->sinks[s];
     const rwd_schema *schema = &view->job->tables[sink->table].schema;
     if (!m->rows.present[side]) return false;
-    if (sink->emit == RWD_EMIT_CLOSE && (view->stream_time == RWD_TIME_NONE || !rwd_window_is_closed(&schema->window, rwd_key_window_start(key), view->stream_time))) return false;
+    if (sink->emit == RWD_EMIT_CLOSE) {
+        int64_t end = rwd_row_window_end(schema, rwd_key_window_start(key), m->rows.answers[side].row);
+        if (view->stream_time == RWD_TIME_NONE || !rwd_window_is_closed(&schema->window, end, view->stream_time)) return false;
+    }
     return rwd_answers_pass(&m->rows.answers[side], sink->where);
 }
 
 // The new side's columns come first in a table's differences, in their order.
 static bool same_answers(const making *m, size_t s) {
     const rwd_job_sink *sink = &m->options->new_view.job->sinks[s];
+    const rwd_schema *schema = &m->options->new_view.job->tables[sink->table].schema;
     if (!m->same_values[s]) return false;
+    if (schema->window.kind == RWD_WINDOW_SESSION &&
+        rwd_row_window_end(schema, 0, m->rows.answers[RWD_OLD].row) != rwd_row_window_end(schema, 0, m->rows.answers[RWD_NEW].row))
+        return false;
     for (size_t i = 0; i < sink->column_count; i++)
         if (m->rows.changed[sink->columns[i]]) return false;
     return true;
@@ -121,11 +129,11 @@ static bool correct(making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_
 }
 
 // S4: a window that has served its time left by itself, and its last value stands.
-static bool has_left(const making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_slice new_row) {
+static bool has_left(const making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
     const rwd_schema *schema = pair->new_schema;
     int64_t now = m->options->new_view.stream_time;
     if (new_row.data || !schema || !pair->same_keys || schema->window.kind == RWD_WINDOW_NONE || now == RWD_TIME_NONE) return false;
-    return rwd_window_leaves(&schema->window, rwd_key_window_start(key)) <= now;
+    return rwd_window_leaves(&schema->window, rwd_row_window_end(pair->old_schema, rwd_key_window_start(key), old_row.data)) <= now;
 }
 
 static bool see(making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
@@ -139,7 +147,7 @@ static bool visit(void *context, size_t index, rwd_slice key, rwd_slice old_row,
     making *m = context;
     const rwd_compare_pair *pair = &m->pairs[index];
     rwd_table_difference *table = &m->summary->tables[index];
-    if (has_left(m, pair, key, new_row)) return true;
+    if (has_left(m, pair, key, old_row, new_row)) return true;
     m->ok = rwd_row_difference_open(&m->rows, table, key, old_row, new_row, m->err);
     bool differs = !old_row.data || !new_row.data || m->rows.any || (pair->same_rows && !rwd_slice_equal(old_row, new_row));
     if (m->ok && differs) {

@@ -79,8 +79,8 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
         return false;
     }
     rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job, memory));
-    op->schemas = rwd_calloc(op->job->table_count, sizeof(*op->schemas));
-    for (size_t i = 0; i < op->job->table_count; i++) op->schemas[i] = op->job->tables[i].schema;
+    op->schema_count = rwd_job_schemas(op->job, op->schemas);
+    op->has_sessions = op->schema_count > op->job->table_count;
     op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));
     for (size_t i = 0; i < op->job->sink_count; i++)
         if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
@@ -90,7 +90,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     for (size_t i = 0; i < op->job->table_count && !op->due; i++) {
         if (op->job->tables[i].schema.window.kind == RWD_WINDOW_NONE) continue;
         op->due = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due));
-        op->due_touches = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due_touches));
+        op->due_touches = rwd_calloc(2 * (size_t)RWD_CLOSE_PORTION, sizeof(*op->due_touches));
     }
 
     rwd_status *s = &op->status;
@@ -128,7 +128,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_io_free(op->pause_io);
     rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
-    free(op->schemas);
+    rwd_buf_deinit(&op->due_again);
     free(op->update_sinks);
     rwd_answers_deinit(&op->answers);
     rwd_control_deinit(op);
@@ -268,7 +268,7 @@ bool rwd_open_session(rwd_operator *op, rwd_error *err) {
     if (!rwd_io_mkdir(op->io, op->live, err)) return false;
     if (!rwd_open_session_journal(op, err)) return false;
     if (!open_sink(op, err)) return false;
-    if (!rwd_tables_new(op->schemas, op->job->table_count, &op->budget, &op->tables, err)) return false;
+    if (!rwd_tables_new(op->schemas, op->schema_count, &op->budget, &op->tables, err)) return false;
     if (op->due) op->timers = rwd_timers_new(&op->budget);
     op->watch = rwd_watch_new(op->job, op->clock, op->tables);
     if (op->job->event.within_us > 0) op->dedup = rwd_dedup_new(&op->budget, op->job->event.within_us);

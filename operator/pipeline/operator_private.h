@@ -3,6 +3,7 @@
 //   operator.c   life: new, open, run, park, free; sessions and their repetition after a rollback
 //   recovery.c   C4: from the lock to live; genesis (C2)
 //   batch.c      the per-event path: decode, route, resolve, apply
+//   sessions.c   which sessions an event joins, and what becomes of them
 //   windows.c    what stream time makes due: windows close and leave
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   pause.c      pause and resume
@@ -106,11 +107,13 @@ typedef struct rwd_group {
     rwd_dedup_id *ids;       // capacity; NULL: ids are not remembered
     rwd_touch *touches;      // capacity * reach
     size_t touch_count;
+    rwd_touch *lists;        // capacity * tables with sessions: the lists of open ones; NULL: there are none
     uint8_t **blocks;        // of encoded keys: each RWD_GROUP_KEYS + one event's worst case; more than one only for a record of many events
     size_t block_count, block;
     size_t keys_used;        // of the block in hand
     uint32_t row_max;        // bytes of one new row, at most
     uint8_t *rows;           // reach * row_max
+    uint8_t *merged;         // row_max: of two sessions that become one; NULL: no table has sessions
     rwd_group_row *row;      // reach
     const rwd_touch *stray;  // of an event at fault with PARTIAL_KEY: the key that belongs elsewhere
     rwd_buf key_text, key_scratch;
@@ -158,7 +161,9 @@ struct rwd_operator {
     rwd_hash128 source_hash;
     rwd_decoder *decoder;
     rwd_step *step;
-    rwd_schema *schemas;      // of the job's tables, side by side
+    rwd_schema schemas[RWD_TABLES_MAX];  // of the job's tables, and of the lists of open sessions behind them
+    size_t schema_count;
+    bool has_sessions;
     rwd_budget budget;
     rwd_logics *logics;       // of the data directory; NULL before it is open
     rwd_lineage lineage;      // changed under `lock`, read by the pipeline without
@@ -179,7 +184,8 @@ struct rwd_operator {
     rwd_dedup *dedup;         // NULL: ids are not remembered
     rwd_timers *timers;       // of windows; NULL: no table has any
     rwd_timer *due;           // RWD_CLOSE_PORTION of them
-    rwd_touch *due_touches;
+    rwd_touch *due_touches;   // two for each of them: its window's row, and of a session the list that it is in
+    rwd_buf due_again;        // sessions that went on: their new timers
     rwd_journal *journal;     // our own; NULL: there is none
     rwd_journal *read_journal;  // a shadow's: another's, only read; or NULL
     int64_t journal_looked_ns;  // when the status last looked at it; 0: not yet
@@ -289,8 +295,17 @@ static inline bool rwd_windows_due(const rwd_operator *op) {
 }
 // Closes what is due, in portions with boundaries between them; `live`: closed windows are published. Precondition: a record boundary.
 RWD_MUST bool rwd_close_windows(rwd_operator *op, bool live, rwd_error *err);
-// A windowed table got a new row.
-void rwd_window_begins(rwd_operator *op, const rwd_touch *touch);
+// A windowed table gets a new row.
+void rwd_window_begins(rwd_operator *op, const rwd_touch *touch, const uint8_t *row);
+
+// sessions.c
+static inline bool rwd_is_session(const rwd_operator *op, const rwd_touch *touch) { return op->schemas[touch->table].window.kind == RWD_WINDOW_SESSION; }
+// Brings the lists of the events [at_event, end) into memory, and turns the events' touches to the sessions that they may join, to be brought there, too.
+RWD_MUST rwd_resolve rwd_sessions_gather(rwd_operator *op, size_t at_event, size_t end, rwd_error *err);
+// Does the event, whose touches of a table with sessions begin at `touch`, belong to a session that is still open?
+bool rwd_sessions_admits(rwd_operator *op, const rwd_group_event *at, const rwd_touch *touch);
+// What the event makes of the sessions of one table, whose touches begin at `touch` of its own. New rows go to group->rows + *used. False: the event is at fault.
+bool rwd_sessions_compute(rwd_operator *op, rwd_group_event *at, uint32_t touch, uint32_t *used);
 
 // boundary.c
 // From here on the keys that change are published at commits, where a sink asks for that.

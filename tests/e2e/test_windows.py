@@ -145,3 +145,78 @@ def test_close_needs_windows_and_windows_need_a_time(tmp_path):
     assert "no windows" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err
     job.set(event={"fields": FIELDS}, tables={"minutes": TUMBLING}, sinks=SINKS[:1])
     assert "event.time" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err
+
+
+# ------------------------------------------------------------------------------------------------ sessions
+MANY = {**AGGREGATES, "least": "min(amount)", "mean": "mean(amount)", "first": "first(amount)", "final": "last(amount)", "spread": "variance(amount)",
+        "kinds": "distinct(amount)", "half": "quantile(amount, 0.5)"}
+SESSIONS = {"key": "key", "window": {"session": "20s", "grace": "30s", "retain": "20m"}, "aggregates": MANY}
+SHORT = {"key": "key", "window": {"session": "3s", "retain": "0s"}, "aggregates": AGGREGATES, "derived": {"lasts": "n * 2"}}
+SESSION_TABLES = {"visits": SESSIONS, "keys": PLAIN, "short": SHORT, "minutes": TUMBLING}
+SESSION_SINKS = [
+    {"table": "visits", "file": {"path": "out/visits.jsonl"}, "emit": "close"},
+    {"table": "visits", "file": {"path": "out/updates.jsonl"}, "emit": "update"},
+    {"table": "visits", "file": {"path": "out/changes.csv"}, "format": "csv", "where": "n > 2"},
+    {"table": "short", "file": {"path": "out/short.csv"}, "format": "csv", "emit": "close"},
+    {"table": "short", "file": {"path": "out/short.jsonl"}},
+    {"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close"},
+]
+
+
+@pytest.mark.parametrize("late, jump, sinks", [("dead-letter", 0, 3), ("drop", 100, 6)])
+def test_sessions_join_close_and_leave_as_calculated(tmp_path, late, jump, sinks):
+    tables = {n: t for n, t in SESSION_TABLES.items() if n in ("visits", "keys") or sinks > 3}
+    job = job_of(tmp_path, events(5000, keys=40, step=900, late=60000, jump=jump), tables, SESSION_SINKS[:sinks], delivery=FIXED, checkpoints=OFTEN, event={"late": late})
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+    bridged = sum(1 for _, _, row in expected.events["visits"] if row is None)
+    assert bridged > 100 and (expected.late > 20 or late == "drop") and len(expected.closed["visits"]) > 300 and expected.sessions["visits"]
+    assert len(expected.tables["visits"]) < len(expected.last["visits"])   # some have left
+
+
+def test_sessions_survive_kills_anywhere(tmp_path):
+    lines = list(events(15000, keys=200, step=300, jump=300, late=60000))
+    job = job_of(tmp_path, [], SESSION_TABLES, SESSION_SINKS, delivery={"commit_every": "1ms"}, checkpoints=OFTEN, event={"late": "drop"})
+    pick = random.Random(6)
+    for part in range(10):
+        job.append("".join(line + "\n" for line in lines[part * 1500:(part + 1) * 1500]))
+        point = pick.choice(["windows-closed:3", "windows-closed:20", "commit-begin", "freeze-begun", "commit-known", "checkpoint-synced"])
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=point)
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+
+
+def test_sessions_of_one_record_end_while_it_is_taken(tmp_path):
+    """The events of a record move the stream time, but windows close behind it."""
+    pick = random.Random(8)
+    now, lines = 1700000000000, []
+    for _ in range(400):
+        items = []
+        for _ in range(pick.randrange(5)):
+            now += pick.randrange(9000)
+            items.append({"amount": 1, "ts": now - pick.randrange(20000)})
+        lines.append(json.dumps({"key": f"k{pick.randrange(3)}", "items": items}))
+    fields = {"key": "string", "amount": {"type": "decimal(2)", "path": ".amount"}, "ts": {"type": "time", "format": "epoch-ms", "path": ".ts"}}
+    visits = {"key": "key", "window": {"session": "7s", "grace": "2s", "retain": "10s"}, "aggregates": AGGREGATES}
+    sinks = [{"table": "visits", "file": {"path": "out/visits.jsonl"}, "emit": "close"}, {"table": "visits", "file": {"path": "out/updates.jsonl"}, "emit": "update"}]
+    job = job_of(tmp_path, lines, {"visits": visits}, sinks, event={"each": "items", "fields": fields})
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+    assert expected.late > 20 and len(expected.closed["visits"]) > 100
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"session": "1h", "tumbling": "1h"}, "exclude each other"),
+    ({"session": "1h", "hopping": "1h", "advance": "1h"}, "exclude each other"),
+    ({"session": "1h", "advance": "1h"}, "only for windows that hop"),
+    ({"session": "1h", "offset": "1h"}, "only for windows that tumble or hop"),
+    ({"session": "1s", "grace": "1h"}, "3600 times the gap"),
+    ({"grace": "1h"}, "session"),
+])
+def test_sessions_that_make_no_sense_are_refused(tmp_path, change, message):
+    job = job_of(tmp_path, [], {"visits": {**SESSIONS, "window": change}}, [])
+    done = rewind("config", "check", job.file, expect=2, cwd=job.folder)
+    assert message in done.err and "orders.yaml:" in done.err

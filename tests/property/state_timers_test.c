@@ -59,6 +59,8 @@ typedef struct world {
     rwd_participant *participant;
     unsigned lives, checkpoints;
     int64_t now;
+    int64_t passed_due;   // of the last one passed
+    size_t passed;        // by the last read: as many may be added among those that were read
     model *model;
     char frozen_dir[64];
     bool frozen, written;
@@ -98,6 +100,8 @@ static void check_reads(world *w) {
         assert_memory_equal(out[i].key.data, e->key, e->size);
     }
     size_t passed = count ? (size_t)below(count + 1) : 0;
+    w->passed = passed;
+    if (passed > 0) w->passed_due = w->model->items[passed - 1].due;
     rwd_timers_pass(w->timers, passed);
     model_pass(w->model, passed);
     assert_int_equal(rwd_timers_next(w->timers), w->model->count ? w->model->items[0].due : INT64_MAX);
@@ -105,7 +109,12 @@ static void check_reads(world *w) {
 
 static void add_some(world *w) {
     for (uint64_t n = below(200); n > 0 && w->model->count < MODEL_MAX / 2; n--) {
-        entry e = {.due = w->now + 1 + (int64_t)below(50) * (int64_t)below(40), .table = (uint16_t)below(3)};
+        int64_t from = w->now;
+        if (w->passed > 0 && w->passed_due < w->now && below(3) == 0) {
+            from = w->passed_due + (int64_t)below((uint64_t)(w->now - w->passed_due));
+            w->passed--;
+        }
+        entry e = {.due = from + 1 + (int64_t)below(50) * (int64_t)below(40), .table = (uint16_t)below(3)};
         e.size = (size_t)snprintf(e.key, sizeof e.key, "k%llu", (unsigned long long)below(500)) ;
         if (below(4) == 0) e.size += (size_t)snprintf(e.key + e.size, sizeof e.key - e.size, "-a longer key");
         rwd_timers_add(w->timers, e.due, e.table, rwd_slice_of(e.key, e.size));
@@ -146,6 +155,7 @@ static void die_and_open(world *w) {
     if (w->frozen) pthread_join(w->writer, NULL);
     w->participant->ops->discard(w->participant);
     w->frozen = false;
+    w->passed = 0;
     open_life(w, w->saved_dir[0] ? w->saved_dir : NULL);
     if (w->saved_dir[0]) *w->model = *w->saved;
     else w->model->count = 0;

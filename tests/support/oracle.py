@@ -145,8 +145,9 @@ class Derived:
 class Row:
     """The answers of a row, made when someone asks; and the states that they come from."""
 
-    def __init__(self, table, states, key):
+    def __init__(self, table, states, key, end=None):
         self.table, self.states, self.key, self.answers = table, states, key, None
+        self.end = end if end is not None or not table.window else key[-1] + table.window["size"]
 
     def __getitem__(self, index):
         if self.answers is None:
@@ -162,7 +163,7 @@ class Row:
         """What expressions over the row can see."""
         names = {p.name: v for p, v in zip(self.table.key, self.key)}
         if self.table.window:
-            names["window_end"] = self.key[-1] + self.table.window["size"]
+            names["window_end"] = self.end
         return {**names, **{c.name: v for c, v in zip(self.table.shown, self.answers)}}
 
     def __len__(self):
@@ -186,10 +187,11 @@ class Table:
         self.key = [Part(n, t, fields) for n, t in key.items()]
         self.where = Part("where", given["where"], fields) if "where" in given else None
         self.columns = [Column(n, t, fields) for n, t in given["aggregates"].items()]
-        self.window = None
+        self.window, self.sessions = None, False
         if "window" in given:
             self.window = {k: microseconds_of(v) for k, v in given["window"].items()}
-            self.window["size"] = self.window.get("tumbling") or self.window["hopping"]
+            self.sessions = "session" in self.window
+            self.window["size"] = self.window.get("tumbling") or self.window.get("hopping") or self.window["session"]
             self.window = {"advance": self.window["size"], "grace": 0, "retain": 7 * 86400 * 10**6, "offset": 0, **self.window}
             self.key = self.key + [Field("window_start", "time")]
         self.derived, self.shown = [], list(self.columns)
@@ -212,6 +214,16 @@ class Table:
 
     def leaves(self, start):
         return start + self.window["size"] + self.window["retain"]
+
+
+class Session:
+    """Its events are kept, so that two that become one are calculated from all of them."""
+
+    def __init__(self, start, end, events):
+        self.start, self.end, self.events, self.row = start, end, events, None
+
+    def overlaps(self, other):
+        return self.start < other.end and other.start < self.end
 
 
 class Sink:
@@ -587,7 +599,8 @@ def encode_key(table, key):
 
 
 def encode_row(table, row):
-    return aggregates.row_bytes([(c.made, state) for c, state in zip(table.columns, row.states)])
+    end = struct.pack("<q", row.end) if table.sessions else b""
+    return end + aggregates.row_bytes([(c.made, state) for c, state in zip(table.columns, row.states)])
 
 
 def key_of_text(table, text):
@@ -685,7 +698,7 @@ def members(table, columns, key, row):
     for field, value in zip(table.key, key):
         yield field.name, value, field.kind, field.scale
     if table.window:
-        yield "window_end", key[-1] + table.window["size"], "time", 0
+        yield "window_end", row.end if row is not None else None if table.sessions else key[-1] + table.window["size"], "time", 0
     for i in columns if row is not None else []:
         column = table.shown[i]
         yield column.name, row[i], column.kind, column.scale
@@ -727,6 +740,7 @@ class Expected:
         self.left = {}                                    # (table, key): offset behind which it left
         self.shut = set()                                 # keys of windows that are closed and have not left
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
+        self.sessions = {name: {} for name in job.tables}  # key without a window: sessions that have not left
 
     def take(self, offset, raw, header, hashed=None, key=None):
         """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more; `key`: of a record of Kafka."""
@@ -786,7 +800,10 @@ class Expected:
             if table.where and not table.where.of(values):
                 continue
             key = tuple(p.of(values) for p in table.key if not (table.window and p is table.key[-1]))
-            keys = [key + (start,) for start in table.windows(time)] if table.window else [key]
+            if table.sessions:
+                keys = [key + (time,)]
+            else:
+                keys = [key + (start,) for start in table.windows(time)] if table.window else [key]
             if any(len(encode_key(table, key)) > KEY_MAX for key in keys):
                 raise Fault("too-large")
             routed.append((table, keys, [c.of(values) for c in table.columns]))
@@ -796,6 +813,10 @@ class Expected:
         if event_id is not None and event_id in self.ids and (self.stream_time is None or self.ids[event_id] + self.job.within > self.stream_time):
             raise Fault("duplicate", self.job.id_field.path)
         for table, keys, cells in routed:
+            if table.sessions:
+                late |= not self.takes_session(table, keys[0])
+                touched += [(table, keys[0], cells)] * self.takes_session(table, keys[0])
+                continue
             taken = [k for k in keys if not table.window or self.stream_time is None or table.closes(k[-1]) > self.stream_time]
             late |= not taken
             touched += [(table, k, cells) for k in taken]
@@ -803,6 +824,9 @@ class Expected:
             raise Fault("late", self.job.time_field.path)
         new = []
         for table, key, cells in touched:
+            if table.sessions:
+                new.append((table.name, *self.join_sessions(table, key, (cells, event, offset, ordinal))))
+                continue
             old = self.tables[table.name].get(key)
             states = old.states if old else [c.made.empty for c in table.columns]
             row = Row(table, [self.cell(c, s, *cell, event, offset, ordinal) for c, s, cell in zip(table.columns, states, cells)], key)
@@ -812,10 +836,12 @@ class Expected:
                 except aggregates.Fault as fault:
                     raise Fault(str(fault)) from None
             new.append((table.name, key, row))
-        for name, key, row in new:
+        for name, key, row, *session in new:
+            for gone in self.replace_sessions(name, *session) if session else []:
+                self.events[name].append((offset, gone, None))
             self.tables[name][key] = self.last[name][key] = row
             self.events[name].append((offset, key, row))
-            if self.job.tables[name].window:
+            if self.job.tables[name].window and not session:
                 self.open[name].setdefault(key[-1], set()).add(key)
         if time is not None:
             self.stream_time = time if self.stream_time is None else max(self.stream_time, time)
@@ -823,10 +849,58 @@ class Expected:
             self.ids.pop(event_id, None)
             self.ids[event_id] = self.stream_time
 
+    # A session is what overlaps; who knows all of its events knows its row.
+    def open_sessions(self, table, key):
+        grace = table.window["grace"]
+        return [s for s in self.sessions[table.name].get(key[:-1], []) if self.stream_time is None or s.end + grace > self.stream_time]
+
+    def takes_session(self, table, key):
+        own_is_open = self.stream_time is None or key[-1] + table.window["size"] + table.window["grace"] > self.stream_time
+        return own_is_open or any(s.start <= key[-1] < s.end for s in self.open_sessions(table, key))
+
+    def join_sessions(self, table, key, event):
+        own = Session(key[-1], key[-1] + table.window["size"], [event])
+        joined = [s for s in self.open_sessions(table, key) if s.overlaps(own)]
+        every = joined + [own]
+        made = Session(min(s.start for s in every), max(s.end for s in every), [e for s in every for e in s.events])
+        if len(joined) == 1:
+            states, events = joined[0].row.states, [event]
+        else:
+            states, events = [c.made.empty for c in table.columns], made.events
+        for cells, values, offset, ordinal in events:
+            states = [self.cell(c, s, *cell, values, offset, ordinal) for c, s, cell in zip(table.columns, states, cells)]
+        made.row = Row(table, states, key[:-1] + (made.start,), made.end)
+        return made.row.key, made.row, made, joined
+
+    def replace_sessions(self, name, made, joined):
+        """The keys that are no more."""
+        kept = [s for s in self.sessions[name].get(made.row.key[:-1], []) if s not in joined]
+        self.sessions[name][made.row.key[:-1]] = kept + [made]
+        gone = [s.row.key for s in joined if s.start != made.start]
+        for key in gone:
+            del self.tables[name][key], self.last[name][key]
+        return gone
+
+    def advance_sessions(self, table, offset, due):
+        for key, sessions in list(self.sessions[table.name].items()):
+            for session in [s for s in sessions if s.end + table.window["grace"] <= self.stream_time]:
+                if (table.name, session.row.key) not in self.shut:
+                    due.append((session.end + table.window["grace"], table.number, encode_key(table, session.row.key), table.name, session.row.key))
+                    self.shut.add((table.name, session.row.key))
+                if session.end + table.window["retain"] <= self.stream_time:
+                    sessions.remove(session)
+                    del self.tables[table.name][session.row.key]
+                    self.shut.discard((table.name, session.row.key))
+                    self.left[table.name, session.row.key] = offset
+            if not sessions:
+                del self.sessions[table.name][key]
+
     def advance(self, offset):
         """Windows close, in order of (when, table, key), and leave."""
         due = []
         for table in self.job.tables.values():
+            if table.sessions:
+                self.advance_sessions(table, offset, due)
             for start in [s for s in self.open[table.name] if table.window and table.closes(s) <= self.stream_time]:
                 keys = self.open[table.name][start]
                 due += [(table.closes(start), table.number, encode_key(table, k), table.name, k) for k in keys if k not in self.shut]
@@ -872,6 +946,14 @@ class Expected:
                 stored = store_key(table, encode_key(table, key))
                 bucket = struct.unpack(">H", stored[2:4])[0]
                 sums[bucket] = (sums[bucket] + xxhash.xxh3_128_intdigest(stored + encode_row(table, row), len(stored))) % 2**128
+        for number, table in enumerate([t for t in self.job.tables.values() if t.sessions], len(self.job.tables)):
+            for key in self.sessions[table.name]:
+                listed = sorted((s.start, s.end) for s in self.open_sessions(table, key + (0,)))
+                encoded = encode_key(table, key)
+                bucket = xxhash.xxh3_64_intdigest(encoded, number) >> 52
+                stored = struct.pack(">HH", number, bucket) + encoded
+                row = b"".join(struct.pack("<qq", *pair) for pair in listed)
+                sums[bucket] = (sums[bucket] + (xxhash.xxh3_128_intdigest(stored + row, len(stored)) if row else 0)) % 2**128
         return sums
 
     def digest(self):

@@ -13,3 +13,4 @@ rwd_test(state_tables_test SOURCES state_tables_test.c LIBS rwd_state LABELS thr
 rwd_test(state_reader_test SOURCES state_reader_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_migrate_test SOURCES state_migrate_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_key_text_test SOURCES state_key_text_test.c LIBS rwd_state)
+rwd_test(state_sessions_test SOURCES state_sessions_test.c LIBS rwd_state)
