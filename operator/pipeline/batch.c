@@ -455,7 +455,10 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t en
         op->at_boundary = false;
         op->inside_record = !at->ends_record;
         ++*at_event;
-        if (at->last) ++*out_done;
+        if (at->last) {
+            op->amended[record->amended]++;
+            ++*out_done;
+        }
         if (!at->ends_record) continue;
         pass_record(op, record);
         if (rwd_windows_due(op)) return true;

@@ -197,6 +197,7 @@ struct rwd_operator {
     rwd_answers answers;      // of the row that sinks' conditions look at
 
     rwd_position position;    // behind the last applied record
+    uint64_t amended[RWD_AMENDED_INSERTED + 1];  // L6: records since the base, by what amendments made of them
     int64_t frontier;         // C: known to be committed
     uint64_t frontier_closings;
     int64_t hold_offset;      // during replay: at this position no more windows are closed than

@@ -100,6 +100,7 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
         .next_offset = facts->next_offset, .closings = facts->closings, .stream_time = facts->stream_time, .counts = facts->counts, .input_count = facts->input_count,
         .input_hash = facts->input_hash,
     };
+    memset(op->amended, 0, sizeof(op->amended));
     op->last_record = NULL;
     rwd_buf_clear(&op->cursor);
 }

@@ -274,17 +274,15 @@ static bool begin_operator(rwd_shadow *shadow, const rwd_job *job, rwd_error *er
 // What it did goes into what is done.
 static void end_operator(rwd_shadow *shadow) {
     rwd_operator *op = shadow->op;
-    rwd_amend_counts acted = op->source ? rwd_amended_source_counts(op->source) : (rwd_amend_counts){0};
     rwd_shadow_progress *done = &shadow->done;
     rwd_close_session(op);  // what was built is on disk; memory is wanted back
     rwd_log_progress(NULL);
     pthread_mutex_lock(&shadow->lock);
     if (op->position.counts.read > shadow->op_began) done->records += op->position.counts.read - shadow->op_began;
     if (op->position.next_offset > done->at) done->at = op->position.next_offset;
-    done->amended.skipped += acted.skipped;
-    done->amended.replaced += acted.replaced;
-    done->amended.inserted += acted.inserted;
-    done->amended.missed += acted.missed;
+    done->amended.skipped += op->amended[RWD_AMENDED_SKIPPED];
+    done->amended.replaced += op->amended[RWD_AMENDED_REPLACED];
+    done->amended.inserted += op->amended[RWD_AMENDED_INSERTED];
     shadow->op = NULL;
     pthread_mutex_unlock(&shadow->lock);
     rwd_operator_free(op);
@@ -403,10 +401,17 @@ static void begin_progress(rwd_shadow *shadow, int64_t until) {
 
 static void end_progress(rwd_shadow *shadow) {
     const rwd_lineage *lineage = &shadow->lineage;
+    rwd_amend_counts *counts = &shadow->done.amended;
+    uint64_t of_records = 0;
     pthread_mutex_lock(&shadow->lock);
     shadow->done.ns = rwd_clock_ns(shadow->options.clock) - shadow->began_ns;
-    shadow->done.amended.waiting = 0;
-    for (size_t i = lineage->amendment_count; i > 0 && lineage->amendments[i - 1].at >= shadow->base.facts.next_offset; i--) shadow->done.amended.waiting++;
+    counts->waiting = 0;
+    for (size_t i = 0; i < lineage->amendment_count; i++) {
+        const rwd_amendment *a = &lineage->amendments[i];
+        if (a->at >= shadow->base.facts.next_offset) counts->waiting++;
+        else if (a->at >= shadow->began_at && a->kind != RWD_AMEND_INSERT) of_records++;
+    }
+    counts->missed = of_records > counts->skipped + counts->replaced ? of_records - counts->skipped - counts->replaced : 0;
     pthread_mutex_unlock(&shadow->lock);
 }
 

@@ -19,7 +19,6 @@
 
 #include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator.h"
-#include "operator/source/amended.h"
 
 // Of a sample: all keys.
 #define RWD_SAMPLE_ALL 1000000u
@@ -66,13 +65,19 @@ const rwd_checkpoint *rwd_shadow_checkpoint(const rwd_shadow *shadow);
 const char *rwd_shadow_dir(const rwd_shadow *shadow);
 const rwd_lineage *rwd_shadow_lineage(const rwd_shadow *shadow);
 
+typedef struct rwd_amend_counts {
+    uint64_t skipped, replaced, inserted;
+    uint64_t missed;             // to be skipped or replaced, and no record is at that offset
+    uint64_t waiting;            // at or above X: they act when a record is there
+} rwd_amend_counts;
+
 typedef struct rwd_shadow_progress {
     int64_t from, at, until;     // the base's X; the next offset; N
     int64_t resumed_at;          // X of the checkpoint that an earlier process left, from which this one went on; -1: none
     uint64_t records;            // read by this one
     int64_t ns, left_ns;         // since the first of them; at that pace: until the end; 0: unknown, or none is left
     double rate;                 // records per second, lately
-    rwd_amend_counts amended;    // what came of amendments; `waiting`: those at or above X. Complete once it is built
+    rwd_amend_counts amended;    // what came of amendments from resumed_at, or else the base, on. Once it is built
 } rwd_shadow_progress;
 void rwd_shadow_get_progress(rwd_shadow *shadow, rwd_shadow_progress *out);
 

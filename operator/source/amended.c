@@ -24,7 +24,6 @@ typedef struct amended {
     mark *marks;
     size_t count, next;
     rwd_arena bytes;
-    rwd_amend_counts counts;
     rwd_record *records;     // of the batch in hand, where any is amended
     const rwd_record **behind;
     size_t held, capacity;
@@ -71,19 +70,12 @@ static void insert(amended *self, const mark *m, const rwd_record *own) {
     if (at->header) at->header = no_header;
     set_value(self, m, at);
     set_key_and_time(m, at);
-    self->counts.inserted++;
 }
 
-static void skip(amended *self, rwd_record *record) {
-    record->amended = RWD_AMENDED_SKIPPED;
-    self->counts.skipped++;
-}
-
-static void replace(amended *self, const mark *m, rwd_record *record) {
+static void replace(const amended *self, const mark *m, rwd_record *record) {
     record->amended = RWD_AMENDED_REPLACED;
     if (m->has_value) set_value(self, m, record);
     set_key_and_time(m, record);
-    self->counts.replaced++;
 }
 
 // What acts at one record, and the record.
@@ -92,13 +84,12 @@ static void take(amended *self, const rwd_record *own) {
     for (; self->next < self->count && self->marks[self->next].at <= own->offset; self->next++) {
         const mark *m = &self->marks[self->next];
         if (m->kind == RWD_AMEND_INSERT) insert(self, m, own);
-        else if (m->at < own->offset) self->counts.missed++;
     }
     rwd_record *record = add(self, own);
     for (size_t i = first; i < self->next; i++) {
         const mark *m = &self->marks[i];
         if (m->at < own->offset || m->kind == RWD_AMEND_INSERT) continue;
-        if (m->kind == RWD_AMEND_SKIP) skip(self, record);
+        if (m->kind == RWD_AMEND_SKIP) record->amended = RWD_AMENDED_SKIPPED;
         else replace(self, m, record);
     }
 }
@@ -154,7 +145,6 @@ static bool amended_assign(rwd_source *source, int64_t offset, rwd_slice cursor,
     }
     self->next = low;
     self->held = 0;
-    self->counts = (rwd_amend_counts){0};
     return self->inner->ops->assign(self->inner, offset, cursor, err);
 }
 
@@ -262,11 +252,4 @@ void rwd_amended_source_use(rwd_source *source, const rwd_amendment *amendments,
         if (a->has_key) self->marks[i].key = padded(self, &a->key);
         if (a->has_value) self->marks[i].value = padded(self, &a->value);
     }
-}
-
-rwd_amend_counts rwd_amended_source_counts(const rwd_source *source) {
-    const amended *self = self_of(source);
-    rwd_amend_counts counts = self->counts;
-    counts.waiting = self->count - self->next;
-    return counts;
 }

@@ -15,17 +15,9 @@
 #include "checkpoints/lineage.h"
 #include "operator/source/source.h"
 
-// What came of amendments since the last assign.
-typedef struct rwd_amend_counts {
-    uint64_t skipped, replaced, inserted;
-    uint64_t missed;   // to be skipped or replaced, and no record is at that offset
-    uint64_t waiting;  // no record at or above them was delivered yet
-} rwd_amend_counts;
-
 // `inner` is *taken*. A value of more than `max_size` bytes is TOO_LARGE, as a record's is. *gives*: close through ops.
 rwd_source *rwd_amended_source_new(rwd_source *inner, uint64_t max_size);
 // These from the next assign on; sorted by `at` (as in a lineage). Copied. No batch is held.
 void rwd_amended_source_use(rwd_source *source, const rwd_amendment *amendments, size_t count);
-rwd_amend_counts rwd_amended_source_counts(const rwd_source *source);
 
 #endif

@@ -91,7 +91,6 @@ static void an_insert_above_the_end_waits_for_a_record(void **state) {
     rig r = begin(10);
     amend(&r, RWD_AMEND_INSERT, 8, "late");
     read_all(&r, 4, " 4:four  7:seven");
-    assert_int_equal(rwd_amended_source_counts(r.source).waiting, 1);
     end(&r);
 }
 
@@ -129,8 +128,6 @@ static void what_is_skipped_or_replaced_counts_as_the_topics_own(void **state) {
     amend(&r, RWD_AMEND_REPLACE, 3, "other");
     amend(&r, RWD_AMEND_REPLACE, 2, "none");
     read_all(&r, 0, " 0:zero -1:one =3:other  4:four  7:seven");
-    rwd_amend_counts counts = rwd_amended_source_counts(r.source);
-    assert_true(counts.skipped == 1 && counts.replaced == 1 && counts.missed == 1 && counts.inserted == 0 && counts.waiting == 0);
     assert_true(r.source->ops->assign(r.source, 0, (rwd_slice){0}, &err));
     assert_true(r.source->ops->batch(r.source, 10, 0, &batch, &err));
     assert_true(rwd_hash128_equal(batch.records[1].hash, rwd_hash128_of("one", 3, 1)));
