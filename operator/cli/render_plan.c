@@ -62,7 +62,8 @@ static void put_place(const rwd_plan *plan, const rwd_target *target, rwd_buf *o
 static void put_work(const rwd_plan *plan, rwd_buf *out) {
     int64_t x = plan->base.facts.next_offset;
     rwd_buf_appendf(out, "  replay       %" PRIu64 " records silently, [%" PRId64 ", %" PRId64 "), up to %s\n", plan->records, x, plan->frontier > x ? plan->frontier : x,
-                    plan->has_frontier ? "the committed C" : "the newest checkpoint: the job has no outputs");
+                    plan->has_frontier ? "the committed C" : plan->no_broker ? "the newest checkpoint: no broker says what is committed behind it"
+                                                                             : "the newest checkpoint: the job has no outputs");
     rwd_buf_append_str(out, "  time         ");
     if (plan->records == 0) rwd_buf_append_str(out, "none to speak of\n");
     else if (plan->rate <= 0) rwd_buf_append_str(out, "not known: no two checkpoints of one run tell how fast this job is\n");
@@ -113,6 +114,7 @@ void rwd_render_plan_json(const rwd_plan *plan, const rwd_target *target, rwd_bu
     rwd_json_key(&json, "committed");
     if (plan->has_frontier) rwd_json_int(&json, plan->frontier);
     else rwd_json_null(&json);
+    rwd_json_put_bool(&json, "no_broker", plan->no_broker);
     rwd_json_put_uint(&json, "records_to_replay", plan->records);
     rwd_json_key(&json, "records_per_second");
     rwd_json_float(&json, plan->rate);

@@ -178,6 +178,24 @@ static bool failed(rwd_kafka_consumer *self, rd_kafka_resp_err_t code, const cha
     return at_partition(self, err);
 }
 
+static bool nobody(rwd_kafka_consumer *self, rwd_error *err) {
+    return failed(self, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "no broker is there", err);
+}
+
+bool rwd_kafka_consumer_answers(rwd_kafka_consumer *self, int patience_ms, rwd_error *err) {
+    char reason[RWD_KAFKA_REASON];
+    if (atomic_load(&self->away_us)) return nobody(self, err);  // the probe looks for one
+    char *id = rd_kafka_clusterid(self->client->rk, patience_ms);
+    if (id) {
+        rd_kafka_mem_free(self->client->rk, id);
+        return true;
+    }
+    if (!self->probing && !start_probe(self, err)) return false;
+    (void)rd_kafka_poll(self->client->rk, 0);
+    lost(self, rwd_kafka_lost(self->client, reason) ? reason : "none was found");
+    return nobody(self, err);
+}
+
 bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *self, char **out, rwd_error *err) { return rwd_kafka_cluster(self->client, out, err); }
 
 bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd_error *err) {

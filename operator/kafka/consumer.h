@@ -43,6 +43,8 @@ RWD_MUST bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const 
                                       rwd_kafka_consumer **out, rwd_error *err);
 void rwd_kafka_consumer_close(rwd_kafka_consumer *consumer);
 
+// Does a broker answer within `patience_ms`? Where none does, that is known from then on (outlook), until one is found.
+RWD_MUST bool rwd_kafka_consumer_answers(rwd_kafka_consumer *consumer, int patience_ms, rwd_error *err);
 // The cluster's id. *gives* a string. BROKER where nobody answers.
 RWD_MUST bool rwd_kafka_consumer_cluster(rwd_kafka_consumer *consumer, char **out, rwd_error *err);
 // TOPIC where the topic or partition does not exist; `out_count` is how many partitions the topic has.

@@ -200,10 +200,18 @@ static void broker_is_back(rwd_operator *op) {
     op->status.reason[0] = op->status.next[0] = '\0';
 }
 
+// A shadow's own repository is empty: what is known of the source is in its base's.
 static bool open_real_source(rwd_operator *op, rwd_error *err) {
-    while (!rwd_open_source(op->job, op->io, op->clock, &op->budget, &op->raw_source, err))
-        if (err->decision != RWD_RETRY || !wait_for_broker(op, err)) return false;
-    return true;
+    rwd_buf known = {0};
+    rwd_repo *repo = op->options.journal_of ? op->options.journal_of : op->repo;
+    bool open = false, waits = true;
+    if (repo) rwd_known_source(op->job, repo, &known);
+    while (!open && waits) {
+        open = rwd_open_known_source(op->job, op->io, op->clock, &op->budget, rwd_buf_slice(&known), &op->raw_source, err);
+        waits = open || (err->decision == RWD_RETRY && wait_for_broker(op, err));
+    }
+    rwd_buf_deinit(&known);
+    return open;
 }
 
 static bool open_source(rwd_operator *op, rwd_error *err) {

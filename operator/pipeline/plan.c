@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "operator/base/log.h"
 #include "operator/logic/step.h"
 #include "operator/pipeline/rooms.h"
 #include "operator/source/journaled.h"
@@ -22,6 +23,7 @@ typedef struct planning {
     const rwd_checkpoint *newest;  // usable, of this history, with the greatest X; NULL: none
     rwd_budget budget;
     rwd_source *source;        // NULL: not opened
+    bool opened;               // with its journal, and found to be the one that was read
     rwd_journal *journal;      // of the data directory; NULL: the job keeps none
     int64_t from;              // where it was gone to
 } planning;
@@ -94,10 +96,22 @@ static void place_frontier(planning *p) {
 
 // ---- reading the input
 
+static bool open_known(planning *p, rwd_error *err) {
+    const rwd_plan_options *o = p->options;
+    rwd_buf known = {0};
+    if (p->source) return true;
+    if (!rwd_budget_init(&p->budget, o->job->state.memory, err)) return false;
+    rwd_known_source(o->job, o->repo, &known);
+    bool ok = rwd_open_known_source(o->job, o->io, o->clock, &p->budget, rwd_buf_slice(&known), &p->source, err);
+    rwd_buf_deinit(&known);
+    return ok;
+}
+
 static bool open_source(planning *p, rwd_error *err) {
     const rwd_plan_options *o = p->options;
-    if (p->source) return true;
-    if (!rwd_budget_init(&p->budget, o->job->state.memory, err) || !rwd_open_source(o->job, o->io, o->clock, &p->budget, &p->source, err)) return false;
+    if (p->opened) return true;
+    if (!open_known(p, err)) return false;
+    p->opened = true;
     if (o->job->source.topic && o->job->journal.mode == RWD_JOURNAL_ON) {
         if (!rwd_open_journal_of(o->repo, o->io, o->clock, &p->journal, err)) return false;
         rwd_journaled_source_use(p->source, p->journal);
@@ -197,6 +211,9 @@ static bool look(planning *p, times *t, int64_t wanted_us, rwd_error *err) {
             if (timed && plan->has_record) note_later(plan, record, time_us, wanted_us);
             if (plan->looked_at >= RWD_PLAN_LOOK_MAX) done = true, plan->looked_at_all = false;
         }
+        // The last record below C is the one before it: who has it needs to wait for none behind it.
+        bool at_c = batch.records[batch.count - 1].offset + 1 >= plan->frontier && !p->options->above_c;
+        done = done || (at_c && (timed || plan->has_record));
         p->source->ops->release(p->source);
         if (done) return true;
     }
@@ -371,10 +388,24 @@ static bool find_place(planning *p, rwd_error *err) {
     return true;
 }
 
+// C is the broker's to say. Where none answers, all that a checkpoint covers is known to be committed (K1), and the plan leads up to the newest of them.
+static bool learn_frontier(planning *p, rwd_error *err) {
+    const rwd_job *job = p->options->job;
+    bool may_go_on = job->source.topic && job->journal.mode == RWD_JOURNAL_ON && rwd_job_commits_to_kafka(job) && !rwd_repo_is_new(p->options->repo);
+    p->plan->no_broker = may_go_on && open_known(p, err) && rwd_source_is_alone(p->source);
+    if (may_go_on && !p->source) return false;
+    if (p->plan->no_broker || rwd_peek_commit(job, p->options->clock, &p->found_c, &p->commit, err)) return true;
+    if (err->code != RWD_E_BROKER || !may_go_on) return false;
+    rwd_log_error(RWD_LOG_WARN, "plan", err);
+    p->found_c = false;
+    p->plan->no_broker = true;
+    return true;
+}
+
 bool rwd_plan_make(const rwd_plan_options *options, rwd_plan *out, rwd_error *err) {
     *out = (rwd_plan){.record_time_us = RWD_TIME_NONE, .place = -1};
     planning p = {.options = options, .plan = out};
-    bool ok = rwd_peek_commit(options->job, options->clock, &p.found_c, &p.commit, err) && load_history(&p, err);
+    bool ok = learn_frontier(&p, err) && load_history(&p, err);
     if (ok) place_frontier(&p);
     ok = ok && find_place(&p, err) && choose_base(&p, err);
     if (ok) estimate(&p);

@@ -60,7 +60,8 @@ typedef struct rwd_plan {
     int64_t earlier_offset, earlier_time_us;  // and this is the first of them
     rwd_checkpoint base;
     bool has_frontier;       // outputs say what is committed
-    int64_t frontier;        // C; without outputs the X of the newest checkpoint
+    int64_t frontier;        // C; without outputs, or without a broker that says it, the X of the newest checkpoint
+    bool no_broker;          // none answered: what is behind that X is not looked at, and is for the next start
     uint64_t records;        // to replay: those of [X, C)
     double rate;             // records per second: the most that was seen between two checkpoints; 0: unknown
     uint64_t keys;           // in the newest checkpoint: no more than these, and those that are new since, are touched

@@ -17,6 +17,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/operator_private.h"
+#include "operator/pipeline/rooms.h"
 #include "operator/source/amended.h"
 
 // (2) What can be judged without touching anything.
@@ -456,12 +457,32 @@ static bool refuse_other_source(rwd_operator *op, rwd_error *err) {
     return ok;
 }
 
+// Without a broker C is not known, but that all below the newest checkpoint is committed (K1). A restore that ends there needs nobody; the next start goes on to C.
+static bool serves_without_broker(const rwd_operator *op) {
+    return op->options.restore_to && op->journal && rwd_job_commits_to_kafka(op->job) && !rwd_repo_is_new(op->repo);
+}
+
+static bool restore_without_broker(rwd_operator *op, rwd_error *err) {
+    rwd_checkpoint newest;
+    if (!rwd_repo_find(op->repo, "latest", &newest, err)) return false;
+    rwd_log(RWD_LOG_WARN, "restore", "no broker answers: the state is built again up to offset %" PRId64 ", the newest checkpoint's; what was committed since is for the next start",
+            newest.facts.next_offset);
+    rwd_commit known = {
+        .next_offset = newest.facts.next_offset, .closings = newest.facts.closings, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
+    };
+    bool ok = check_logic(op, newest.facts.lineage, err) && recover_to(op, &known, true, err);
+    rwd_checkpoint_deinit(&newest);
+    return ok;
+}
+
 bool rwd_recover(rwd_operator *op, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_STARTING);
     rwd_commit commit = {0};
     bool found = false;
     if (!refuse_other_source(op, err)) return false;
-    if (!op->sink->ops->peek(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, false, err)) return false;    // (2)
+    if (serves_without_broker(op) && rwd_source_is_alone(op->source)) return restore_without_broker(op, err);
+    if (!op->sink->ops->peek(op->sink, &commit, &found, err)) return err->code == RWD_E_BROKER && serves_without_broker(op) && restore_without_broker(op, err);
+    if (!refuse_early(op, &commit, found, false, err)) return false;    // (2)
     RWD_CRASH_POINT(recovery_peeked);
     if (!op->sink->ops->recover(op->sink, &commit, &found, err) || !refuse_early(op, &commit, found, true, err)) return false;  // (3), (4)
     RWD_CRASH_POINT(recovery_taken_over);

@@ -49,10 +49,22 @@ static bool open_file_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, c
     return rwd_file_source_open(&options, io, clock, out, err);
 }
 
+void rwd_known_source(const rwd_job *job, rwd_repo *repo, rwd_buf *out) {
+    rwd_checkpoint newest;
+    rwd_error ignored;
+    if (!job->source.topic || job->journal.mode != RWD_JOURNAL_ON || rwd_repo_is_new(repo) || !rwd_repo_find(repo, "latest", &newest, &ignored)) return;
+    rwd_buf_append_slice(out, newest.facts.source_identity);
+    rwd_checkpoint_deinit(&newest);
+}
+
 bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err) {
+    return rwd_open_known_source(job, io, clock, budget, rwd_slice_of(NULL, 0), out, err);
+}
+
+bool rwd_open_known_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_slice known, rwd_source **out, rwd_error *err) {
     if (!job->source.topic) return open_file_source(job, io, clock, budget, out, err);
     rwd_kafka_settings settings = settings_of(job, budget->total);
-    if (!rwd_kafka_source_open(job, &settings, clock, out, err)) return false;
+    if (!rwd_kafka_source_open(job, &settings, known, clock, out, err)) return false;
     if (job->journal.mode == RWD_JOURNAL_ON) *out = rwd_journaled_source_new(*out);
     return true;
 }

@@ -15,6 +15,16 @@
 
 // `job`, `io`, `clock` and `budget` are *borrowed*. *gives*: close through ops.
 RWD_MUST bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_source **out, rwd_error *err);
+// As above; `known` is the source's identity as the newest manifest has it, or empty: with it a broker that is away is no reason to wait (source/kafka.h).
+RWD_MUST bool rwd_open_known_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_slice known, rwd_source **out, rwd_error *err);
+// What the newest manifest says of the source; appends nothing where there is none, or the job keeps no journal, which alone could serve without a broker.
+void rwd_known_source(const rwd_job *job, rwd_repo *repo, rwd_buf *out);
+// Nobody answers it now, as far as it knows.
+static inline bool rwd_source_is_alone(rwd_source *source) {
+    rwd_outlook outlook = {0};
+    if (source->ops->outlook) source->ops->outlook(source, &outlook);
+    return outlook.away_us != 0;
+}
 // The sink that all outputs of the job go to (C1). It makes a clone of `io` for its thread. *gives*: close through ops.
 RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err);
 // The journal of a data directory, to be read beside its owner or without one (journal.c). *gives*.

@@ -17,6 +17,7 @@
 #define LOOK_NS 20000000
 #define PARTITIONS_NS 10000000000LL  // how often the topic is asked how many partitions it has, while there are records
 #define PARTITIONS_WORD " partitions="
+#define PATIENCE_MS 3000        // for the first answer, where what is known serves without one
 
 // What is remembered of the record below the cursor.
 typedef struct last_record {
@@ -33,7 +34,9 @@ typedef struct kafka_source {
     char *label;
     rwd_buf identity;        // without the count of partitions, which is no part of what the hash names
     unsigned partitions;     // of the topic when the job began
+    bool proven;             // a broker has said that this is it; until then a manifest did
     int64_t asked_ns;
+    int64_t unanswered_ns;   // since when it cannot be gone to where reading is to go on, for want of a broker; 0: it can
     rwd_record *records;
     size_t held;             // records of the batch in hand
     int64_t behind;          // offset behind the last batch that was released, or the assigned one
@@ -86,30 +89,62 @@ static bool split_partitions(rwd_slice *stored, unsigned *out) {
     return true;
 }
 
-static bool kafka_check_identity(rwd_source *source, rwd_slice stored, rwd_error *err) {
-    kafka_source *self = self_of(source);
-    unsigned pinned = self->partitions;
-    (void)split_partitions(&stored, &pinned);  // a job that began before counts were kept has the one that is there now
-    if (rwd_slice_equal(stored, rwd_buf_slice(&self->identity))) {
-        self->partitions = pinned;
-        return check_partitions(self, err);
-    }
+static bool other_source(const kafka_source *self, rwd_slice stored, const rwd_buf *is, rwd_error *err) {
     (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "this state was made from \"%.*s\", and the job reads \"%.*s\"", (int)(stored.size < 300 ? stored.size : 300),
-                   (const char *)stored.data, (int)self->identity.size, (const char *)self->identity.data);
+                   (const char *)stored.data, (int)is->size, (const char *)is->data);
     (void)rwd_error_next(err, "point the job at the cluster and partition that it read, or give the new one a job name of its own");
     return rwd_error_at(err, "%s", self->label);
 }
 
-static bool learn_identity(kafka_source *self, rwd_error *err) {
-    int partitions;
+static bool kafka_check_identity(rwd_source *source, rwd_slice stored, rwd_error *err) {
+    kafka_source *self = self_of(source);
+    unsigned pinned = self->partitions;
+    (void)split_partitions(&stored, &pinned);  // a job that began before counts were kept has the one that is there now
+    if (!rwd_slice_equal(stored, rwd_buf_slice(&self->identity))) return other_source(self, stored, &self->identity, err);
+    self->partitions = pinned;
+    return !self->proven || check_partitions(self, err);
+}
+
+static bool ask_identity(const kafka_source *self, rwd_buf *out, rwd_error *err) {
     char *cluster;
     if (!rwd_kafka_consumer_cluster(self->consumer, &cluster, err)) return false;
-    rwd_buf_appendf(&self->identity, "kafka cluster=%s topic=%s partition=%u", cluster, self->job->source.topic, self->job->source.partition);
+    rwd_buf_appendf(out, "kafka cluster=%s topic=%s partition=%u", cluster, self->job->source.topic, self->job->source.partition);
     free(cluster);
-    if (!rwd_kafka_consumer_partitions(self->consumer, &partitions, err)) return false;
+    return true;
+}
+
+static bool learn_identity(kafka_source *self, rwd_error *err) {
+    int partitions;
+    if (!ask_identity(self, &self->identity, err) || !rwd_kafka_consumer_partitions(self->consumer, &partitions, err)) return false;
     self->partitions = (unsigned)partitions;
     self->asked_ns = rwd_clock_ns(self->clock);
+    self->proven = true;
     return true;
+}
+
+// What a manifest says, if it is of this partition of this topic: of which cluster, a broker will say.
+static bool take_known(kafka_source *self, rwd_slice known) {
+    unsigned partitions = 1;
+    if (!split_partitions(&known, &partitions)) return false;
+    char *end = rwd_strf(" topic=%s partition=%u", self->job->source.topic, self->job->source.partition);
+    size_t size = strlen(end);
+    bool ours = known.size > size && memcmp(known.data + known.size - size, end, size) == 0;
+    free(end);
+    if (!ours) return false;
+    rwd_buf_append_slice(&self->identity, known);
+    self->partitions = partitions;
+    return true;
+}
+
+// Before anything is asked of a broker. BROKER: none answers yet.
+static bool prove(kafka_source *self, rwd_error *err) {
+    rwd_buf is = {0};
+    if (self->proven) return true;
+    if (!rwd_kafka_consumer_answers(self->consumer, PATIENCE_MS, err) || !ask_identity(self, &is, err)) return false;
+    bool same = rwd_slice_equal(rwd_buf_slice(&is), rwd_buf_slice(&self->identity)) || other_source(self, rwd_buf_slice(&self->identity), &is, err);
+    rwd_buf_deinit(&is);
+    self->proven = same && check_partitions(self, err);
+    return self->proven;
 }
 
 static unsigned kafka_partitions(const rwd_source *source) { return self_of(source)->partitions; }
@@ -117,7 +152,7 @@ static unsigned kafka_partitions(const rwd_source *source) { return self_of(sour
 // ---- where to read
 
 static bool kafka_bounds(rwd_source *source, int64_t *out_low, int64_t *out_high, rwd_error *err) {
-    return rwd_kafka_consumer_bounds(self_of(source)->consumer, out_low, out_high, err);
+    return prove(self_of(source), err) && rwd_kafka_consumer_bounds(self_of(source)->consumer, out_low, out_high, err);
 }
 
 static bool check_start(kafka_source *self, int64_t offset, int64_t low, int64_t high, rwd_error *err) {
@@ -129,13 +164,14 @@ static bool check_start(kafka_source *self, int64_t offset, int64_t low, int64_t
 // A time between two milliseconds is the later one's.
 static bool kafka_offset_for(rwd_source *source, int64_t time_us, int64_t *out, rwd_error *err) {
     int64_t time_ms = time_us / US_PER_MS + (time_us % US_PER_MS > 0);
-    return rwd_kafka_consumer_offset_at(self_of(source)->consumer, time_ms, out, err);
+    return prove(self_of(source), err) && rwd_kafka_consumer_offset_at(self_of(source)->consumer, time_ms, out, err);
 }
 
 static bool kafka_start(rwd_source *source, int64_t *out, rwd_error *err) {
     kafka_source *self = self_of(source);
     const rwd_start *start = &self->job->source.start;
     int64_t low, high;
+    if (!prove(self, err)) return false;
     if (start->time_us != RWD_TIME_NONE) return kafka_offset_for(source, start->time_us, out, err);
     if (!rwd_kafka_consumer_bounds(self->consumer, &low, &high, err)) return false;
     *out = start->offset >= 0 ? start->offset : start->at == RWD_START_LATEST ? high : low;
@@ -212,17 +248,26 @@ static bool check_held(const kafka_source *self, int64_t offset, int64_t low, in
     return start_over_hint(self, err);
 }
 
+static bool go_to(kafka_source *self, int64_t offset, const last_record *last, rwd_error *err) {
+    int64_t low, high;
+    if (!prove(self, err) || !rwd_kafka_consumer_bounds(self->consumer, &low, &high, err) || !check_held(self, offset, low, high, err)) return false;
+    self->behind = offset;
+    self->last = *last;
+    if (last->known && offset > low) return read_last_again(self, offset, last, err);
+    return rwd_kafka_consumer_assign(self->consumer, offset, err);
+}
+
 static bool kafka_assign(rwd_source *source, int64_t offset, rwd_slice cursor, rwd_error *err) {
     kafka_source *self = self_of(source);
-    int64_t low, high;
     last_record last;
+    rwd_error why;
     assert(self->held == 0 && "release the last batch first");
     if (!take_cursor(self, cursor, offset, &last, err)) return false;
-    if (!rwd_kafka_consumer_bounds(self->consumer, &low, &high, err) || !check_held(self, offset, low, high, err)) return false;
-    self->behind = offset;
-    self->last = last;
-    if (last.known && offset > low) return read_last_again(self, offset, &last, err);
-    return rwd_kafka_consumer_assign(self->consumer, offset, err);
+    bool there = go_to(self, offset, &last, &why), away = !there && why.decision == RWD_RETRY;
+    if (!there && err) *err = why;
+    if (!away) self->unanswered_ns = 0;
+    else if (self->unanswered_ns == 0) self->unanswered_ns = rwd_clock_ns(self->clock);
+    return there;
 }
 
 static last_record last_of(const rwd_record *record) { return (last_record){true, record->time_us, record->hash}; }
@@ -316,7 +361,7 @@ static void kafka_progress(const rwd_source *source, uint64_t *out_done, uint64_
 static void kafka_outlook(rwd_source *source, rwd_outlook *out) {
     rwd_kafka_outlook known;
     rwd_kafka_consumer_outlook(self_of(source)->consumer, &known);
-    *out = (rwd_outlook){.end = known.end, .waiting_ns = known.waiting_ns, .away_us = known.away_us};
+    *out = (rwd_outlook){.end = known.end, .waiting_ns = known.waiting_ns ? known.waiting_ns : self_of(source)->unanswered_ns, .away_us = known.away_us};
 }
 
 static void kafka_show(rwd_source *source, int64_t offset) { rwd_kafka_consumer_show(self_of(source)->consumer, offset); }
@@ -362,7 +407,16 @@ static const rwd_source_ops kafka_source_ops = {
 
 _Static_assert(RWD_KAFKA_PADDING >= RWD_RECORD_PADDING && RWD_KAFKA_BATCH_MAX >= RWD_BATCH_MAX, "what the decoder may read is there");
 
-bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *settings, rwd_clock *clock, rwd_source **out, rwd_error *err) {
+static bool begin(kafka_source *self, const rwd_kafka_settings *settings, rwd_slice known, rwd_error *err) {
+    rwd_error away;
+    if (!rwd_kafka_consumer_open(settings, self->job->source.topic, self->job->source.partition, self->clock, &self->consumer, err)) return false;
+    if (known.size == 0 || rwd_kafka_consumer_answers(self->consumer, PATIENCE_MS, &away)) return learn_identity(self, err);
+    if (away.decision == RWD_RETRY && take_known(self, known)) return true;
+    if (err) *err = away;
+    return false;
+}
+
+bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *settings, rwd_slice known, rwd_clock *clock, rwd_source **out, rwd_error *err) {
     assert(job->source.topic);
     kafka_source *self = rwd_calloc(1, sizeof *self);
     self->base.ops = &kafka_source_ops;
@@ -370,7 +424,7 @@ bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *setting
     self->clock = clock;
     self->label = rwd_strf("%s/%u", job->source.topic, job->source.partition);
     self->records = rwd_calloc(RWD_BATCH_MAX, sizeof *self->records);
-    if (!rwd_kafka_consumer_open(settings, job->source.topic, job->source.partition, clock, &self->consumer, err) || !learn_identity(self, err)) {
+    if (!begin(self, settings, known, err)) {
         kafka_close(&self->base);
         return false;
     }
