@@ -1,5 +1,7 @@
 // Journal first, then the source behind it (journaled.h).
 //
+// J3: a record that comes from the source behind although the journal has it, at the end of a hole, is compared with it.
+//
 // What must stay true: `position` is behind the last record that was handed out, or further where there is known to be none; `inner_at` is where the source behind
 // stands (-1: nowhere), and it is asked only where that is `position`; the journal's own position is `inner_at` whenever records were appended.
 #include "operator/source/journaled.h"
@@ -224,6 +226,42 @@ static void pass_to_covered(journaled *self) {
     self->kept_next = self->next_covered;
 }
 
+static bool differs(const journaled *self, const rwd_record *record, bool known, rwd_error *err) {
+    (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, known ? "the record at offset %" PRId64 " is not the one that the journal has" :
+                   "the topic has a record at offset %" PRId64 ", and had none when the journal was written", record->offset);
+    (void)rwd_error_next(err, "put back the topic that was there; or start over with another `group` and other output topics");
+    return rwd_error_at(err, "%s", self->inner->ops->label(self->inner));
+}
+
+// Those of `records` that lie below `next` beside the journal's of the same offsets. `*at` goes on.
+static bool compare_block(const journaled *self, const rwd_record *records, size_t count, size_t *at, const rwd_journal_record *kept, size_t kept_count, int64_t next, rwd_error *err) {
+    for (size_t k = 0; *at < count && records[*at].offset < next; ++*at) {
+        const rwd_record *record = &records[*at];
+        while (k < kept_count && kept[k].offset < record->offset) k++;
+        bool known = k < kept_count && kept[k].offset == record->offset;
+        if (!known || kept[k].time_us != record->time_us || !rwd_slice_equal(kept[k].raw, record->raw)) return differs(self, record, known, err);
+    }
+    return true;
+}
+
+// J3: what came although the journal has it. The topic may hold less by now (compaction), but nothing else.
+static bool compare_refetched(const journaled *self, const rwd_record *records, size_t count, rwd_error *err) {
+    rwd_journal_reader *reader;
+    int64_t next = self->next_covered, before;
+    size_t at = 0;
+    bool ok = true;
+    if (count == 0) return true;
+    if (!rwd_journal_reader_open(self->journal, next, &reader, err)) return false;
+    do {
+        const rwd_journal_record *kept;
+        size_t kept_count;
+        before = next;
+        ok = rwd_journal_read(reader, &kept, &kept_count, &next, err) && compare_block(self, records, count, &at, kept, kept_count, next, err);
+    } while (ok && at < count && next != before);
+    rwd_journal_reader_close(reader);
+    return ok;
+}
+
 // The topic has nothing more, and the journal has: what is between was compacted away, or the topic lost its end.
 static bool end_of_hole(journaled *self, rwd_error *err) {
     int64_t low, high;
@@ -248,7 +286,8 @@ static bool read_inner(journaled *self, size_t max, int64_t timeout_ns, rwd_batc
         out->end = out->end && !ends;
         return !ends || end_of_hole(self, err);
     }
-    if (!append(self, out, count, err)) return false;
+    self->inner_at = -1;  // behind this batch, or after an error nowhere
+    if (!compare_refetched(self, out->records + count, all - count, err) || !append(self, out, count, err)) return false;
     self->handed = out->records;
     self->held = count;
     self->inner_at = out->records[all - 1].offset + 1;
@@ -260,11 +299,11 @@ static bool read_inner(journaled *self, size_t max, int64_t timeout_ns, rwd_batc
 }
 
 static bool through_journal(journaled *self, size_t max, int64_t timeout_ns, rwd_batch *out, rwd_error *err) {
-    bool there, inside;
+    bool there, inside, was_inside = self->reader != NULL;
     if (!read_journal(self, max, out, err)) return false;
     if (self->held > 0) return true;
-    // Behind the end of what is covered there may be more: a hole that ended here.
-    if (self->position == self->next_covered || self->inner_at != self->position) {
+    // Behind the end of what is covered there may be more: a hole that ended here, or one that begins and must not be read beyond its end.
+    if (was_inside || self->position == self->next_covered || self->inner_at != self->position) {
         if (!enter(self, &inside, err)) return false;
         if (inside) return read_journal(self, max, out, err);
     }
