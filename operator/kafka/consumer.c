@@ -97,6 +97,10 @@ static void probe_when_quiet(void *consumer) {
     probe(self);
 }
 
+static bool watch(rwd_kafka_consumer *self, rwd_error *err) {
+    return self->prober || rwd_ticker_start("probe", LOOK_NS, probe_when_quiet, self, &self->prober, err);
+}
+
 // The end as fetches tell it counts open transactions, too; where nothing has come for a while, the probe knows better.
 static int64_t readable_end(const rwd_kafka_consumer *self) {
     int64_t low, high, end = atomic_load(&self->end);
@@ -190,7 +194,7 @@ bool rwd_kafka_consumer_answers(rwd_kafka_consumer *self, int patience_ms, rwd_e
         rd_kafka_mem_free(self->client->rk, id);
         return true;
     }
-    if (!self->probing && !start_probe(self, err)) return false;
+    if (!watch(self, err)) return false;
     (void)rd_kafka_poll(self->client->rk, 0);
     lost(self, rwd_kafka_lost(self->client, reason) ? reason : "none was found");
     return nobody(self, err);
@@ -250,7 +254,7 @@ bool rwd_kafka_consumer_assign(rwd_kafka_consumer *self, int64_t offset, rwd_err
     self->next = offset;
     self->end_seen = -1;
     self->empty_ns = 0;
-    return ok && (self->prober || rwd_ticker_start("probe", LOOK_NS, probe_when_quiet, self, &self->prober, err));
+    return ok && watch(self, err);
 }
 
 void rwd_kafka_consumer_show(rwd_kafka_consumer *self, int64_t offset) {
