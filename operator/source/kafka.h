@@ -14,8 +14,8 @@
 #include "operator/source/source.h"
 
 // `job` and `clock` are *borrowed*. BROKER where no broker answers, TOPIC where the partition does not exist. *gives*: close through ops.
-// `known`: the identity that a manifest has, or empty. With it no broker is needed to begin: the source is taken for the one that was read, and whatever asks a broker fails with BROKER until one answers,
-// and then first compares (SOURCE_CHANGED).
+// `known`: the identity that a manifest has, or empty. With it no broker is needed to begin: the source is taken for the one that was read, and whatever asks a broker
+// fails with BROKER until one answers, and then first compares (SOURCE_CHANGED).
 RWD_MUST bool rwd_kafka_source_open(const rwd_job *job, const rwd_kafka_settings *settings, rwd_slice known, rwd_clock *clock, rwd_source **out, rwd_error *err);
 
 #endif
