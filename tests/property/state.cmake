@@ -1,6 +1,7 @@
 rwd_test(state_model_test SOURCES state_model_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_compare_test SOURCES state_compare_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_timers_test SOURCES state_timers_test.c LIBS rwd_state LABELS threads)
+rwd_test(state_dead_test SOURCES state_dead_test.c LIBS rwd_state LABELS threads)
 rwd_test(state_dedup_test SOURCES state_dedup_test.c LIBS rwd_state LABELS threads TIMEOUT 600)
 
 # Rows of random events, which tests/e2e/test_aggregates.py calculates a second time.
