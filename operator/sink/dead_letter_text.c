@@ -8,6 +8,8 @@
 //   reason    code of the error: "missing-field" (the words of the manual's page of errors)
 //   field     the field at fault, or null
 //   message   the same for people
+//   origin    of a record that was redriven: cluster, topic, partition, offset and, of an event, ordinal of the dead letter that it comes from, joined by '/'; else it is not there
+//   attempts  likewise: how often that was tried in vain, this time included
 //   size      raw bytes of the record
 //   text      the record as text; only if it is valid UTF-8 and not longer than RWD_DEAD_TEXT_MAX
 //   value     the record's exact bytes, base64 (RFC 4648, padded)
@@ -57,6 +59,12 @@ void rwd_dead_letter_head(const rwd_dead_letter *letter, rwd_buf *out) {
     rwd_json_string(&json, letter->field);
     rwd_json_key(&json, "message");
     rwd_json_slice(&json, letter->reason);
+    if (letter->origin) {
+        rwd_json_key(&json, "origin");
+        rwd_json_string(&json, letter->origin);
+        rwd_json_key(&json, "attempts");
+        rwd_json_uint(&json, letter->attempts);
+    }
     rwd_json_key(&json, "size");
     rwd_json_uint(&json, letter->full_size);
     if (readable(letter)) {

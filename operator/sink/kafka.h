@@ -6,7 +6,7 @@
 //
 // A record's key is the row's key: its text, or of several parts a JSON array. Its value is the row, or nothing for a key that vanished. Headers: rewind-offset,
 // rewind-lineage; on corrections rewind-repair, rewind-old (the value that the record replaces, if there was one) and rewind-reason.
-// Dead letters keep the original key and value, and say in headers what was wrong: rewind-source, -offset, -reason, -field, -message, -lineage;
+// Dead letters keep the original key and value, and say in headers what was wrong: kafka_record.h has the table;
 // where the value had to be cut, rewind-size is its whole size.
 //
 // Thread: pipeline; the work runs on the sink's thread "commit".

@@ -140,7 +140,7 @@ bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink
     return true;
 }
 
-// ---- dead letters: offset, ordinal, time, code, whole size; then sized: source, field, reason, key, value
+// ---- dead letters: offset, ordinal, time, code, whole size, partition, attempts, hash; then sized: source, topic, origin, field, reason, key, value
 
 static void keep_u64(rwd_buf *out, uint64_t value) {
     uint8_t bytes[8];
@@ -158,6 +158,8 @@ static void keep_slice(rwd_buf *out, rwd_slice slice) {
     keep_size(out, slice.data ? (uint32_t)slice.size : ABSENT);
     rwd_buf_append(out, slice.data, slice.size);
 }
+
+static void keep_text(rwd_buf *out, const char *text) { keep_slice(out, text ? rwd_slice_str(text) : rwd_slice_of(NULL, 0)); }
 
 static bool keep_value(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
     if (!letter->value.data && letter->full_size == 0) {
@@ -182,8 +184,14 @@ bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_
     keep_u64(out, (uint64_t)letter->time_us);
     keep_u64(out, (uint64_t)letter->code);
     keep_u64(out, letter->full_size);
+    keep_u64(out, letter->partition);
+    keep_u64(out, letter->attempts);
+    keep_u64(out, letter->hash.low);
+    keep_u64(out, letter->hash.high);
     keep_slice(out, rwd_slice_str(letter->source));
-    keep_slice(out, letter->field ? rwd_slice_str(letter->field) : rwd_slice_of(NULL, 0));
+    keep_text(out, letter->topic);
+    keep_text(out, letter->origin);
+    keep_text(out, letter->field);
     keep_slice(out, letter->reason);
     keep_slice(out, letter->key);
     if (keep_value(letter, most, out, err)) return true;
@@ -210,22 +218,40 @@ static rwd_slice take_slice(rwd_reader *run) {
     return slice;
 }
 
+static void add_source(rwd_kafka_record_text *record, rwd_slice source, rwd_slice topic, int64_t partition, int64_t offset) {
+    if (topic.data) {
+        add_header(record, RWD_HEADER_DEAD_TOPIC, topic);
+        add_number(record, RWD_HEADER_DEAD_PARTITION, partition, record->partition);
+    } else {
+        add_header(record, RWD_HEADER_DEAD_SOURCE, source);
+    }
+    add_number(record, RWD_HEADER_DEAD_OFFSET, offset, record->offset);
+}
+
 void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const char *lineage, rwd_kafka_record_text *record) {
     int64_t offset = (int64_t)take_u64(run);
     int64_t ordinal = (int64_t)take_u64(run);
     int64_t time_us = (int64_t)take_u64(run);
     rwd_code code = (rwd_code)take_u64(run);
     uint64_t full_size = take_u64(run);
+    int64_t partition = (int64_t)take_u64(run), attempts = (int64_t)take_u64(run);
+    rwd_hash128 hash = {.low = take_u64(run)};
+    hash.high = take_u64(run);
+    rwd_slice source = take_slice(run), source_topic = take_slice(run), origin = take_slice(run), field = take_slice(run);
     begin(record, topic, time_us);
-    add_header(record, "rewind-source", take_slice(run));
-    add_number(record, "rewind-offset", offset, record->offset);
-    if (ordinal >= 0) add_number(record, "rewind-ordinal", ordinal, record->ordinal);
-    add_header(record, "rewind-reason", rwd_slice_str(rwd_code_name(code)));
-    rwd_slice field = take_slice(run);
-    if (field.data) add_header(record, "rewind-field", field);
-    add_header(record, "rewind-message", take_slice(run));
-    add_header(record, "rewind-lineage", rwd_slice_str(lineage));
+    add_source(record, source, source_topic, partition, offset);
+    if (ordinal >= 0) add_number(record, RWD_HEADER_DEAD_ORDINAL, ordinal, record->ordinal);
+    add_header(record, RWD_HEADER_DEAD_REASON, rwd_slice_str(rwd_code_name(code)));
+    if (field.data) add_header(record, RWD_HEADER_DEAD_FIELD, field);
+    add_header(record, RWD_HEADER_DEAD_MESSAGE, take_slice(run));
+    rwd_hash128_hex(hash, record->hash);
+    add_header(record, RWD_HEADER_DEAD_HASH, rwd_slice_str(record->hash));
+    add_header(record, RWD_HEADER_DEAD_LINEAGE, rwd_slice_str(lineage));
+    if (origin.data) {
+        add_header(record, RWD_HEADER_DEAD_ORIGIN, origin);
+        add_number(record, RWD_HEADER_DEAD_ATTEMPTS, attempts, record->attempts);
+    }
     record->output.key = take_slice(run);
     record->output.value = take_slice(run);
-    if (full_size > record->output.value.size) add_number(record, "rewind-size", (int64_t)full_size, record->size);
+    if (full_size > record->output.value.size) add_number(record, RWD_HEADER_DEAD_SIZE, (int64_t)full_size, record->size);
 }

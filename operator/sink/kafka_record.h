@@ -15,7 +15,7 @@ typedef struct rwd_kafka_record_text {
     rwd_kafka_header headers[RWD_KAFKA_HEADERS_MAX];
     rwd_buf key, value, scratch;
     rwd_answers answers;
-    char offset[24], ordinal[24], size[24];
+    char offset[24], ordinal[24], size[24], partition[24], attempts[24], hash[RWD_HASH128_HEX];
 } rwd_kafka_record_text;
 
 void rwd_kafka_record_deinit(rwd_kafka_record_text *record);
@@ -28,6 +28,21 @@ RWD_MUST bool rwd_kafka_record_of_row(const rwd_job *job, const rwd_job_sink *si
 void rwd_kafka_record_correct(const rwd_transaction_row *row, const char *repair, rwd_slice reason, rwd_kafka_record_text *record);
 // The value that a record of the row has in `sink`, whatever that is a topic or a file. Data NULL: none. *Borrowed* from `record`.
 RWD_MUST bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink, const rwd_transaction_row *row, rwd_kafka_record_text *record, rwd_slice *out, rwd_error *err);
+
+// The headers of a dead letter. Names are those of Kafka Streams' dead letter queues (KIP-1034) where it has one for the meaning.
+#define RWD_HEADER_DEAD_TOPIC "__streams.errors.topic"          // of the source; of a file, rewind-source names it instead
+#define RWD_HEADER_DEAD_PARTITION "__streams.errors.partition"
+#define RWD_HEADER_DEAD_OFFSET "__streams.errors.offset"
+#define RWD_HEADER_DEAD_REASON "__streams.errors.exception"     // the code's word: "late"
+#define RWD_HEADER_DEAD_MESSAGE "__streams.errors.message"
+#define RWD_HEADER_DEAD_SOURCE "rewind-source"
+#define RWD_HEADER_DEAD_ORDINAL "rewind-ordinal"                // of an event of a record
+#define RWD_HEADER_DEAD_FIELD "rewind-field"
+#define RWD_HEADER_DEAD_HASH "rewind-hash"                      // of the raw record (E4)
+#define RWD_HEADER_DEAD_LINEAGE "rewind-lineage"
+#define RWD_HEADER_DEAD_ORIGIN "rewind-origin"                  // of a redriven record: where the event failed first
+#define RWD_HEADER_DEAD_ATTEMPTS "rewind-attempts"
+#define RWD_HEADER_DEAD_SIZE "rewind-size"                      // of a record that is longer than what is kept of it
 
 // Appends a dead letter to a run of them; of its value at most `most` bytes.
 RWD_MUST bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err);

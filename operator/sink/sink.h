@@ -49,6 +49,11 @@ typedef enum rwd_commit_outcome {
 // One dead letter. Slices are copied, but for records over the size limit, whose bytes are read through `read_back` piece by piece.
 typedef struct rwd_dead_letter {
     const char *source;        // label
+    const char *topic;         // of the source; NULL: it is a file
+    unsigned partition;        // likewise
+    rwd_hash128 hash;          // of the raw record, as the source has it (E4)
+    const char *origin;        // of a record that was redriven: CLUSTER/TOPIC/PARTITION/OFFSET[/ORDINAL] of the dead letter that it comes from; or NULL
+    uint32_t attempts;         // how often that was tried, this time included; 0: it was not redriven
     int64_t offset;
     bool has_ordinal;          // it is one event of a job with event.each, and this is its place in the record
     uint32_t ordinal;

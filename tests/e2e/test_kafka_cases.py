@@ -385,7 +385,7 @@ def test_an_event_far_ahead_of_its_record_is_a_dead_letter(make_kafka_job, broke
         line["value"] = driver.json.dumps({**event, "ts": line["timestamp"] + by})
     job.produce(lines)
     job.run_to_end()
-    dead = [(int(dict(m.headers())["rewind-offset"]), dict(m.headers())["rewind-reason"]) for m in broker.read(job.output_topics[-1])]
+    dead = [(int(dict(m.headers())["__streams.errors.offset"]), dict(m.headers())["__streams.errors.exception"]) for m in broker.read(job.output_topics[-1])]
     assert dead == [(2, b"future"), (4, b"future")]
     assert driver.newest(job)["counts"]["applied"] == 4
 

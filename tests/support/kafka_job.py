@@ -65,12 +65,16 @@ class KafkaJob(driver.Job):
             r.committed(self.end())
             assert r.stop() == 0, r.stderr
 
+    def origin(self, *of):
+        """What a redriven record's header begins with; with an offset (and an ordinal), all of it."""
+        return "/".join(map(str, [self.broker.cluster, self.source_topic, self.partition, *of]))
+
     def c(self):
         """(offset, metadata) that the group has."""
         return self.broker.committed(self.group, self.source_topic, self.partition)
 
     def expected(self, until=None):
-        return oracle.run_messages(oracle.Job(self.file), self.broker.read(self.source_topic, self.partition), until)
+        return oracle.run_messages(oracle.Job(self.file), self.broker.read(self.source_topic, self.partition), until, self.origin())
 
     # -------------------------------------------------------------------------------------------- what stands in the topics
     def rows(self, topic):
@@ -92,8 +96,8 @@ class KafkaJob(driver.Job):
         found = []
         for m in self.broker.read(topic):
             headers = {name: value.decode() for name, value in m.headers()}
-            assert headers["rewind-source"] == f"{self.source_topic}/{self.partition}"
-            found.append((int(headers["rewind-offset"]), headers["rewind-reason"], headers.get("rewind-field"), m.value()) +
+            assert (headers["__streams.errors.topic"], headers["__streams.errors.partition"]) == (self.source_topic, str(self.partition))
+            found.append((int(headers["__streams.errors.offset"]), headers["__streams.errors.exception"], headers.get("rewind-field"), m.value()) +
                          ((int(headers["rewind-ordinal"]),) if "rewind-ordinal" in headers else ()))
             cause = inputs[found[-1][0]]
             assert (m.key(), m.timestamp()[1]) == (cause.key(), cause.timestamp()[1])
@@ -120,7 +124,7 @@ class KafkaJob(driver.Job):
             check_repeated(found, [(key_of(sink, key), value_of(sink, key, row), offset) for offset, key, row in rows_of(expected, sink, ends)], sink.topic)
         dead = self.given["errors"]["dead_letter"]["kafka"]["topic"]
         found = [{name: value.decode() for name, value in m.headers()} for m in self.broker.read(dead)]
-        check_repeated([(int(h["rewind-offset"]), h["rewind-reason"]) for h in found], [d[:2] for d in driver.expected_dead(expected)], dead)
+        check_repeated([(int(h["__streams.errors.offset"]), h["__streams.errors.exception"]) for h in found], [d[:2] for d in driver.expected_dead(expected)], dead)
         return expected
 
     def check(self):
