@@ -26,6 +26,7 @@ static char *text_field(const char *text) { return text ? (char *)(uintptr_t)tex
 typedef struct packing {
     Rewind__Manifest manifest;
     Rewind__ManifestCounts counts;
+    Rewind__ManifestDead dead;
     Rewind__ManifestFile *files;
     Rewind__ManifestFile **file_pointers;
     hash_bytes *file_hashes;
@@ -67,6 +68,11 @@ static void pack_facts(packing *p, const rwd_facts *f) {
     p->counts.dead = f->counts.dead;
     p->counts.dropped = f->counts.dropped;
     m->counts = &p->counts;
+    rewind__manifest_dead__init(&p->dead);
+    p->dead.since = f->dead.since;
+    p->dead.open = f->dead.open;
+    p->dead.failed = f->dead.failed;
+    m->dead = f->dead.known ? &p->dead : NULL;
     m->input_count = f->input_count;
     m->input_hash = rwd_proto_put_hash(f->input_hash, p->hashes[4].bytes);
     m->fingerprint = rwd_proto_put_hash(f->fingerprint, p->hashes[5].bytes);
@@ -169,6 +175,7 @@ static void take_facts(const Rewind__Manifest *m, rwd_facts *f) {
     f->stream_time = m->has_stream_time ? m->stream_time : RWD_TIME_NONE;
     if (m->counts)
         f->counts = (rwd_counts){m->counts->read, m->counts->applied, m->counts->late, m->counts->duplicate, m->counts->dead, m->counts->dropped};
+    if (m->dead) f->dead = (rwd_dead_facts){.known = true, .since = m->dead->since, .open = m->dead->open, .failed = m->dead->failed};
     f->input_count = m->input_count;
     f->keys = m->keys;
     f->reason = rwd_strdup(m->reason);

@@ -36,6 +36,13 @@ typedef struct rwd_counts {
     uint64_t read, applied, late, duplicate, dead, dropped;
 } rwd_counts;
 
+// Open dead letters of a checkpoint.
+typedef struct rwd_dead_facts {
+    bool known;                   // false: made before they were kept
+    int64_t since;                // those of records below it are not known; 0: all are
+    uint64_t open, failed;        // waiting; failed for good
+} rwd_dead_facts;
+
 // What the pipeline knows at a boundary and the manifest keeps.
 typedef struct rwd_facts {
     int64_t next_offset;          // X
@@ -46,6 +53,7 @@ typedef struct rwd_facts {
     rwd_hash128 source;           // hash of the identity
     int64_t stream_time;          // RWD_TIME_NONE before the first event
     rwd_counts counts;
+    rwd_dead_facts dead;
     uint64_t input_count;         // E4
     rwd_hash128 input_hash;       // E4
     rwd_hash128 lineage;          // id

@@ -7,6 +7,7 @@
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
 #include "operator/pipeline/rooms.h"
+#include "state/dead.h"
 #include "state/dedup.h"
 #include "state/reader.h"
 
@@ -85,16 +86,16 @@ static bool scan_again(rwd_repo *repo, finding *found, rwd_error *err) {
     rwd_digest *digest = rwd_calloc(1, sizeof(*digest));
     bool worked = rwd_state_scan_digest(reader, digest, &found->scanned_keys, err);
     rwd_state_close(reader);
-    rwd_hash128 ids;
+    rwd_hash128 ids, dead;
     rwd_error why;
-    if (worked && !rwd_dedup_scan_digest(dir, &ids, &why)) {
+    if (worked && (!rwd_dedup_scan_digest(dir, &ids, &why) || !rwd_dead_scan_digest(dir, &dead, &why))) {
         found->why = why;
         worked = why.code == RWD_E_DIGEST_MISMATCH;
         if (worked) found->scanned = true;
         else *err = why;
     } else if (worked) {
         found->scanned = true;
-        found->scanned_digest = rwd_hash128_add(rwd_digest_root(digest), ids);
+        found->scanned_digest = rwd_hash128_add(rwd_hash128_add(rwd_digest_root(digest), ids), dead);
         found->digest_good = rwd_hash128_equal(found->scanned_digest, c->digest) && found->scanned_keys == c->facts.keys;
         if (!found->digest_good) {
             char has[RWD_HASH128_HEX], must[RWD_HASH128_HEX];

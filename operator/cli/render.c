@@ -51,6 +51,8 @@ static void render_facts(const rwd_checkpoint *c, rwd_buf *out) {
     rwd_buf_appendf(out, "  %-*snext offset X %" PRId64 ", committed C %" PRId64 "\n", LABEL_WIDTH, "position", f->next_offset, f->frontier);
     rwd_buf_appendf(out, "  %-*s%" PRIu64 " read, %" PRIu64 " applied, %" PRIu64 " dead letters, %" PRIu64 " late, %" PRIu64 " duplicate, %" PRIu64 " dropped\n", LABEL_WIDTH, "records",
                     f->counts.read, f->counts.applied, f->counts.dead, f->counts.late, f->counts.duplicate, f->counts.dropped);
+    if (f->dead.known)
+        rwd_buf_appendf(out, "  %-*s%" PRIu64 " open, %" PRIu64 " failed for good\n", LABEL_WIDTH, "dead letters", f->dead.open, f->dead.failed);
     rwd_buf_appendf(out, "  %-*s%" PRIu64 "\n", LABEL_WIDTH, "keys", f->keys);
     rwd_buf_appendf(out, "  %-*s", LABEL_WIDTH, "stream time");
     append_time(out, f->stream_time);
@@ -107,6 +109,15 @@ static void put_facts(const rwd_checkpoint *c, rwd_json_out *json) {
     rwd_json_put_uint(json, "dropped", f->counts.dropped);
     rwd_json_put_uint(json, "dead_letters", f->counts.dead);
     rwd_json_object_end(json);
+    rwd_json_key(json, "dead_letters");
+    if (f->dead.known) {
+        rwd_json_object(json);
+        rwd_json_put_uint(json, "open", f->dead.open);
+        rwd_json_put_uint(json, "failed", f->dead.failed);
+        rwd_json_object_end(json);
+    } else {
+        rwd_json_null(json);
+    }
     rwd_json_put_uint(json, "keys", f->keys);
     rwd_json_put_time(json, "stream_time", f->stream_time);
     rwd_json_put_hash(json, "digest", c->digest);

@@ -133,6 +133,7 @@ static inline void decode_one(rwd_operator *op, const rwd_record *record) {
     end_record(at);
     at->empty = record->amended == RWD_AMENDED_SKIPPED;
     if (at->empty) return;
+    at->redriven = record->header && rwd_is_redriven(op, record);
     at->fault.code = record->fault;
     if (!record->tombstone && (at->fault.code != RWD_E_NONE || !rwd_decode(op->decoder, record, &at->event, &at->fault))) return;
     route_event(op, at);
@@ -140,17 +141,20 @@ static inline void decode_one(rwd_operator *op, const rwd_record *record) {
 
 static void decode_each(rwd_operator *op, const rwd_record *record) {
     size_t count = 0;
+    bool redriven = record->header && rwd_is_redriven(op, record);
     rwd_fault fault = {.code = RWD_E_NONE, .field = -1};
     if (!rwd_decode_record(op->decoder, record, &count, &fault) || count == 0) {
         rwd_group_event *at = add_event(&op->group, record);
         end_record(at);
         at->fault = fault;
+        at->redriven = redriven;
         at->empty = fault.code == RWD_E_NONE;
         return;
     }
     for (size_t i = 0; i < count; i++) {
         rwd_group_event *at = add_event(&op->group, record);
         if (i + 1 == count) end_record(at);
+        at->redriven = redriven;
         if (rwd_decode_event(op->decoder, &at->event, &at->fault)) route_event(op, at);
     }
 }
@@ -195,7 +199,7 @@ static bool read_back(void *context, uint64_t at, void *out, size_t size, rwd_er
 }
 
 // An event that failed for good goes to the dead letters with its bytes; a job without dead letters stops at it.
-static bool put_dead_letter(rwd_operator *op, const rwd_event *event, const rwd_fault *fault, rwd_error *err) {
+static bool put_dead_letter(rwd_operator *op, const rwd_event *event, const rwd_fault *fault, uint32_t attempts, rwd_error *err) {
     const rwd_record *record = event->record;
     rwd_buf *text = &op->group.fault_text;
     rwd_buf_clear(text);
@@ -213,7 +217,9 @@ static bool put_dead_letter(rwd_operator *op, const rwd_event *event, const rwd_
         .source = label, .offset = record->offset, .time_us = record->time_us, .position = record->position, .code = fault->code,
         .field = fault->field >= 0 ? op->job->event.fields[fault->field].path : NULL, .reason = rwd_buf_slice(text),
         .key = record->key, .has_ordinal = op->job->event.each && event->ordinal != RWD_ORDINAL_NONE, .ordinal = event->ordinal,
-        .value = record->value, .full_size = record->full_size, .read_back = read_back, .context = &context,
+        .value = record->value, .full_size = record->full_size, .read_back = read_back, .context = &context, .hash = record->hash,
+        .topic = op->job->source.topic, .partition = op->job->source.partition, .attempts = attempts,
+        .origin = attempts > 0 ? rwd_buf_cstr(&op->redrive.origin) : NULL,
     };
     return op->sink->ops->put_dead_letter(op->sink, &letter, err);
 }
@@ -423,21 +429,64 @@ static bool refuse_for_plugin(rwd_operator *op, const rwd_group_event *at, rwd_e
     return rwd_error_next(err, "find out what the plugin waits for, and start again; or give it more time: errors: {retries: %u}", op->job->retries * 2 + 2);
 }
 
-// A dead letter, or where such events are dropped, nothing but a count.
-static bool set_aside(rwd_operator *op, const rwd_group_event *at, bool live, rwd_error *err) {
-    if (at->fault.code == RWD_E_PARTIAL_KEY) return refuse_stray(op, at, err);
-    if (at->fault.code == RWD_E_PLUGIN) return refuse_for_plugin(op, at, err);
-    if (at->fault.code == RWD_E_LATE) op->position.counts.late++;
-    if (at->fault.code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
-    if (at->fault.code == RWD_E_DUPLICATE) op->position.counts.duplicate++;
-    if (at->fault.code == RWD_E_DUPLICATE && op->job->event.duplicates == RWD_DUPLICATES_DROP) return true;
-    if (op->job->event.missing == RWD_MISSING_DROP && is_missing(&at->fault)) {
-        op->position.counts.dropped++;
-        return true;
-    }
+// Where such events are dropped, nothing is left but a count.
+static bool is_dropped(rwd_operator *op, const rwd_fault *fault) {
+    if (fault->code == RWD_E_LATE) op->position.counts.late++;
+    if (fault->code == RWD_E_LATE && op->job->event.late == RWD_LATE_DROP) return true;
+    if (fault->code == RWD_E_DUPLICATE) op->position.counts.duplicate++;
+    if (fault->code == RWD_E_DUPLICATE && op->job->event.duplicates == RWD_DUPLICATES_DROP) return true;
+    if (op->job->event.missing != RWD_MISSING_DROP || !is_missing(fault)) return false;
+    op->position.counts.dropped++;
+    return true;
+}
+
+// A dead letter. `again`: of an event that was redriven, and failed once more.
+static bool bury(rwd_operator *op, const rwd_group_event *at, bool again, bool live, rwd_error *err) {
+    uint32_t attempts = again ? rwd_redrive_fails(op, &at->fault) : 0;
     // C9: what lies below C was sent before and is not sent again.
-    if (live && !put_dead_letter(op, &at->event, &at->fault, err)) return false;
+    if (live && !put_dead_letter(op, &at->event, &at->fault, attempts, err)) return false;
+    if (!again) rwd_dead_letter_opens(op, &at->event, &at->fault);
     op->position.counts.dead++;
+    return true;
+}
+
+static bool refuse(rwd_operator *op, const rwd_group_event *at, rwd_error *err) {
+    return at->fault.code == RWD_E_PARTIAL_KEY ? refuse_stray(op, at, err) : refuse_for_plugin(op, at, err);
+}
+
+static bool is_refused(const rwd_fault *fault) { return fault->code == RWD_E_PARTIAL_KEY || fault->code == RWD_E_PLUGIN; }
+
+static bool take_event(rwd_operator *op, rwd_group_event *at, bool live, bool *out_applied, rwd_error *err) {
+    *out_applied = !at->empty && at->fault.code == RWD_E_NONE && apply_event(op, at, live);
+    if (*out_applied) op->position.counts.applied++;
+    if (*out_applied || at->empty) return true;
+    if (is_refused(&at->fault)) return refuse(op, at, err);
+    return is_dropped(op, &at->fault) || bury(op, at, false, live, err);
+}
+
+// What failed then, once more.
+static bool take_again(rwd_operator *op, rwd_group_event *at, bool live, bool *out_applied, rwd_error *err) {
+    *out_applied = !at->empty && at->fault.code == RWD_E_NONE && apply_event(op, at, live);
+    if (*out_applied) op->position.counts.applied++;
+    bool failed = !*out_applied && !at->empty;
+    if (failed && is_refused(&at->fault)) return refuse(op, at, err);
+    if (failed && !is_dropped(op, &at->fault)) return bury(op, at, true, live, err);
+    rwd_redrive_closes(op);
+    return true;
+}
+
+// S3: an event of a redriven record. Of a record of many events only the one that failed is looked at; where the record as a whole did, its events are new ones.
+static bool take_redriven(rwd_operator *op, rwd_group_event *at, bool live, bool *out_applied, rwd_error *err) {
+    rwd_redrive *redrive = &op->redrive;
+    if (!rwd_redrive_begins(op, at->event.record, err)) return false;
+    bool ok = true, open = redrive->open, whole = redrive->entry.id.ordinal == RWD_DEAD_WHOLE;
+    if (open && rwd_redrive_is_about(op, &at->event) && (whole || !at->empty)) ok = take_again(op, at, live, out_applied, err);
+    else if (open && whole) ok = take_event(op, at, live, out_applied, err);
+    redrive->met |= open && whole;
+    if (!ok || !at->last) return ok;
+    if (redrive->open && redrive->met) rwd_redrive_closes(op);
+    else if (redrive->open) (void)rwd_redrive_fails(op, NULL);
+    redrive->record = NULL;
     return true;
 }
 
@@ -448,15 +497,15 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t en
         rwd_group_event *at = &group->events[*at_event];
         const rwd_record *record = at->event.record;
         assert(record->offset >= op->position.next_offset && "offsets rise");
-        bool applied = !at->empty && at->fault.code == RWD_E_NONE && apply_event(op, at, live);
-        if (applied) op->position.counts.applied++;
-        else if (!at->empty && !set_aside(op, at, live, err)) return false;
+        bool applied = false;
+        if (!(at->redriven ? take_redriven(op, at, live, &applied, err) : take_event(op, at, live, &applied, err))) return false;
         if (applied || record->time_us != RWD_TIME_NONE) op->record_time_us = time_of(at);  // E2
         op->at_boundary = false;
         op->inside_record = !at->ends_record;
         ++*at_event;
         if (at->last) {
             op->amended[record->amended]++;
+            op->inserted = moves(record) ? 0 : op->inserted + 1;
             ++*out_done;
         }
         if (!at->ends_record) continue;

@@ -221,6 +221,8 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
     char *violated = op->watch ? rwd_watch_violated(op->watch) : NULL;
     rwd_tables_stats stats;
     rwd_tables_get_stats(op->tables, &stats);
+    rwd_dead_stats dead;
+    rwd_dead_get_stats(op->dead, &dead);
     rwd_facts facts = {
         .next_offset = op->position.next_offset,
         .closings = op->position.closings,
@@ -230,6 +232,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
         .source = op->source_hash,
         .stream_time = op->position.stream_time,
         .counts = op->position.counts,
+        .dead = {.known = true, .since = op->dead_since, .open = dead.open_total, .failed = dead.failed_total},
         .input_count = op->position.input_count,
         .input_hash = op->position.input_hash,
         .lineage = rwd_lineage_id(&op->lineage),
@@ -408,7 +411,8 @@ static const char *checkpoint_due(rwd_operator *op, int64_t now) {
     if (op->freeze_at >= 0) return NULL;
     if (rwd_checkpoint_requested(op)) return "request";
     if (rwd_checkpoint_is_here(op)) return NULL;
-    if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers)) || (op->dedup && rwd_dedup_pressed(op->dedup))) return "memory";
+    if (rwd_tables_pressed(op->tables) || (op->timers && rwd_timers_pressed(op->timers)) || (op->dedup && rwd_dedup_pressed(op->dedup)) ||
+        rwd_dead_pressed(op->dead)) return "memory";
     return !op->held && now - op->checkpoint_started_ns >= op->job->checkpoints.every_ns ? "interval" : NULL;
 }
 

@@ -144,6 +144,18 @@ static uint64_t resident_bytes(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void fill_dead(rwd_operator *op, rwd_status *s) {
+    rwd_dead_stats dead;
+    rwd_dead_get_stats(op->dead, &dead);
+    s->dead_open = dead.open_total, s->dead_failed = dead.failed_total, s->dead_bytes = dead.bytes;
+    memcpy(s->dead_open_by, dead.open, sizeof s->dead_open_by);
+    memcpy(s->dead_failed_by, dead.failed, sizeof s->dead_failed_by);
+    s->dead_oldest = dead.has_oldest ? dead.oldest.offset : -1;
+    s->dead_oldest_us = dead.has_oldest && dead.oldest_us != RWD_TIME_NONE ? dead.oldest_us : 0;
+    s->dead_since = op->dead_since;
+    s->redriven = op->redriven.applied, s->redriven_failed = op->redriven.failed, s->redriven_duplicate = op->redriven.duplicate;
+}
+
 static void fill_state(rwd_operator *op, rwd_status *s) {
     if (!op->tables) return;
     rwd_tables_stats t;
@@ -163,6 +175,7 @@ static void fill_state(rwd_operator *op, rwd_status *s) {
         s->dedup_ids = ids.ids, s->dedup_bytes = ids.bytes, s->dedup_reads = ids.store_reads;
     }
     if (op->watch) rwd_watch_status(op->watch, s);
+    fill_dead(op, s);
     rwd_fill_journal_status(op);
     s->memory_total = op->budget.total;
     s->memory_kafka = op->budget.aside;

@@ -120,6 +120,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_lineage_deinit(&op->lineage);
     rwd_buf_deinit(&op->source_identity);
     rwd_buf_deinit(&op->cursor);
+    rwd_buf_deinit(&op->redrive.origin);
     rwd_group_deinit(&op->group);
     free(op->due);
     free(op->due_touches);
@@ -220,6 +221,7 @@ static bool open_source(rwd_operator *op, rwd_error *err) {
     op->source = rwd_amended_source_new(op->raw_source, op->job->event.max_size);
     snprintf(op->status.source, sizeof(op->status.source), "%s", op->source->ops->label(op->source));
     if (!op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err)) return false;
+    op->origin = op->source->ops->origin ? op->source->ops->origin(op->source) : NULL;
     op->partitions = op->source->ops->partitions ? op->source->ops->partitions(op->source) : 1;
     // A followed file may have no header yet; then the first record makes the decoder.
     size_t columns = 0;
@@ -266,6 +268,7 @@ static size_t participants_of(rwd_operator *op, rwd_participant *out[RWD_PARTICI
     if (op->timers) out[count++] = rwd_timers_participant(op->timers);
     if (op->dedup) out[count++] = rwd_dedup_participant(op->dedup);
     if (op->watch) out[count++] = rwd_watch_participant(op->watch);
+    out[count++] = rwd_dead_participant(op->dead);
     if (op->journal) out[count++] = rwd_journal_participant(op->journal);
     return count;
 }
@@ -280,6 +283,7 @@ bool rwd_open_session(rwd_operator *op, rwd_error *err) {
     if (op->due) op->timers = rwd_timers_new(&op->budget);
     op->watch = rwd_watch_new(op->job, op->clock, op->tables);
     if (op->job->event.within_us > 0) op->dedup = rwd_dedup_new(&op->budget, op->job->event.within_us);
+    op->dead = rwd_dead_new(&op->budget);
     rwd_participant *participants[RWD_PARTICIPANTS_MAX];
     size_t count = participants_of(op, participants);
     rwd_io *io = NULL;
@@ -319,6 +323,10 @@ void rwd_close_session(rwd_operator *op) {
     rwd_timers_free(op->timers);
     rwd_dedup_free(op->dedup);
     rwd_watch_free(op->watch);
+    rwd_dead_free(op->dead);
+    op->dead = NULL;
+    op->redrive.record = NULL;
+    op->inserted = 0;
     op->timers = NULL;
     op->dedup = NULL;
     op->watch = NULL;

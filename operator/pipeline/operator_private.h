@@ -4,6 +4,7 @@
 //   recovery.c   C4: from the lock to live; genesis (C2)
 //   batch.c      the per-event path: decode, route, resolve, apply
 //   sessions.c   which sessions an event joins, and what becomes of them
+//   dead.c       open dead letters, and records that were sent again
 //   windows.c    what stream time makes due: windows close and leave
 //   boundary.c   where batches end: commits, checkpoints, sweeps
 //   pause.c      pause and resume
@@ -34,6 +35,7 @@
 #include "operator/pipeline/watchdog.h"
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
+#include "state/dead.h"
 #include "state/dedup.h"
 #include "state/tables.h"
 #include "state/timers.h"
@@ -86,6 +88,7 @@ typedef struct rwd_group_event {
     bool last;               // of its record
     bool ends_record;        // and the position moves behind it: not where the record was inserted (L6), which is one with the record that it stands before
     bool empty;              // no event, but a record that has none
+    bool redriven;           // of a record that was sent again
 } rwd_group_event;
 
 #define RWD_PARTICIPANTS_MAX 8
@@ -136,6 +139,15 @@ typedef struct rwd_request {
     int64_t offset;
 } rwd_request;
 
+// The redriven record in hand (S3).
+typedef struct rwd_redrive {
+    const rwd_record *record;    // NULL: none
+    bool open;                   // its origin is an open dead letter, and nothing has become of that yet
+    bool met;                    // the event that failed is in it
+    rwd_dead_entry entry;        // its field is the index's, until the next record's
+    rwd_buf origin;              // the header
+} rwd_redrive;
+
 // A restore that was asked for while running. Guarded by the operator's lock.
 typedef struct rwd_restoring {
     rwd_restore_state state;
@@ -182,6 +194,12 @@ struct rwd_operator {
     rwd_sink *sink;
     rwd_tables *tables;
     rwd_dedup *dedup;         // NULL: ids are not remembered
+    rwd_dead *dead;
+    int64_t dead_since;       // dead letters of records below it are not in there; 0: all are
+    const char *origin;       // of redriven records of this source; NULL: it has none
+    rwd_redrive redrive;
+    uint32_t inserted;        // records that amendments put before the next one of the source, and that were taken
+    struct { uint64_t applied, failed, duplicate; } redriven;  // redriven records, since this start
     rwd_timers *timers;       // of windows; NULL: no table has any
     rwd_timer *due;           // RWD_CLOSE_PORTION of them
     rwd_touch *due_touches;   // two for each of them: its window's row, and of a session the list that it is in
@@ -280,6 +298,26 @@ RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err);
 // After a restore: C4 (8) stops at checkpoints above C, and a person has decided to go on from C. They are set aside, never deleted.
 RWD_MUST bool rwd_set_aside_above(rwd_operator *op, rwd_error *err);
+
+// dead.c
+// The headers of a redriven record: what it comes from, and how often that may fail in all before it has failed for good.
+#define RWD_HEADER_ORIGIN "rewind-origin"
+#define RWD_HEADER_RETRIES "rewind-retries"
+#define RWD_REDRIVE_RETRIES 3  // of a record that does not say
+// "SOURCE/OFFSET[/ORDINAL]", SOURCE being what the source's `origin` answers. False: it is not of this source.
+bool rwd_origin_parse(const char *source, rwd_slice origin, rwd_dead_id *out);
+void rwd_origin_text(const char *source, const rwd_dead_id *id, rwd_buf *out);
+// Was it sent again, from a dead letter of this source?
+bool rwd_is_redriven(const rwd_operator *op, const rwd_record *record);
+// An event failed for good.
+void rwd_dead_letter_opens(rwd_operator *op, const rwd_event *event, const rwd_fault *fault);
+// Before the first event of a redriven record is looked at; again for the same record it does nothing. Then op->redrive says what it is about.
+RWD_MUST bool rwd_redrive_begins(rwd_operator *op, const rwd_record *record, rwd_error *err);
+// Is this event, or the record as a whole, what failed then?
+bool rwd_redrive_is_about(const rwd_operator *op, const rwd_event *event);
+// Precondition of both: op->redrive.open. It is applied (or, by the job's rules, dropped); it failed again, `fault` NULL: it is not in the record any more. Returns how often it has.
+void rwd_redrive_closes(rwd_operator *op);
+uint32_t rwd_redrive_fails(rwd_operator *op, const rwd_fault *fault);
 
 // batch.c
 void rwd_group_init(rwd_group *group, const rwd_job *job, const rwd_step *step);

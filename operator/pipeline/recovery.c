@@ -104,6 +104,11 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
     memset(op->amended, 0, sizeof(op->amended));
     op->last_record = NULL;
     rwd_buf_clear(&op->cursor);
+    // A checkpoint that was made before the index was kept has none: it begins there, as the index of a job without dead letters.
+    op->dead_since = facts->dead.known ? facts->dead.since : facts->counts.dead > 0 ? facts->next_offset : 0;
+    if (facts->dead.known || facts->counts.dead == 0) return;
+    rwd_log(RWD_LOG_WARN, "recovery", "the checkpoint is older than the index of open dead letters: those of records below offset %" PRId64 " are in the dead-letter output only, and "
+            "cannot be redriven. To have them, too, build the state again from a checkpoint before them: rewind restore --offset N", facts->next_offset);
 }
 
 static bool commit_genesis(rwd_operator *op, rwd_error *err) {

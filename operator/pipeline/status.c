@@ -158,6 +158,13 @@ static void append_words(rwd_buf *out, const rwd_status *status) {
         rwd_buf_appendf(out, "\"} %" PRIu64 "\n", status->tables[i].late);
     }
     append_invariants(out, status);
+    append_family(out, "dead_letters_open", "gauge", "", "Dead letters that are open (they may be redriven) or failed for good, by reason");
+    for (int code = RWD_E_NONE + 1; code < RWD_E_COUNT; code++) {
+        if (rwd_code_decision((rwd_code)code) != RWD_SKIP) continue;
+        const char *reason = rwd_code_name((rwd_code)code);
+        rwd_buf_appendf(out, "rewind_dead_letters_open{reason=\"%s\",state=\"open\"} %" PRIu64 "\n", reason, status->dead_open_by[code]);
+        rwd_buf_appendf(out, "rewind_dead_letters_open{reason=\"%s\",state=\"failed\"} %" PRIu64 "\n", reason, status->dead_failed_by[code]);
+    }
     append_family(out, "start_time_seconds", "gauge", "seconds", "When this process started");
     rwd_buf_append_str(out, "rewind_start_time_seconds ");
     append_number(out, number_of_signed(status->started_us), 1e6);
@@ -247,6 +254,27 @@ static void put_counts(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "duplicate", status->duplicate);
     rwd_json_put_uint(json, "dropped", status->dropped);
     rwd_json_put_uint(json, "dead_letters", status->dead);
+    rwd_json_object_end(json);
+}
+
+static void put_dead(rwd_json_out *json, const rwd_status *status) {
+    rwd_json_put_object(json, "dead_letters");
+    rwd_json_put_uint(json, "open", status->dead_open);
+    rwd_json_put_uint(json, "failed", status->dead_failed);
+    rwd_json_put_object(json, "by_reason");
+    for (int code = RWD_E_NONE + 1; code < RWD_E_COUNT; code++) {
+        uint64_t count = status->dead_open_by[code] + status->dead_failed_by[code];
+        if (count > 0) rwd_json_put_uint(json, rwd_code_name((rwd_code)code), count);
+    }
+    rwd_json_object_end(json);
+    rwd_json_key(json, "oldest_offset");
+    if (status->dead_oldest >= 0) rwd_json_int(json, status->dead_oldest);
+    else rwd_json_null(json);
+    rwd_json_put_time(json, "oldest", known(status->dead_oldest_us, status->dead_oldest_us != 0));
+    rwd_json_put_int(json, "since", status->dead_since);
+    rwd_json_put_uint(json, "redriven_applied", status->redriven);
+    rwd_json_put_uint(json, "redriven_failed", status->redriven_failed);
+    rwd_json_put_uint(json, "redriven_duplicate", status->redriven_duplicate);
     rwd_json_object_end(json);
 }
 
@@ -370,6 +398,7 @@ void rwd_status_json(const rwd_status *status, rwd_buf *out) {
     put_identity(&json, status);
     put_progress(&json, status);
     put_counts(&json, status);
+    put_dead(&json, status);
     put_state(&json, status);
     put_invariants(&json, status);
     put_durable(&json, status);
@@ -481,6 +510,15 @@ static void screen_counts(const rwd_status *status, rwd_buf *out) {
     line_end(out);
 }
 
+static void screen_dead(const rwd_status *status, rwd_buf *out) {
+    if (status->dead_open == 0 && status->dead_failed == 0) return;
+    label(out, "dead letters");
+    counted(out, status->dead_open, " open, ");
+    counted(out, status->dead_failed, " failed for good, the oldest at offset ");
+    rwd_buf_appendf(out, "%" PRId64, status->dead_oldest);
+    line_end(out);
+}
+
 static void screen_keys(const rwd_status *status, rwd_buf *out) {
     label(out, "keys");
     grouped(out, status->keys);
@@ -565,6 +603,7 @@ void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
     label(out, "rate");
     counted(out, status->rate > 0 ? (uint64_t)status->rate : 0, " records/s");
     line_end(out);
+    screen_dead(status, out);
     screen_keys(status, out);
     screen_invariants(status, out);
     screen_memory(status, out);
@@ -586,6 +625,7 @@ void rwd_status_summary(const rwd_status *status, int64_t took_ns, rwd_buf *out)
         seconds(out, status->recovery_replay_ns);
         line_end(out);
     }
+    screen_dead(status, out);
     screen_keys(status, out);
     screen_invariants(status, out);
     screen_commits(status, out);
@@ -604,6 +644,7 @@ void rwd_status_summary_json(const rwd_status *status, int64_t took_ns, rwd_buf 
     put_identity(&json, status);
     put_progress(&json, status);
     put_counts(&json, status);
+    put_dead(&json, status);
     put_state(&json, status);
     put_invariants(&json, status);
     put_durable(&json, status);

@@ -6,6 +6,7 @@
 #ifndef OPERATOR_PIPELINE_STATUS_H
 #define OPERATOR_PIPELINE_STATUS_H
 
+#include "operator/base/error.h"
 #include "operator/base/hash.h"
 #include "operator/base/time.h"
 
@@ -103,6 +104,13 @@ typedef struct rwd_status {
     int64_t lag_s;              // how long the oldest of them has waited, at most; 0: there are none; RWD_LAG_UNKNOWN
     int64_t stream_time;        // RWD_TIME_NONE: none
     uint64_t read, applied, late, duplicate, dead, dropped;   // since genesis
+    uint64_t dead_open, dead_failed;  // dead letters that are waiting, and that failed for good
+    uint64_t dead_open_by[RWD_E_COUNT], dead_failed_by[RWD_E_COUNT];  // by code
+    uint64_t dead_bytes;        // of memory
+    int64_t dead_oldest;        // offset of the oldest of both; -1: there are none
+    int64_t dead_oldest_us;     // its time; 0: it has none
+    int64_t dead_since;         // those of records below it are not known; 0: all are
+    uint64_t redriven, redriven_failed, redriven_duplicate;  // redriven records, since this start
     uint64_t read_live;         // since this start, replay excluded
     uint64_t dedup_ids;         // remembered
     uint64_t dedup_bytes;       // of memory
@@ -159,6 +167,12 @@ typedef struct rwd_status {
     X("dedup_store_reads", "counter", "", "Ids asked of RocksDB", dedup_reads, 1)                                        \
     X("events_dropped", "counter", "", "Events dropped since a field is missing or ill-typed (event.missing), since genesis", dropped, 1) \
     X("dead_letters", "counter", "", "Events sent to the dead letters since genesis", dead, 1)                           \
+    X("dead_letters_oldest_offset", "gauge", "", "Offset of the oldest dead letter that is open or failed for good; -1: none", dead_oldest, 1) \
+    X("dead_letters_oldest_timestamp_seconds", "gauge", "seconds", "Its time; 0: it has none", dead_oldest_us, 1e6)      \
+    X("dead_letters_memory_bytes", "gauge", "bytes", "Memory of dead letters that no checkpoint has yet", dead_bytes, 1) \
+    X("redriven_applied", "counter", "", "Redriven events that were applied, since this start", redriven, 1)             \
+    X("redriven_failed", "counter", "", "Redriven events that failed again, since this start", redriven_failed, 1)       \
+    X("redriven_duplicate", "counter", "", "Redriven records whose origin was no open dead letter, since this start", redriven_duplicate, 1) \
     X("source_done_bytes", "gauge", "bytes", "Bytes of the input read", source_done, 1)                                  \
     X("source_total_bytes", "gauge", "bytes", "Bytes of the input", source_total, 1)                                     \
     X("lag_records", "gauge", "", "Records of the partition that are there and not processed; 0: caught up; -1: not known", lag_records, 1) \

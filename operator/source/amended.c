@@ -174,6 +174,7 @@ static bool amended_from_raw(rwd_source *source, int64_t offset, rwd_slice raw, 
     return self_of(source)->inner->ops->from_raw(self_of(source)->inner, offset, raw, out, err);
 }
 
+static const char *amended_origin(const rwd_source *source) { return self_of(source)->inner->ops->origin(self_of(source)->inner); }
 static unsigned amended_partitions(const rwd_source *source) { return self_of(source)->inner->ops->partitions(self_of(source)->inner); }
 static const char *amended_label(const rwd_source *source) { return self_of(source)->inner->ops->label(self_of(source)->inner); }
 static void amended_outlook(rwd_source *source, rwd_outlook *out) { self_of(source)->inner->ops->outlook(self_of(source)->inner, out); }
@@ -213,6 +214,7 @@ static rwd_source_ops ops_of(const rwd_source *inner) {
         .read_back = amended_read_back,
         .from_raw = has->from_raw ? amended_from_raw : NULL,
         .partitions = has->partitions ? amended_partitions : NULL,
+        .origin = has->origin ? amended_origin : NULL,
         .label = amended_label,
         .progress = amended_progress,
         .outlook = has->outlook ? amended_outlook : NULL,

@@ -385,6 +385,11 @@ static void journaled_show(rwd_source *source, int64_t offset) {
     if (inner->ops->show) inner->ops->show(inner, offset);
 }
 
+static const char *journaled_origin(const rwd_source *source) {
+    const rwd_source *inner = self_of(source)->inner;
+    return inner->ops->origin ? inner->ops->origin(inner) : NULL;
+}
+
 static unsigned journaled_partitions(const rwd_source *source) {
     const rwd_source *inner = self_of(source)->inner;
     return inner->ops->partitions ? inner->ops->partitions(inner) : 1;
@@ -427,7 +432,7 @@ static const rwd_source_ops journaled_ops = {
     .cursor = journaled_cursor,
     .read_back = journaled_read_back,
     .from_raw = journaled_from_raw,
-    .partitions = journaled_partitions,
+    .partitions = journaled_partitions, .origin = journaled_origin,
     .label = journaled_label,
     .progress = journaled_progress,
     .outlook = journaled_outlook,

@@ -32,6 +32,7 @@ typedef struct kafka_source {
     rwd_kafka_consumer *consumer;
     rwd_clock *clock;
     char *label;
+    char *origin;            // "CLUSTER/TOPIC/PARTITION"
     rwd_buf identity;        // without the count of partitions, which is no part of what the hash names
     unsigned partitions;     // of the topic when the job began
     bool proven;             // a broker has said that this is it; until then a manifest did
@@ -105,6 +106,14 @@ static bool kafka_check_identity(rwd_source *source, rwd_slice stored, rwd_error
     return !self->proven || check_partitions(self, err);
 }
 
+// CLUSTER/TOPIC/PARTITION, of the identity.
+static void name_origin(kafka_source *self) {
+    static const char word[] = "kafka cluster=";
+    const char *cluster = rwd_buf_cstr(&self->identity) + sizeof word - 1;
+    free(self->origin);
+    self->origin = rwd_strf("%.*s/%s/%u", (int)strcspn(cluster, " "), cluster, self->job->source.topic, self->job->source.partition);
+}
+
 static bool ask_identity(const kafka_source *self, rwd_buf *out, rwd_error *err) {
     char *cluster;
     if (!rwd_kafka_consumer_cluster(self->consumer, &cluster, err)) return false;
@@ -116,6 +125,7 @@ static bool ask_identity(const kafka_source *self, rwd_buf *out, rwd_error *err)
 static bool learn_identity(kafka_source *self, rwd_error *err) {
     int partitions;
     if (!ask_identity(self, &self->identity, err) || !rwd_kafka_consumer_partitions(self->consumer, &partitions, err)) return false;
+    name_origin(self);
     self->partitions = (unsigned)partitions;
     self->asked_ns = rwd_clock_ns(self->clock);
     self->proven = true;
@@ -132,6 +142,7 @@ static bool take_known(kafka_source *self, rwd_slice known) {
     free(end);
     if (!ours) return false;
     rwd_buf_append_slice(&self->identity, known);
+    name_origin(self);
     self->partitions = partitions;
     return true;
 }
@@ -148,6 +159,7 @@ static bool prove(kafka_source *self, rwd_error *err) {
 }
 
 static unsigned kafka_partitions(const rwd_source *source) { return self_of(source)->partitions; }
+static const char *kafka_origin(const rwd_source *source) { return self_of(source)->origin; }
 
 // ---- where to read
 
@@ -380,6 +392,7 @@ static void kafka_close(rwd_source *source) {
     rwd_buf_deinit(&self->identity);
     free(self->records);
     free(self->label);
+    free(self->origin);
     free(self);
 }
 
@@ -397,6 +410,7 @@ static const rwd_source_ops kafka_source_ops = {
     .read_back = kafka_read_back,
     .from_raw = kafka_from_raw,
     .partitions = kafka_partitions,
+    .origin = kafka_origin,
     .label = kafka_label,
     .progress = kafka_progress,
     .outlook = kafka_outlook,

@@ -84,6 +84,8 @@ typedef struct rwd_source_ops {
     RWD_MUST bool (*from_raw)(rwd_source *self, int64_t offset, rwd_slice raw, rwd_record *out, rwd_error *err);
     // How many partitions its topic had when this job began. NULL: there is only this one.
     unsigned (*partitions)(const rwd_source *self);
+    // "CLUSTER/TOPIC/PARTITION", of which the origin of a redriven record of this source speaks (S3). NULL: records of this source are not redriven (files). *borrows*.
+    const char *(*origin)(const rwd_source *self);
     // Names "orders.csv" or "orders/0" for messages. *borrows*.
     const char *(*label)(const rwd_source *self);
     // Position and size for progress: bytes read so far and bytes in all (0: unknown).

@@ -18,6 +18,7 @@
 #include "operator/pipeline/operator_private.h"
 #include "operator/sink/memory.h"
 #include "operator/source/memory.h"
+#include "state/dead.h"
 #include "state/reader.h"
 #include "state/row.h"
 
@@ -239,7 +240,10 @@ static void newest_digest(const world *w, rwd_hash128 *out) {
     static rwd_digest scanned;
     uint64_t keys = 0;
     assert_true(rwd_state_scan_digest(reader, &scanned, &keys, &err));
-    *out = rwd_digest_root(&scanned);
+    rwd_hash128 dead;
+    if (!rwd_dead_scan_digest(dir, &dead, &err)) fail_msg("%s", err.cause);
+    *out = rwd_hash128_add(rwd_digest_root(&scanned), dead);
+    assert_int_equal(checkpoint.facts.dead.open, w->truth.dead_count);  // E1: what failed and was not applied
     assert_true(rwd_hash128_equal(*out, checkpoint.digest));  // kept up from dirty keys, and from scratch
     rwd_state_close(reader);
     rwd_checkpoint_deinit(&checkpoint);

@@ -13,6 +13,7 @@
 #include "operator/pipeline/operator_private.h"
 #include "operator/sink/memory.h"
 #include "operator/source/memory.h"
+#include "state/dead.h"
 #include "state/reader.h"
 #include "state/row.h"
 #include "tests/support/random.h"
@@ -438,7 +439,7 @@ static rwd_hash128 newest_digest(const world *w) {
     rwd_repo *repo = NULL;
     rwd_checkpoint checkpoint;
     rwd_reader_db *reader = NULL;
-    rwd_hash128 ids;
+    rwd_hash128 ids, dead;
     rwd_error err;
     uint64_t keys = 0;
     assert_true(rwd_job_data_path(w->job, data, &err) && rwd_io_pread_new(&io, &err));
@@ -450,8 +451,8 @@ static rwd_hash128 newest_digest(const world *w) {
     assert_true(rwd_repo_checkpoint_path(repo, checkpoint.id, dir, &err) && rwd_state_open(dir, &reader, &err));
     assert_true(rwd_state_scan_digest(reader, &scanned, &keys, &err));
     assert_int_equal(keys, w->truth.count - w->truth.left - w->truth.gone + model_lists(&w->truth));
-    if (!rwd_dedup_scan_digest(dir, &ids, &err)) fail_msg("%s", err.cause);
-    rwd_hash128 digest = rwd_hash128_add(rwd_digest_root(&scanned), ids);
+    if (!rwd_dedup_scan_digest(dir, &ids, &err) || !rwd_dead_scan_digest(dir, &dead, &err)) fail_msg("%s", err.cause);
+    rwd_hash128 digest = rwd_hash128_add(rwd_hash128_add(rwd_digest_root(&scanned), ids), dead);
     assert_true(rwd_hash128_equal(digest, checkpoint.digest));  // kept up from dirty keys, and from scratch
     rwd_state_close(reader);
     rwd_checkpoint_deinit(&checkpoint);

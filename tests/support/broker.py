@@ -129,6 +129,7 @@ class Broker:
         self.properties = self.folder / "server.properties"
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         cluster = base64.urlsafe_b64encode(b"\x69" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # no id begins with a dash
+        self.cluster = cluster
         self.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self.properties)
         self.start()
 

@@ -3,6 +3,7 @@
     expected = oracle.run("job.yaml", "orders.csv")
     expected.tables["customers"]    {key: row}, key a tuple of parts, row a list of answers
     expected.dead                   list of DeadLetter, in order of offsets
+    expected.open_dead              {(offset, ordinal or None): OpenLetter}: those whose event was not applied since
     expected.digest()               root of the state digest, as hex
     expected.input_hash             input digest, as hex
     expected.output(sink, lineage)  the bytes of an output file
@@ -32,6 +33,9 @@ TIME_MIN, TIME_MAX = -62135596800000000, 253402300799999999
 KEY_MAX = 8192
 EVENTS_MAX = 4096   # of one record
 BUCKETS = 4096
+WHOLE = 2**32 - 1   # for the ordinal: the record
+DEAD_SEED = 0x64656164
+RETRIES = 3         # of a redriven record that does not say
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 UNIT_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 UNIT_US = {"ns": 0.001, "us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
@@ -53,6 +57,23 @@ class DeadLetter:
 
     def __repr__(self):
         return f"DeadLetter({self.offset}, {self.code}, {self.field}, {self.value[:60]!r})"
+
+
+class OpenLetter:
+    def __init__(self, code, field, time, hashed, attempts=0, failed=False):
+        self.code, self.field, self.time, self.hashed, self.attempts, self.failed = code, field, time, hashed, attempts, failed
+
+    def entry(self, offset, ordinal):
+        """What the state digest covers of it."""
+        key = struct.pack(">QII", offset + 2**63, WHOLE, WHOLE if ordinal is None else ordinal)
+        fixed = struct.pack(">q", INT_MIN if self.time is None else self.time) + self.hashed.to_bytes(16, "big")
+        return key + fixed + struct.pack(">IBB", self.attempts, self.failed, len(self.code)) + self.code.encode() + (self.field or "").encode()
+
+    def __eq__(self, other):
+        return vars(self) == vars(other)
+
+    def __repr__(self):
+        return f"OpenLetter({vars(self)})"
 
 
 # ------------------------------------------------------------------------------------------------ the job file
@@ -729,6 +750,9 @@ class Expected:
         self.job = job
         self.tables = {name: {} for name in job.tables}
         self.dead = []
+        self.open_dead = {}
+        self.redrive = None                               # the redriven record in hand: (its origin's ordinal, the letter, the limit)
+        self.time, self.hashed = None, 0                  # of the record in hand
         self.read = self.applied = 0
         self.stream_time = None
         self.input_sum = 0
@@ -742,16 +766,28 @@ class Expected:
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
         self.sessions = {name: {} for name in job.tables}  # key without a window: sessions that have not left
 
-    def take(self, offset, raw, header, hashed=None, key=None):
-        """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more; `key`: of a record of Kafka."""
+    def take(self, offset, raw, header, hashed=None, key=None, time=None, origin=None, retries=RETRIES):
+        """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more; `key` and `time` (microseconds): of a record of Kafka;
+        `origin`: of a redriven one, the (offset, ordinal) of its dead letter."""
         self.read += 1
-        self.input_sum = (self.input_sum + xxhash.xxh3_128_intdigest(raw if hashed is None else hashed, offset)) % 2**128
+        self.time = time
+        self.hashed = xxhash.xxh3_128_intdigest(raw if hashed is None else hashed, offset)
+        self.input_sum = (self.input_sum + self.hashed) % 2**128
+        self.redrive = None
+        if origin is not None:
+            letter = self.open_dead.get(origin)
+            if letter is None or letter.failed:
+                self.duplicates += 1
+                return
+            self.redrive = Redrive(self, origin, letter, retries)
         if raw is None and self.job.tombstone == "ignore":
             self.applied += 1
             return
         try:
             if raw is not None:
                 decoded = self.decode(raw, header, key)
+                if self.redrive and isinstance(decoded, list):
+                    return self.take_part(offset, raw, decoded)
                 for ordinal, event in enumerate(decoded if isinstance(decoded, list) else [decoded]):
                     self.take_event(offset, raw, event, ordinal, isinstance(decoded, list))
             elif self.job.tombstone == "delete":
@@ -761,6 +797,23 @@ class Expected:
                 raise Fault("malformed")
         except Fault as fault:
             self.set_aside(fault, DeadLetter(offset, fault.code, fault.field, raw))
+        if self.redrive:
+            self.redrive.close()
+        if self.stream_time is not None:
+            self.advance(offset)
+
+    def take_part(self, offset, raw, decoded):
+        """A redriven record of many events: only the one that failed counts; if the whole record did, all of them, as new ones."""
+        redrive, whole = self.redrive, self.redrive.origin[1] is None
+        if whole:
+            self.redrive = None
+        for ordinal, event in enumerate(decoded):
+            if whole or ordinal == redrive.origin[1]:
+                self.take_event(offset, raw, event, ordinal, True)
+        if whole or redrive.origin[1] < len(decoded):
+            redrive.close()
+        else:
+            redrive.fail(redrive.letter.code, redrive.letter.field)
         if self.stream_time is not None:
             self.advance(offset)
 
@@ -782,6 +835,9 @@ class Expected:
             self.dropped += 1
             return
         self.dead.append(letter)
+        if self.redrive:
+            return self.redrive.fail(fault.code, fault.field)
+        self.open_dead[letter.offset, letter.ordinal] = OpenLetter(fault.code, fault.field, self.stream_time if self.time is None else self.time, self.hashed)
 
     def decode(self, raw, header, key):
         if len(raw) > self.job.max_size:
@@ -958,7 +1014,10 @@ class Expected:
 
     def digest(self):
         root = xxhash.xxh3_128_intdigest(b"".join(s.to_bytes(16, "big") for s in self.buckets()))
-        return f"{(root + self.ids_digest()) % 2**128:032x}"
+        return f"{(root + self.ids_digest() + self.dead_digest()) % 2**128:032x}"
+
+    def dead_digest(self):
+        return sum(xxhash.xxh3_128_intdigest(letter.entry(*at), DEAD_SEED) for at, letter in self.open_dead.items())
 
     def ids_digest(self):
         """Over the ids of all 256ths of the span that have not wholly expired as of the newest id."""
@@ -1025,6 +1084,32 @@ class Expected:
         }
 
 
+class Redrive:
+    """What becomes of the dead letter that a record was sent again for: once."""
+
+    def __init__(self, expected, origin, letter, retries):
+        self.expected, self.origin, self.letter, self.retries, self.done = expected, origin, letter, retries, False
+
+    def close(self):
+        if not self.done:
+            del self.expected.open_dead[self.origin]
+        self.done = True
+
+    def fail(self, code, field):
+        letter, self.done = self.letter, True
+        letter.attempts += 1
+        letter.code, letter.field, letter.failed = code, field, letter.attempts >= self.retries
+
+
+def origin_of(source, headers):
+    """(offset, ordinal) of the dead letter that a record was sent again for, where that was one of this source: "CLUSTER/TOPIC/PARTITION"."""
+    text = (next((value for name, value in reversed(headers) if name == "rewind-origin"), None) or b"").decode()
+    found = re.fullmatch(re.escape(source or "") + r"/(\d+)(?:/(\d+))?", text)
+    if not source or not found or int(found[1]) >= 2**63 or int(found[2] or 0) >= WHOLE:
+        return None
+    return int(found[1]), None if found[2] is None else int(found[2])
+
+
 def id_bytes(job, event):
     """What an id is known by; None where there is none."""
     if not job.within or event[job.id_field.name] is None:
@@ -1047,13 +1132,16 @@ def message_bytes(time_ms, key, value, headers):
     return sizes + (value or b"") + (key or b"") + b"".join(sized(name.encode()) + sized(data) for name, data in headers)
 
 
-def run_messages(job, messages, until=None):
-    """The same for what confluent-kafka read from a partition."""
+def run_messages(job, messages, until=None, source=None):
+    """The same for what confluent-kafka read from a partition. `source`: "CLUSTER/TOPIC/PARTITION", which origins of redriven records speak of."""
     expected = Expected(job if isinstance(job, Job) else Job(job))
     for m in messages:
         if until is not None and m.offset() >= until:
             break
-        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), m.headers() or []), m.key())
+        headers = m.headers() or []
+        retries = int(next((value for name, value in reversed(headers) if name == "rewind-retries"), RETRIES))
+        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), headers), m.key(), m.timestamp()[1] * 1000,
+                      origin_of(source, headers), retries)
     return expected
 
 
