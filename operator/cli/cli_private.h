@@ -36,6 +36,9 @@ RWD_MUST bool rwd_cli_may_act(rwd_cli *cli, const char *question, bool *out_act,
 // Runs an operator from lock to end, with signals, admin socket and, if asked for, HTTP around it; appends what it came to.
 RWD_MUST bool rwd_cli_run_operator(rwd_cli *cli, const rwd_operator_options *options, const char *data, bool with_http, rwd_error *err);
 
+// An empty folder of our own below TMPDIR (/var/tmp), which the caller removes.
+RWD_MUST bool rwd_cli_private_folder(char out[RWD_PATH_MAX], rwd_error *err);
+
 // ---- where: a data directory, and what is in it
 
 typedef struct rwd_place {
@@ -68,7 +71,7 @@ RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag
 
 #define RWD_COMMANDS(X)                                                                                                                 \
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
-    X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(state_get) X(state_scan) X(state_at) X(export) X(diff) \
+    X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(state_get) X(state_scan) X(state_at) X(export) X(bisect) X(diff) \
     X(config_check) X(config_print) \
     X(config_schema) X(config_proto) X(plugin_check) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);

@@ -191,7 +191,7 @@ static bool job_for(reading *r, rwd_error *err) {
     return rwd_error_next(err, "ask with the job file as it was then, or with --data %s alone", r->place.data);
 }
 
-static bool private_folder(char out[RWD_PATH_MAX], rwd_error *err) {
+bool rwd_cli_private_folder(char out[RWD_PATH_MAX], rwd_error *err) {
     const char *folder = getenv("TMPDIR");
     (void)snprintf(out, RWD_PATH_MAX, "%.4000s/rewind-state-XXXXXX", folder && *folder ? folder : "/var/tmp");
     if (mkdtemp(out)) return true;
@@ -219,7 +219,7 @@ static bool build_and_read(rwd_cli *cli, reading *r, const rwd_plan *plan, rwd_e
     char folder[RWD_PATH_MAX], data[RWD_PATH_MAX];
     const rwd_job *job = r->place.job ? r->place.job : r->job;
     rwd_shadow *shadow;
-    if (!private_folder(folder, err)) return false;
+    if (!rwd_cli_private_folder(folder, err)) return false;
     bool worked = rwd_path_join(data, folder, "shadow", err);
     if (worked) {
         rwd_shadow_options options = {.job = job, .clock = cli->clock, .io = rwd_cli_io_tier(cli, job), .repo = r->place.repo, .base = &plan->base, .until = plan->place,

@@ -164,6 +164,16 @@ static const rwd_command commands[] = {
      "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
      "rewind diff orders.yaml latest live --key C000042\nrewind diff rewind-data/orders/0 /backup/orders -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
+    {"bisect", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECK) | F(KEY) | F(OFFSET),
+     "the first record behind which something is not true any more",
+     "--check is a condition over a row (see tables.NAME.derived); it is untrue where it is false for a row of the table, or for the row of --key. Checkpoints are asked first, from the newest at or "
+     "below --offset N down (N is C, or where an invariant parked the job, unless given): down to the newest where it is untrue, and on to the nearest one below where it is true. The records "
+     "between are replayed in a private folder below TMPDIR (/var/tmp), and looked at one by one; where it is true at the newest checkpoint, those behind that come first.\n\n"
+     "Prints the record, its offset, the key, and the row in front of and behind it. Where it becomes untrue and true again several times, it is the first time behind that checkpoint. Nothing is "
+     "changed, whether an operator runs or not. Exit 0: it is true at N and was at every checkpoint; 1: it is or was not.",
+     "rewind bisect orders.yaml --check \"revenue >= 0\"\nrewind bisect orders.yaml --table hourly --key '[\"DE\",\"2026-03-01T12:00:00Z\"]' --check \"orders < 1000\"\n"
+     "rewind bisect --data rewind-data/orders/0 --check \"revenue >= 0\" --offset 1200000 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_bisect},
     {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
      "read a job file and say what is wrong with it",
      "Checks every key, type and reference, not the input. Exit 0: the file is fine.",

@@ -49,6 +49,7 @@ typedef enum rwd_flag_kind {
     X(KEEP, "keep", 'k', COUNT, "N", "", "keep the newest N instead of what the job file says")                                                        \
     X(RECORDS, "records", 0, COUNT, "N", "", "how many records")                                                                                       \
     X(SEED, "seed", 0, COUNT, "N", "", "the same seed gives the same bytes; 1 unless given")                                                           \
+    X(CHECK, "check", 0, TEXT, "EXPR", "", "a condition over a row, as in `invariants`")                                                               \
     X(KEYS, "keys", 0, COUNT, "N", "", "how many customers")                                                                                           \
     X(SKEWED, "skewed", 0, SWITCH, "", "", "few customers place most orders")                                                                          \
     X(BAD, "bad", 0, COUNT, "PPM", "", "malformed records in a million; 0 unless given")                                                               \

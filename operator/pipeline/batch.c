@@ -372,6 +372,22 @@ static void put_updates(rwd_operator *op, const rwd_group_event *at) {
     }
 }
 
+// What is about to change, for who looks on.
+static void show_changes(const rwd_operator *op, const rwd_look *look, const rwd_group_event *at) {
+    const rwd_touch *touches = op->group.touches + at->first_touch;
+    for (uint32_t i = 0; look->change && i < at->touch_count; i++) {
+        const rwd_group_row *row = &op->group.row[i];
+        uint32_t size = 0;
+        if (row->change == RWD_CHANGE_NONE) continue;
+        const uint8_t *old = rwd_tables_row(op->tables, &touches[i], &size);
+        rwd_slice now = row->change == RWD_CHANGE_WRITE ? rwd_slice_of(op->group.rows + row->at, row->size) : rwd_slice_of(NULL, 0);
+        look->change(look->context, op->job, at->event.record, touches[i].table, rwd_slice_of(touches[i].key, touches[i].key_size),
+                     rwd_slice_of(old, old ? size : 0), now);
+    }
+}
+
+static const rwd_look *look_of(const rwd_operator *op) { return op->options.manner ? op->options.manner->look : NULL; }
+
 static void change_rows(rwd_operator *op, const rwd_group_event *at) {
     const rwd_group *group = &op->group;
     const rwd_touch *touches = group->touches + at->first_touch;
@@ -399,6 +415,7 @@ static bool apply_event(rwd_operator *op, rwd_group_event *at, bool live) {
     }
     if (!compute_rows(op, at)) return false;
     if (live && op->update_sink_count > 0) compare_updates(op, at);
+    if (look_of(op)) show_changes(op, look_of(op), at);
     change_rows(op, at);
     if (at->event.time_us != RWD_TIME_NONE && at->event.time_us > op->position.stream_time) op->position.stream_time = at->event.time_us;
     // S3: only now. While no event had a time there is nothing to measure a span on.
@@ -510,6 +527,7 @@ static bool apply_group(rwd_operator *op, bool live, size_t *at_event, size_t en
         }
         if (!at->ends_record) continue;
         pass_record(op, record);
+        if (look_of(op) && look_of(op)->behind) look_of(op)->behind(look_of(op)->context, record);
         if (rwd_windows_due(op)) return true;
     }
     return true;

@@ -34,19 +34,26 @@ void rwd_remember_hold(rwd_operator *op, const rwd_error *why) {
     free(text);
 }
 
-bool rwd_load_hold(rwd_operator *op, rwd_error *err) {
-    char path[RWD_PATH_MAX];
+// A file that says no offset says nothing.
+int64_t rwd_hold_place(const char *data) {
+    char path[RWD_PATH_MAX], *end;
     rwd_buf text = {0};
-    op->held = false;
-    if (!rwd_path_join(path, op->data, HOLD_FILE, err)) return false;
-    if (!rwd_path_exists(path)) return true;
-    if (!rwd_io_read_file(op->io, path, HOLD_BYTES_MAX, &text, err)) return rwd_buf_deinit(&text), false;
-    char *end;
-    int64_t place = strtoll(rwd_buf_cstr(&text), &end, 10);
-    bool readable = *end == ' ';
+    rwd_error ignored;
+    int64_t place = -1;
+    if (!rwd_path_join(path, data, HOLD_FILE, &ignored) || !rwd_path_exists(path)) return -1;
+    if (rwd_read_file(path, HOLD_BYTES_MAX, &text, &ignored)) {
+        place = strtoll(rwd_buf_cstr(&text), &end, 10);
+        if (*end != ' ' || place < 0) place = -1;
+    }
+    if (place < 0) rwd_log(RWD_LOG_WARN, "invariant", "%s says no offset, and is passed over", path);
     rwd_buf_deinit(&text);
-    if (!readable) rwd_log(RWD_LOG_WARN, "invariant", "%s says no offset, and is passed over", path);
-    if (!readable || !op->watch || place <= op->position.next_offset || op->job->delivery.offset_multiple > 0) return remove_file(op, err);
+    return place;
+}
+
+bool rwd_load_hold(rwd_operator *op, rwd_error *err) {
+    int64_t place = rwd_hold_place(op->data);
+    op->held = false;
+    if (!op->watch || place <= op->position.next_offset || op->job->delivery.offset_multiple > 0) return remove_file(op, err);
     op->held = true;
     op->commit_boundary = place;
     rwd_log(RWD_LOG_INFO, "invariant", "an invariant parked this job at offset %" PRId64 ": nothing is committed before it was looked at there again", place);

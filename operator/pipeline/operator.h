@@ -10,8 +10,18 @@
 #include "checkpoints/repository.h"
 #include "operator/config/job.h"
 #include "operator/pipeline/status.h"
+#include "operator/source/source.h"
 
 typedef struct rwd_operator rwd_operator;
+
+// Someone who looks on while records are replayed, on the thread that replays. All is *borrowed* for the call; what is NULL is not asked.
+typedef struct rwd_look {
+    void *context;
+    // A row that an event of the record is about to change. `old`, `now` NULL: it is not there. A row that leaves with its window is no change.
+    void (*change)(void *context, const rwd_job *job, const rwd_record *record, uint16_t table, rwd_slice key, rwd_slice old, rwd_slice now);
+    // All events of the record are applied.
+    void (*behind)(void *context, const rwd_record *record);
+} rwd_look;
 
 // How a shadow replays (shadow.h has the same members).
 typedef struct rwd_replay_manner {
@@ -20,6 +30,7 @@ typedef struct rwd_replay_manner {
     uint32_t sample;            // of a million keys so many are kept up to date; 0: all
     int64_t (*pace)(void *context, int64_t worked_ns);  // behind each batch: how long to sleep; NULL: never
     void *pace_context;
+    const rwd_look *look;       // NULL: nobody looks on
 } rwd_replay_manner;
 
 typedef struct rwd_operator_options {

@@ -403,6 +403,8 @@ void rwd_remember_hold(rwd_operator *op, const rwd_error *why);
 // Going live: what was remembered is in force, or forgotten where it has no meaning any more. / It was looked at there again, and nothing was found.
 RWD_MUST bool rwd_load_hold(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_lift_hold(rwd_operator *op, rwd_error *err);
+// The place that is remembered in a data directory; -1: none is. Thread: any.
+int64_t rwd_hold_place(const char *data);
 
 // pause.c. As the data directory remembers it, before the pipeline runs.
 RWD_MUST bool rwd_load_pause(rwd_operator *op, rwd_error *err);

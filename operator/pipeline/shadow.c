@@ -154,7 +154,8 @@ static bool begin(const rwd_shadow_options *options, bool again, rwd_shadow **ou
     rwd_shadow *shadow = rwd_calloc(1, sizeof(*shadow));
     shadow->options = *options;
     shadow->resumed_at = -1;
-    shadow->manner = (rwd_replay_manner){.memory = memory_of(options), .every_ns = options->every_ns, .sample = options->sample, .pace = options->pace, .pace_context = options->pace_context};
+    shadow->manner = (rwd_replay_manner){.memory = memory_of(options), .every_ns = options->every_ns, .sample = options->sample, .pace = options->pace, .pace_context = options->pace_context,
+                                           .look = options->look};
     pthread_mutex_init(&shadow->lock, NULL);
     bool ok = strlen(options->folder) < sizeof(shadow->folder) || rwd_fail(err, RWD_E_USAGE, "%.200s...: the path is too long", options->folder);
     if (ok) memcpy(shadow->folder, options->folder, strlen(options->folder) + 1);

@@ -44,6 +44,7 @@ typedef struct rwd_shadow_options {
     // Behind each batch, `worked_ns` after it came: how long to sleep, in nanoseconds. NULL: never. On the building thread.
     int64_t (*pace)(void *context, int64_t worked_ns);
     void *pace_context;
+    const rwd_look *look;        // who looks on (operator.h); borrowed; NULL: nobody
     bool progress;               // a progress line on stderr where that is a terminal
 } rwd_shadow_options;
 
