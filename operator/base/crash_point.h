@@ -57,6 +57,7 @@
     X(journal_block_written, "journal-block-written", "a block of the journal is written, not synced")                            \
     X(journal_before_sync, "journal-before-sync", "a checkpoint's files are written, the journal below it is not synced yet")     \
     X(journal_segment_removed, "journal-segment-removed", "a segment of the journal is deleted")                                  \
+    X(fill_durable, "fill-durable", "records that fill holes of the journal are durable, and do not count yet")                   \
     /* state */                                                                                                                   \
     /* sink */                                                                                                                    \
     X(sink_before_append, "sink-before-append", "a commit of the file sink has written nothing")                                  \

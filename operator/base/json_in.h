@@ -24,8 +24,8 @@ bool rwd_json_fails(const rwd_json_in *in, const char *cause);
 
 void rwd_json_pass_space(rwd_json_in *in);
 // Behind white space: is this the next character, or are these the next ones (no white space before)? If so, they are passed; no error otherwise.
-RWD_MUST bool rwd_json_next_is(rwd_json_in *in, char c);
-RWD_MUST bool rwd_json_word_is(rwd_json_in *in, const char *word);
+bool rwd_json_next_is(rwd_json_in *in, char c);
+bool rwd_json_word_is(rwd_json_in *in, const char *word);
 // One value of any kind.
 RWD_MUST bool rwd_json_pass_value(rwd_json_in *in);
 // A text without its escapes, appended; take_text from behind its opening quote. `wanted` is the error where there is no text.

@@ -7,6 +7,7 @@
 #ifndef OPERATOR_CLI_CLI_PRIVATE_H
 #define OPERATOR_CLI_CLI_PRIVATE_H
 
+#include "checkpoints/journal/journal.h"
 #include "checkpoints/repository.h"
 #include "operator/base/clock.h"
 #include "operator/base/fs.h"
@@ -62,6 +63,9 @@ RWD_MUST bool rwd_repo_job_of(rwd_repo *repo, const rwd_checkpoint *checkpoint, 
 // --table, or the only table. `number` is its index.
 RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out_table, rwd_error *err);
 
+// The journal of the data directory, to be looked at: beside a running operator or without one (cmd_journal.c). *gives* both.
+RWD_MUST bool rwd_cli_open_journal(rwd_cli *cli, rwd_place *place, rwd_journal **out, rwd_error *err);
+
 // ---- a place in the input
 
 // One of a time, --offset and an id, by the flags that are them here; id_flag COUNT: no ids are taken. The text of an id is borrowed.
@@ -71,7 +75,8 @@ RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag
 
 #define RWD_COMMANDS(X)                                                                                                                 \
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
-    X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(state_get) X(state_scan) X(state_at) X(export) X(bisect) X(diff) \
+    X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(journal_export) X(journal_import) \
+    X(state_get) X(state_scan) X(state_at) X(export) X(bisect) X(diff) \
     X(config_check) X(config_print) \
     X(config_schema) X(config_proto) X(plugin_check) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);

@@ -18,7 +18,7 @@ static bool durable_to(rwd_place *place, int64_t *out, rwd_error *err) {
     return true;
 }
 
-static bool open_journal(rwd_cli *cli, rwd_place *place, rwd_journal **out, rwd_error *err) {
+bool rwd_cli_open_journal(rwd_cli *cli, rwd_place *place, rwd_journal **out, rwd_error *err) {
     rwd_io *io = NULL;
     if (!rwd_place_find(cli, place, err)) return false;
     rwd_journal_options options = {.data = place->data};
@@ -125,7 +125,7 @@ bool rwd_run_journal_list(rwd_cli *cli, rwd_error *err) {
     rwd_place place;
     rwd_journal *journal;
     rwd_journal_segment_info *all;
-    if (!open_journal(cli, &place, &journal, err)) return false;
+    if (!rwd_cli_open_journal(cli, &place, &journal, err)) return false;
     size_t count = rwd_journal_list(journal, &all);
     show(cli, journal, all, count, false);
     free(all);
@@ -139,7 +139,7 @@ bool rwd_run_journal_check(rwd_cli *cli, rwd_error *err) {
     rwd_journal *journal;
     rwd_journal_segment_info *all = NULL;
     size_t count = 0;
-    if (!open_journal(cli, &place, &journal, err)) return false;
+    if (!rwd_cli_open_journal(cli, &place, &journal, err)) return false;
     bool ok = rwd_journal_check(journal, place.io, NULL, &all, &count, err);
     if (ok) show(cli, journal, all, count, true);
     for (size_t i = 0; i < count && ok; i++)

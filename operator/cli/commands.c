@@ -126,6 +126,19 @@ static const rwd_command commands[] = {
      "Nothing is changed: a replay that comes upon damage reads those records from the topic, if it still has them. Missing offsets are listed and are no error.",
      "rewind journal check orders.yaml\nrewind journal check --data rewind-data/orders/0 -o json",
      {RWD_EXIT_OK, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_journal_check},
+    {"journal export", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OFFSET) | F(RECORDS) | F(FILE),
+     "records of the journal as JSON Lines",
+     "A line is a record: {\"offset\": N, \"time\": RFC 3339 or null, \"key\": base64 or null, \"value\": base64 or null, \"headers\": [[name, base64 or null], ...]}. From the first offset, or "
+     "from --offset, to the last, or as many as --records says. What is missing between is said on standard error. The operator may be running.",
+     "rewind journal export orders.yaml --file orders.jsonl\nrewind journal export orders.yaml --offset 4000 --records 10",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_journal_export},
+    {"journal import", RWD_JOB_FINDS, "FILE", 1, 1, FINDS | F(OUTPUT) | ACT,
+     "fill holes of the journal from JSON Lines",
+     "For records that neither journal nor topic has any more, and somebody has: another copy, an archive. FILE is in the format of journal export, offsets rise. Only holes are filled, and only "
+     "where all records from one checkpoint to the next then have the count and the hash that were read; a record that the journal has already must be the same. Anything else is refused, and nothing "
+     "is written: other records at an offset are amendments. No operator may own the data directory.",
+     "rewind journal import orders.yaml orders.jsonl --dry-run\nrewind journal import --data rewind-data/orders/0 orders.jsonl --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_NOT_FOUND}, rwd_run_journal_import},
     {"state get", RWD_JOB_FINDS, "KEY...", 1, 8, FINDS | F(OUTPUT) | F(TABLE) | F(CHECKPOINT),
      "one key's row",
      "From the running operator as of its next batch boundary; from a checkpoint with --checkpoint, or where no operator runs from the newest. A key of several fields is "

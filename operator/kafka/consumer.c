@@ -337,16 +337,39 @@ static bool take_sized(rwd_reader *in, rwd_slice *out) {
     return size == ABSENT || rwd_reader_take(in, size, out);
 }
 
-bool rwd_kafka_record_header(rwd_slice raw, rwd_slice name, rwd_slice *out) {
+bool rwd_kafka_raw_next_header(rwd_slice raw, size_t *at, rwd_slice *out_name, rwd_slice *out_value) {
     rwd_kafka_record record;
-    *out = rwd_slice_of(NULL, 0);
-    if (!rwd_kafka_record_from_raw(0, raw, &record)) return false;
-    size_t begin = RAW_HEAD + record.value.size + record.key.size;
-    rwd_reader in = rwd_reader_of(rwd_slice_of(raw.data + begin, raw.size - begin));
+    if (*at == 0) {
+        if (!rwd_kafka_record_from_raw(0, raw, &record)) return false;
+        *at = RAW_HEAD + record.value.size + record.key.size;
+    }
+    rwd_reader in = rwd_reader_of(rwd_slice_of(raw.data + *at, raw.size - *at));
+    if (rwd_reader_left(&in) == 0 || !take_sized(&in, out_name) || !take_sized(&in, out_value)) return false;
+    *at = raw.size - rwd_reader_left(&in);
+    return true;
+}
+
+bool rwd_kafka_record_header(rwd_slice raw, rwd_slice name, rwd_slice *out) {
     rwd_slice found, value;
-    while (rwd_reader_left(&in) > 0 && take_sized(&in, &found) && take_sized(&in, &value))
+    *out = rwd_slice_of(NULL, 0);
+    for (size_t at = 0; rwd_kafka_raw_next_header(raw, &at, &found, &value);)
         if (rwd_slice_equal(found, name)) *out = value;
     return out->data != NULL;
+}
+
+void rwd_kafka_raw_begin(int64_t time_ms, rwd_slice value, rwd_slice key, rwd_buf *out) {
+    uint8_t head[RAW_HEAD];
+    rwd_put_le64(head, (uint64_t)time_ms);
+    rwd_put_le32(head + 8, value.data ? (uint32_t)value.size : ABSENT);
+    rwd_put_le32(head + 12, key.data ? (uint32_t)key.size : ABSENT);
+    rwd_buf_append(out, head, sizeof head);
+    rwd_buf_append_slice(out, value);
+    rwd_buf_append_slice(out, key);
+}
+
+void rwd_kafka_raw_header(rwd_slice name, rwd_slice value, rwd_buf *out) {
+    append_sized(out, name.data, name.size);
+    append_sized(out, value.data, value.size);
 }
 
 static bool position_error(rwd_kafka_consumer *self, rwd_error *err) {

@@ -36,6 +36,12 @@ typedef struct rwd_kafka_batch {
 // Takes raw bytes of an earlier batch apart again; slices *borrow* from them. False: they are none.
 RWD_MUST bool rwd_kafka_record_from_raw(int64_t offset, rwd_slice raw, rwd_kafka_record *out);
 
+// The raw bytes of a record, appended: time, value and key (data NULL: none); then its headers, one by one and in their order.
+void rwd_kafka_raw_begin(int64_t time_ms, rwd_slice value, rwd_slice key, rwd_buf *out);
+void rwd_kafka_raw_header(rwd_slice name, rwd_slice value, rwd_buf *out);
+// The header at `*at` (0: the first), behind which it goes. False: there is none any more.
+bool rwd_kafka_raw_next_header(rwd_slice raw, size_t *at, rwd_slice *out_name, rwd_slice *out_value);
+
 typedef struct rwd_kafka_consumer rwd_kafka_consumer;
 
 // Connects in the background. Settings and clock are *borrowed*, topic is copied. *gives*.
