@@ -122,7 +122,7 @@ bool rwd_logics_add(rwd_logics *logics, const rwd_job *job, const rwd_job **out,
 
 // ---- kept
 
-static bool save(rwd_logics *logics, const rwd_lineage *lineage, const rwd_job *job, rwd_buf *text, rwd_error *err) {
+static bool save(rwd_repo *repo, const rwd_lineage *lineage, const rwd_job *job, rwd_buf *text, rwd_error *err) {
     rwd_kept_file plugins[RWD_PLUGINS_MAX];
     rwd_job_print(job, false, text);
     rwd_kept_logic kept = {.logic = job->logic, .job_text = rwd_buf_slice(text), .plugins = plugins, .plugin_count = rwd_plugins_count(job->plugins.loaded)};
@@ -131,28 +131,30 @@ static bool save(rwd_logics *logics, const rwd_lineage *lineage, const rwd_job *
         const rwd_plugin_facts *plugin = rwd_plugins_at(job->plugins.loaded, i);
         plugins[i] = (rwd_kept_file){rwd_path_name(plugin->path), plugin->bytes};
     }
-    return rwd_repo_save_logic(logics->repo, lineage, &kept, err);
+    return rwd_repo_save_logic(repo, lineage, &kept, err);
 }
 
 // Only the last segment's sinks are published to: the job files of the others are kept for their logic.
-static bool save_others(rwd_logics *logics, const rwd_lineage *lineage, rwd_error *err) {
+static bool save_others(rwd_logics *logics, rwd_repo *repo, const rwd_lineage *lineage, rwd_error *err) {
     const rwd_lineage_segment *last = &lineage->segments[lineage->segment_count - 1];
     for (size_t i = 0; i + 1 < lineage->segment_count; i++) {
         const rwd_job *job;
         rwd_buf text = {0};
         if (rwd_hash128_equal(lineage->segments[i].logic, last->logic)) continue;
-        bool ok = rwd_logics_job(logics, lineage->segments[i].logic, &job, err) && save(logics, lineage, job, &text, err);
+        bool ok = rwd_logics_job(logics, lineage->segments[i].logic, &job, err) && save(repo, lineage, job, &text, err);
         rwd_buf_deinit(&text);
         if (!ok) return false;
     }
     return true;
 }
 
-bool rwd_logics_save(rwd_logics *logics, const rwd_lineage *lineage, rwd_error *err) {
+bool rwd_logics_save(rwd_logics *logics, const rwd_lineage *lineage, rwd_error *err) { return rwd_logics_save_in(logics, logics->repo, lineage, err); }
+
+bool rwd_logics_save_in(rwd_logics *logics, rwd_repo *repo, const rwd_lineage *lineage, rwd_error *err) {
     const rwd_job *job;
     rwd_buf text = {0};
-    bool ok = rwd_logics_last(logics, lineage, &job, err) && save_others(logics, lineage, err) && save(logics, lineage, job, &text, err) &&
-              rwd_repo_save_lineage(logics->repo, lineage, rwd_buf_slice(&text), err);
+    bool ok = rwd_logics_last(logics, lineage, &job, err) && save_others(logics, repo, lineage, err) && save(repo, lineage, job, &text, err) &&
+              rwd_repo_save_lineage(repo, lineage, rwd_buf_slice(&text), err);
     rwd_buf_deinit(&text);
     return ok;
 }

@@ -32,5 +32,7 @@ RWD_MUST bool rwd_logics_add(rwd_logics *logics, const rwd_job *job, const rwd_j
 
 // Keeps a lineage with the job files of all its segments, each known here. Durable on return; one that is kept already is left as it is. The repository is open as owner.
 RWD_MUST bool rwd_logics_save(rwd_logics *logics, const rwd_lineage *lineage, rwd_error *err);
+// The same in another repository, a shadow's.
+RWD_MUST bool rwd_logics_save_in(rwd_logics *logics, rwd_repo *repo, const rwd_lineage *lineage, rwd_error *err);
 
 #endif
