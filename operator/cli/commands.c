@@ -150,6 +150,20 @@ static const rwd_command commands[] = {
      "Reads a checkpoint. Where an operator runs and --checkpoint is not given, it is asked for a new one first. For rows in key order, and for all of them, use export.",
      "rewind state scan orders.yaml --limit 20\nrewind state scan orders.yaml --table hourly -o json --limit 0",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_state_scan},
+    {"replay", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(SAMPLE) | F(KEEP_AS) | F(MEMORY),
+     "a part of the input again, beside the running operator, with outputs off",
+     "Builds a second state, a shadow, from the newest good checkpoint at or below --from (and below every amendment) and the records from there to --to, and prints what came of it. PLACE is "
+     "an offset, a time (of the first record that is not earlier; RFC 3339, or local 12:00), or a checkpoint's id, the beginning of one, a tag or latest. Without --to it ends at what is "
+     "committed; without --from, with --amend, it begins at the lowest amendment. Nothing is published, no offset moves, and the job's own state stays as it is, whether an operator runs or not.\n\n"
+     "--logic FILE is a job file: its event and tables are the logic from --from on; below it the history's own logic runs. Where records come from, and where the state is, says the job. "
+     "--amend FILE skips, replaces and inserts records: JSON Lines of {\"skip\": N}, {\"replace\": N, \"value\": ...} and {\"insert\": N, \"value\": ...}, each with a \"reason\" if wanted.\n\n"
+     "Beside a running operator the replay goes only as fast as that one's lag stays under a second. It takes a quarter of state.memory (--memory).\n\n"
+     "--keep NAME leaves the shadow in <data>/shadows/NAME, a data directory that diff, state and export read with --data or as a path. A replay with --keep that was killed goes on where it "
+     "was when the same command is given again. --sample 1% replays for so many of the keys only, chosen by their hash, and with --logic or --amend also without these: how many of them change, "
+     "and the largest changes. What keys outside the sample would have made of an event is not known then: events that another key refuses (late, an overflow) count as applied.",
+     "rewind replay orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml --keep fixed\nrewind replay orders.yaml --amend amend.jsonl\n"
+     "rewind replay orders.yaml --from 1200000 --logic fixed.yaml --sample 1%\nrewind diff orders.yaml latest rewind-data/orders/0/shadows/fixed",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE}, rwd_run_replay},
     {"state at", RWD_JOB_FINDS, "[KEY...]", 0, 8, FINDS | F(OUTPUT) | F(TABLE) | F(OFFSET) | F(TIME) | F(LIMIT),
      "rows as they were at a place of the input",
      "With a key that row, else the rows of a table in the order of the store. The place is the one before the record at --offset N, or before the first record whose time is at or after "

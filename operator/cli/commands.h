@@ -36,6 +36,12 @@ typedef enum rwd_flag_kind {
     X(BEFORE, "before", 0, TEXT, "TIME", "", "the newest good checkpoint before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")  \
     X(TIME, "time", 0, TEXT, "TIME", "", "the place before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")   \
     X(OFFSET, "offset", 0, COUNT, "N", "", "the place before the record at offset N")                                                                  \
+    X(FROM_PLACE, "from", 0, TEXT, "PLACE", "", "where it begins: an offset, a time (RFC 3339, or local 12:00), or a checkpoint")                      \
+    X(TO_PLACE, "to", 0, TEXT, "PLACE", "", "where it ends, before the record there: an offset, a time or a checkpoint")                              \
+    X(LOGIC, "logic", 0, TEXT, "FILE", "", "a job file: its event and tables are the logic from --from on")                                            \
+    X(AMEND, "amend", 0, TEXT, "FILE", "", "amendments of the input: JSON Lines of {\"skip\": N}, {\"replace\": N, ...} and {\"insert\": N, ...}")       \
+    X(SAMPLE, "sample", 0, TEXT, "PERCENT", "", "only so many of the keys, chosen by their hash: 1%")                                                  \
+    X(MEMORY, "memory", 0, TEXT, "SIZE", "", "how much memory it may take; a quarter of state.memory unless given")                                    \
     X(REASON, "reason", 'r', TEXT, "TEXT", "", "why, for history.log")                                                                                 \
     X(TAG, "tag", 0, TEXT, "NAME", "", "name for the new checkpoint; a tagged checkpoint is never pruned")                                             \
     X(CHECKPOINT, "checkpoint", 'c', TEXT, "ID", "", "read this checkpoint instead of the state as of now")                                            \
@@ -47,6 +53,7 @@ typedef enum rwd_flag_kind {
     X(ALL, "all", 'a', SWITCH, "", "", "every checkpoint, not just one")                                                                               \
     X(SCAN, "scan", 0, SWITCH, "", "", "also compute the state digest again from every row")                                                           \
     X(KEEP, "keep", 'k', COUNT, "N", "", "keep the newest N instead of what the job file says")                                                        \
+    X(KEEP_AS, "keep", 'k', TEXT, "NAME", "", "keep the shadow, as shadows/NAME in the data directory")                                                \
     X(RECORDS, "records", 0, COUNT, "N", "", "how many records")                                                                                       \
     X(SEED, "seed", 0, COUNT, "N", "", "the same seed gives the same bytes; 1 unless given")                                                           \
     X(CHECK, "check", 0, TEXT, "EXPR", "", "a condition over a row, as in `invariants`")                                                               \

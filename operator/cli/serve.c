@@ -104,6 +104,16 @@ static bool status(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out) {
     return true;
 }
 
+// For the pace of a replay beside it: microseconds, or RWD_LAG_UNKNOWN. One that does not run on has none to keep.
+static bool lag(rwd_operator *op, rwd_buf *out) {
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    rwd_operator_status(op, now);
+    bool reads = now->phase == RWD_PHASE_RUNNING || now->phase == RWD_PHASE_WAITING || now->phase == RWD_PHASE_REPLAYING;
+    rwd_buf_appendf(out, "%lld", (long long)(reads ? now->lag_us : 0));
+    free(now);
+    return true;
+}
+
 static bool create(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
     char id[RWD_CHECKPOINT_ID];
     if (!rwd_operator_checkpoint(op, call->arg_count > 0 ? call->args[0] : NULL, id, err)) return false;
@@ -243,6 +253,7 @@ static bool get(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_
 bool rwd_serve_operator(void *context, const rwd_admin_call *call, rwd_buf *out, rwd_error *err) {
     rwd_operator *op = context;
     if (strcmp(call->command, "status") == 0) return status(op, call, out);
+    if (strcmp(call->command, "lag") == 0) return lag(op, out);
     if (strcmp(call->command, "pause") == 0) return pause(op, call, true, out, err);
     if (strcmp(call->command, "resume") == 0) return pause(op, call, false, out, err);
     if (strcmp(call->command, "restore") == 0) return restore(op, call, err);

@@ -220,13 +220,14 @@ static void fill_position(rwd_operator *op, rwd_status *s, int64_t now) {
 // Records: what is readable and not processed. Seconds: the oldest of them came after the newest processed one, and after the last moment when there was none.
 static void fill_lag(rwd_operator *op, rwd_status *s, int64_t end) {
     int64_t wall = rwd_clock_wall_us(op->clock);
-    s->lag_records = s->lag_s = RWD_LAG_UNKNOWN;
+    s->lag_records = s->lag_s = s->lag_us = RWD_LAG_UNKNOWN;
     if (end < 0 || op->position.next_offset < 0) return;
     s->lag_records = end > op->position.next_offset ? end - op->position.next_offset : 0;
     if (s->lag_records == 0) op->caught_up_us = wall;
     int64_t since = op->record_time_us > op->caught_up_us ? op->record_time_us : op->caught_up_us;
-    if (s->lag_records == 0 || since > wall) s->lag_s = 0;
-    else if (since > 0) s->lag_s = (wall - since) / 1000000;
+    if (s->lag_records == 0 || since > wall) s->lag_us = 0;
+    else if (since > 0) s->lag_us = wall - since;
+    if (s->lag_us != RWD_LAG_UNKNOWN) s->lag_s = s->lag_us / 1000000;
 }
 
 // A broker that is away while we recover is known by what failed; later the source and the sink know.

@@ -41,6 +41,7 @@ const char *rwd_passed_text(rwd_passed_why why) { return passed_texts[why]; }
 
 void rwd_plan_deinit(rwd_plan *plan) {
     rwd_checkpoint_deinit(&plan->base);
+    rwd_lineage_deinit(&plan->lineage);
     free(plan->passed);
     *plan = (rwd_plan){0};
 }
@@ -406,7 +407,10 @@ bool rwd_plan_make(const rwd_plan_options *options, rwd_plan *out, rwd_error *er
     *out = (rwd_plan){.record_time_us = RWD_TIME_NONE, .place = -1};
     planning p = {.options = options, .plan = out};
     bool ok = learn_frontier(&p, err) && load_history(&p, err);
-    if (ok) place_frontier(&p);
+    if (ok) {
+        rwd_lineage_copy(&p.lineage, &out->lineage);
+        place_frontier(&p);
+    }
     ok = ok && find_place(&p, err) && choose_base(&p, err);
     if (ok) estimate(&p);
     if (p.source) p.source->ops->close(p.source);

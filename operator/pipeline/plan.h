@@ -59,6 +59,7 @@ typedef struct rwd_plan {
     uint64_t earlier;        // so many have a time below it,
     int64_t earlier_offset, earlier_time_us;  // and this is the first of them
     rwd_checkpoint base;
+    rwd_lineage lineage;     // the history that C names
     bool has_frontier;       // outputs say what is committed
     int64_t frontier;        // C; without outputs, or without a broker that says it, the X of the newest checkpoint
     bool no_broker;          // none answered: what is behind that X is not looked at, and is for the next start

@@ -102,6 +102,7 @@ typedef struct rwd_status {
     uint64_t source_done, source_total;  // bytes
     int64_t lag_records;        // readable and not read, as last heard of; RWD_LAG_UNKNOWN. Shown, never acted upon (C8)
     int64_t lag_s;              // how long the oldest of them has waited, at most; 0: there are none; RWD_LAG_UNKNOWN
+    int64_t lag_us;             // the same, finer
     int64_t stream_time;        // RWD_TIME_NONE: none
     uint64_t read, applied, late, duplicate, dead, dropped;   // since genesis
     uint64_t dead_open, dead_failed;  // dead letters that are waiting, and that failed for good
