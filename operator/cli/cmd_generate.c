@@ -6,7 +6,7 @@
 
 #include "operator/cli/cli_private.h"
 #include "operator/cli/output.h"
-#include "operator/source/generate.h"
+#include "operator/source/faults.h"
 
 #define RECORDS_DEFAULT 1000
 #define KEYS_DEFAULT 10000
@@ -35,26 +35,67 @@ static bool read_options(const rwd_cli *cli, rwd_generate *out, rwd_error *err) 
     return true;
 }
 
-// Records [from, until) into the buffer; before the first, the header.
-static void append_records(const rwd_generate *how, uint64_t from, uint64_t until, rwd_buf *out) {
-    rwd_buf_reserve(out, (until - from + 1) * RWD_GENERATE_BYTES_MAX);
-    if (from == 0) out->size += rwd_generate_header(how, (char *)out->data + out->size);
-    for (uint64_t i = from; i < until; i++) out->size += rwd_generate_record(how, i, (char *)out->data + out->size);
+// What is made: orders as they come, or with faults and lists of these.
+typedef struct making {
+    rwd_generate how;
+    uint64_t records, done;
+    rwd_faulty *faulty;              // NULL: without faults
+    rwd_output list, amendments, truth;
+    bool lists, amends, tells;       // these are wanted
+} making;
+
+static bool open_list(rwd_cli *cli, rwd_io *io, rwd_flag_id flag, rwd_output *out, bool *out_wanted, rwd_error *err) {
+    const char *file = cli->in->values[flag];
+    *out_wanted = file != NULL;
+    return !file || rwd_output_open(io, file, out, err);
 }
 
-static bool generate_at_once(rwd_cli *cli, const rwd_generate *how, uint64_t records, rwd_error *err) {
-    rwd_io *io;
+static bool begin_faults(rwd_cli *cli, rwd_io *io, making *m, rwd_error *err) {
+    const char *inject = cli->in->values[RWD_FLAG_ID_INJECT];
+    rwd_faults faults;
+    bool lists = cli->in->values[RWD_FLAG_ID_FAULTS] || cli->in->values[RWD_FLAG_ID_AMENDMENTS] || cli->in->values[RWD_FLAG_ID_TRUTH];
+    if (!inject) return !lists || rwd_fail(err, RWD_E_USAGE, "--faults, --amendments and --truth say what --inject did, which is not given");
+    if (m->how.bad_per_million) return rwd_fail(err, RWD_E_USAGE, "--bad and --inject: give --inject malformed=N instead");
+    if (!rwd_faults_parse(inject, &faults, err)) return false;
+    m->faulty = rwd_faulty_new(&m->how, &faults, m->records);
+    return open_list(cli, io, RWD_FLAG_ID_FAULTS, &m->list, &m->lists, err) && open_list(cli, io, RWD_FLAG_ID_AMENDMENTS, &m->amendments, &m->amends, err) &&
+           open_list(cli, io, RWD_FLAG_ID_TRUTH, &m->truth, &m->tells, err);
+}
+
+static bool end_faults(making *m, bool worked, rwd_error *err) {
+    rwd_output *outputs[] = {m->lists ? &m->list : NULL, m->amends ? &m->amendments : NULL, m->tells ? &m->truth : NULL};
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++) {
+        worked = worked && (!outputs[i] || rwd_output_commit(outputs[i], err));
+        if (outputs[i]) rwd_output_close(outputs[i]);
+    }
+    rwd_faulty_free(m->faulty);
+    return worked;
+}
+
+// Records up to `until` true ones into the buffer; before the first, the header.
+static bool append_records(making *m, uint64_t until, rwd_buf *out, rwd_error *err) {
+    if (m->faulty) {
+        for (; m->done < until; m->done++)
+            (void)rwd_faulty_step(m->faulty, out, m->lists ? &m->list.text : NULL, m->amends ? &m->amendments.text : NULL, m->tells ? &m->truth.text : NULL);
+        return (!m->lists || rwd_output_step(&m->list, err)) && (!m->amends || rwd_output_step(&m->amendments, err)) && (!m->tells || rwd_output_step(&m->truth, err));
+    }
+    rwd_buf_reserve(out, (until - m->done + 1) * RWD_GENERATE_BYTES_MAX);
+    if (m->done == 0) out->size += rwd_generate_header(&m->how, (char *)out->data + out->size);
+    for (; m->done < until; m->done++) out->size += rwd_generate_record(&m->how, m->done, (char *)out->data + out->size);
+    return true;
+}
+
+static bool generate_at_once(rwd_cli *cli, rwd_io *io, making *m, rwd_error *err) {
     rwd_output output;
-    if (!rwd_io_pread_new(&io, err)) return false;
-    bool worked = rwd_output_open(io, cli->in->values[RWD_FLAG_ID_FILE], &output, err);
+    if (!rwd_output_open(io, cli->in->values[RWD_FLAG_ID_FILE], &output, err)) return false;
+    bool worked = true, first = true;
     uint64_t step = RWD_OUTPUT_PIECE / RWD_GENERATE_BYTES_MAX;
-    for (uint64_t i = 0; worked && (i < records || i == 0); i += step) {
-        append_records(how, i, records - i < step ? records : i + step, &output.text);
-        worked = rwd_output_step(&output, err);
+    for (; worked && (m->done < m->records || first); first = false) {
+        uint64_t left = m->records - m->done;
+        worked = append_records(m, m->done + (left < step ? left : step), &output.text, err) && rwd_output_step(&output, err);
     }
     worked = worked && rwd_output_commit(&output, err);
     rwd_output_close(&output);
-    rwd_io_free(io);
     return worked;
 }
 
@@ -71,7 +112,7 @@ static bool write_piece(int fd, rwd_buf *text, rwd_error *err) {
 }
 
 // In place, as time goes by: for a job that follows the file.
-static bool generate_slowly(rwd_cli *cli, const rwd_generate *how, uint64_t records, uint64_t rate, rwd_error *err) {
+static bool generate_slowly(rwd_cli *cli, making *m, uint64_t rate, rwd_error *err) {
     const char *file = cli->in->values[RWD_FLAG_ID_FILE];
     int fd = file ? open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : STDOUT_FILENO;
     if (fd < 0) {
@@ -81,16 +122,15 @@ static bool generate_slowly(rwd_cli *cli, const rwd_generate *how, uint64_t reco
     rwd_buf text = {0};
     int64_t began_ns = rwd_clock_ns(cli->clock);
     bool worked = true;
-    for (uint64_t done = 0; worked && done < records;) {
+    while (worked && m->done < m->records) {
         uint64_t due = (uint64_t)((double)(rwd_clock_ns(cli->clock) - began_ns) / 1e9 * (double)rate) + 1;
-        if (due > records) due = records;
-        uint64_t most = done + RWD_OUTPUT_PIECE / RWD_GENERATE_BYTES_MAX;
+        if (due > m->records) due = m->records;
+        uint64_t most = m->done + RWD_OUTPUT_PIECE / RWD_GENERATE_BYTES_MAX;
         bool behind = due > most;
         if (behind) due = most;
-        if (due > done) append_records(how, done, due, &text);
-        if (due > done) done = due;
-        worked = write_piece(fd, &text, err);
-        if (worked && done < records && !behind) cli->clock->sleep_ns(cli->clock, TICK_NS);
+        if (due > m->done) worked = append_records(m, due, &text, err);
+        worked = worked && write_piece(fd, &text, err);
+        if (worked && m->done < m->records && !behind) cli->clock->sleep_ns(cli->clock, TICK_NS);
     }
     rwd_buf_deinit(&text);
     if (file) close(fd);
@@ -98,8 +138,13 @@ static bool generate_slowly(rwd_cli *cli, const rwd_generate *how, uint64_t reco
 }
 
 bool rwd_run_generate(rwd_cli *cli, rwd_error *err) {
-    rwd_generate how;
-    if (!read_options(cli, &how, err)) return false;
-    uint64_t records = rwd_count_of(cli->in, RWD_FLAG_ID_RECORDS, RECORDS_DEFAULT), rate = rwd_count_of(cli->in, RWD_FLAG_ID_RATE, 0);
-    return rate ? generate_slowly(cli, &how, records, rate, err) : generate_at_once(cli, &how, records, err);
+    making m = {.records = rwd_count_of(cli->in, RWD_FLAG_ID_RECORDS, RECORDS_DEFAULT)};
+    uint64_t rate = rwd_count_of(cli->in, RWD_FLAG_ID_RATE, 0);
+    rwd_io *io;
+    if (!read_options(cli, &m.how, err) || !rwd_io_pread_new(&io, err)) return false;
+    bool worked = begin_faults(cli, io, &m, err);
+    worked = worked && (rate ? generate_slowly(cli, &m, rate, err) : generate_at_once(cli, io, &m, err));
+    worked = end_faults(&m, worked, err);
+    rwd_io_free(io);
+    return worked;
 }

@@ -234,11 +234,16 @@ static const rwd_command commands[] = {
      "pages. Without a job file or a data directory the working directory is looked at.",
      "rewind doctor\nrewind doctor orders.yaml -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT}, rwd_run_doctor},
-    {"generate", RWD_JOB_NEVER, "orders", 1, 1, F(RECORDS) | F(SEED) | F(KEYS) | F(SKEWED) | F(FORMAT) | F(BAD) | F(RATE) | F(FILE),
+    {"generate", RWD_JOB_NEVER, "orders", 1, 1, F(RECORDS) | F(SEED) | F(KEYS) | F(SKEWED) | F(FORMAT) | F(BAD) | F(INJECT) | F(FAULTS) | F(AMENDMENTS) | F(TRUTH) | F(RATE) |
+     F(FILE),
      "records to try things with",
      "Orders: an id, a time, a customer, a country, an article, a quantity, an amount. The same seed gives the same bytes, whatever the number of records: fewer records are the beginning of more. "
-     "With --rate it writes to the file in place, for a job that follows it.",
-     "rewind generate orders --records 1000000 -f orders.jsonl\nrewind generate orders --records 1000 --format csv --bad 5000",
+     "With --rate it writes to the file in place, for a job that follows it.\n\n"
+     "With --inject things go wrong in them, by chance and the same for the same seed: records are lost, one by one or in gaps of up to 60, come again 37 records later, come late by 5000 "
+     "records, are malformed, or have ten times their amount. --faults lists each: {\"offset\":12,\"fault\":\"late\",\"id\":11,\"belongs\":7,\"truth\":\"...\"}: where it stands (null: not at all), "
+     "in front of which offset it belongs (null: nowhere, it is a duplicate), and the record as it should be. --amendments has what mends all of them, for --amend of repair plan, replay and restore.",
+     "rewind generate orders --records 1000000 -f orders.jsonl\nrewind generate orders --records 1000 --format csv --bad 5000\n"
+     "rewind generate orders --records 100000 --inject lost=200,duplicated=200,price=50000..60000 --faults faults.jsonl --truth true.jsonl -f orders.jsonl",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO}, rwd_run_generate},
     {"docs", RWD_JOB_NEVER, "PAGE", 1, 1, 0,
      "a page of the reference manual, as Markdown",

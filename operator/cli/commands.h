@@ -60,6 +60,10 @@ typedef enum rwd_flag_kind {
     X(KEYS, "keys", 0, COUNT, "N", "", "how many customers")                                                                                           \
     X(SKEWED, "skewed", 0, SWITCH, "", "", "few customers place most orders")                                                                          \
     X(BAD, "bad", 0, COUNT, "PPM", "", "malformed records in a million; 0 unless given")                                                               \
+    X(INJECT, "inject", 0, TEXT, "LIST", "", "faults, records in a million: lost=200,gap=5,duplicated=200,late=50,malformed=100; and price=FROM..UNTIL, ids with ten times the amount")    \
+    X(FAULTS, "faults", 0, TEXT, "FILE", "", "write what --inject did to this file, a line of JSON for each fault")                                     \
+    X(AMENDMENTS, "amendments", 0, TEXT, "FILE", "", "write the amendments that mend what --inject did to this file, as --amend takes them")           \
+    X(TRUTH, "truth", 0, TEXT, "FILE", "", "write the records as they would be without --inject to this file")                                         \
     X(RATE, "rate", 0, COUNT, "N", "", "at most N records a second; 0, the default: as fast as it goes")                                               \
     X(KEEP_FILES, "keep-files", 0, SWITCH, "", "", "leave the folder of the demonstration where it is")                                                \
     X(IO, "io", 0, CHOICE, "auto|pread|uring|uring-registered", "REWIND_IO", "how bulk reads and writes are made; the job file's state.io unless given")       \

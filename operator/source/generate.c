@@ -140,15 +140,21 @@ static void put_csv(writer *w, const rwd_order *order) {
     put_amount(w, order);
 }
 
-size_t rwd_generate_record(const rwd_generate *g, uint64_t i, char out[RWD_GENERATE_BYTES_MAX]) {
-    rwd_order order = rwd_generate_order(g, i);
+size_t rwd_generate_text(const rwd_generate *g, const rwd_order *order, char out[RWD_GENERATE_BYTES_MAX]) {
     writer w = {out};
-    if (g->csv) put_csv(&w, &order);
-    else put_json(&w, &order);
-    if (order.bad == RWD_BAD_CUT) w.at = out + (w.at - out) / 2;
+    if (g->csv) put_csv(&w, order);
+    else put_json(&w, order);
+    if (order->bad == RWD_BAD_CUT) w.at = out + (w.at - out) / 2;
     put(&w, "\n");
     return (size_t)(w.at - out);
 }
+
+size_t rwd_generate_record(const rwd_generate *g, uint64_t i, char out[RWD_GENERATE_BYTES_MAX]) {
+    rwd_order order = rwd_generate_order(g, i);
+    return rwd_generate_text(g, &order, out);
+}
+
+uint64_t rwd_generate_bits(uint64_t seed, uint64_t i) { return mix(seed ^ mix(i)); }
 
 size_t rwd_generate_header(const rwd_generate *g, char out[RWD_GENERATE_BYTES_MAX]) {
     writer w = {out};

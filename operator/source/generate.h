@@ -55,6 +55,10 @@ rwd_order rwd_generate_order(const rwd_generate *generate, uint64_t i);
 
 // The bytes of record i with its newline, or of the CSV header (JSON: none, 0). Returns the size.
 size_t rwd_generate_record(const rwd_generate *generate, uint64_t i, char out[RWD_GENERATE_BYTES_MAX]);
+// Of an order that was changed.
+size_t rwd_generate_text(const rwd_generate *generate, const rwd_order *order, char out[RWD_GENERATE_BYTES_MAX]);
+// 64 bits that look random, the same for the same two numbers.
+uint64_t rwd_generate_bits(uint64_t seed, uint64_t i);
 size_t rwd_generate_header(const rwd_generate *generate, char out[RWD_GENERATE_BYTES_MAX]);
 
 #endif
