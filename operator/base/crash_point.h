@@ -88,6 +88,11 @@
     X(restore_committed, "restore-committed", "a running operator has committed what it read, and is to recover from an older checkpoint") \
     X(restore_rebuilt, "restore-rebuilt", "a restore has built the state at C again, it is no checkpoint yet")                     \
     X(restore_checkpoint, "restore-checkpoint", "the rebuilt state is a checkpoint, history.log has no entry of the restore yet")  \
+    X(change_lineage_kept, "change-lineage-kept", "a lineage with a segment from C on is kept, nothing names it")                  \
+    X(change_checkpoint, "change-checkpoint", "the checkpoint X = C under a new lineage is durable, C names the old one")          \
+    X(change_committing, "change-committing", "the commit that moves C to a new lineage has begun")                                \
+    X(change_committed, "change-committed", "C names a new lineage, history.log does not")                                         \
+    X(boundary_crossed, "boundary-crossed", "recovery has built the state at the place where a segment begins, and goes on from there") \
     X(genesis_checkpoint, "genesis-checkpoint", "the empty checkpoint is durable, C = S is not committed")                         \
     X(genesis_committing, "genesis-committing", "the commit of C = S has begun")                                                   \
     X(genesis_committed, "genesis-committed", "C = S is committed, which is not marked yet")                                       \

@@ -243,7 +243,7 @@ static bool get(rwd_operator *op, const rwd_admin_call *call, rwd_buf *out, rwd_
     bool found;
     int64_t offset;
     rwd_buf row = {0};
-    bool worked = rwd_operator_state_get(op, table, rwd_slice_of(key, size), &found, &row, &offset, err);
+    bool worked = rwd_operator_state_get(op, job, table, rwd_slice_of(key, size), &found, &row, &offset, err);
     if (worked && !found) worked = rwd_fail(err, RWD_E_NOT_FOUND, "table '%s' has no such key at offset %lld", schema->name, (long long)offset);
     worked = worked && rwd_render_row(&job->tables[table], rwd_slice_of(key, size), rwd_buf_slice(&row), offset, call->json, out, err);
     rwd_buf_deinit(&row);

@@ -99,6 +99,10 @@ static bool same_tables(comparing *c) {
             return differs(c, "table '%s' stands in another place: a new table goes behind those that are there", name);
         if (!same_key(c, t) || !same_window(c, t) || !same_columns(c, t)) return false;
     }
+    // Lists of open sessions are tables behind the job's own, and would change their numbers.
+    bool sessions = false;
+    for (size_t t = 0; t < c->old->table_count; t++) sessions |= c->old->tables[t].schema.window.kind == RWD_WINDOW_SESSION;
+    if (sessions && c->new->table_count > c->old->table_count) return differs(c, "table '%s' is new, beside windows of sessions", c->new->tables[c->old->table_count].schema.name);
     return true;
 }
 
@@ -140,6 +144,21 @@ static const char *other_line(const char *text, const char *in, int *out_size) {
     return NULL;
 }
 
+static bool say_lines(rwd_logic_comparison *out, const char *had, const char *has) {
+    int had_size = 0, has_size = 0;
+    const char *was = other_line(had, has, &had_size), *is = other_line(has, had, &has_size);
+    if (was && is) say(out, "%.*s -> %.*s", had_size, was, has_size, is);
+    else if (was) say(out, "without %.*s", had_size, was);
+    else if (is) say(out, "with %.*s", has_size, is);
+    return was || is;
+}
+
+void rwd_job_difference(const rwd_job *have, const rwd_job *want, char out[RWD_LOGIC_WHAT_MAX]) {
+    rwd_logic_comparison what = {.what = ""};
+    if (!say_lines(&what, have->logic_text, want->logic_text) && !say_lines(&what, have->sinks_text, want->sinks_text)) say(&what, "the order of its parts");
+    memcpy(out, what.what, RWD_LOGIC_WHAT_MAX);
+}
+
 static void describe(comparing *c) {
     for (size_t t = 0; t < c->new->table_count; t++) {
         const rwd_job_table *table = &c->new->tables[t];
@@ -154,11 +173,7 @@ static void describe(comparing *c) {
             c->out->new_columns++;
         }
     }
-    int was_size = 0, is_size = 0;
-    const char *was = other_line(c->old->logic_text, c->new->logic_text, &was_size), *is = other_line(c->new->logic_text, c->old->logic_text, &is_size);
-    if (was && is) say(c->out, "%.*s is now %.*s", was_size, was, is_size, is);
-    else if (was) say(c->out, "%.*s is gone", was_size, was);
-    else if (is && c->out->new_columns == 0) say(c->out, "%.*s is new", is_size, is);
+    (void)say_lines(c->out, c->old->logic_text, c->new->logic_text);
 }
 
 void rwd_logic_compare(const rwd_job *old, const rwd_job *new, rwd_logic_comparison *out) {

@@ -25,6 +25,9 @@ typedef struct rwd_logic_comparison {
 
 void rwd_logic_compare(const rwd_job *old, const rwd_job *new, rwd_logic_comparison *out);
 
+// What makes `have` another job than `want`, for people: the first lines of logic, or else of sinks, that differ, as `have` should say them.
+void rwd_job_difference(const rwd_job *have, const rwd_job *want, char out[RWD_LOGIC_WHAT_MAX]);
+
 // The column of `old` that column `column` of table `table` of `new` goes on from, or -1: it begins with `new`. Precondition: the two are not GENESIS.
 int rwd_logic_column_before(const rwd_job *old, const rwd_job *new, size_t table, size_t column);
 

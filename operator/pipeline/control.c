@@ -70,8 +70,8 @@ bool rwd_operator_checkpoint(rwd_operator *op, const char *tag, char out_id[RWD_
     return !tag || rwd_repo_tag(op->repo, out_id, tag, err);
 }
 
-bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err) {
-    rwd_request request = {.kind = RWD_REQUEST_GET, .table = table, .key = key, .row = out_row};
+bool rwd_operator_state_get(rwd_operator *op, const rwd_job *job, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err) {
+    rwd_request request = {.kind = RWD_REQUEST_GET, .job = job, .table = table, .key = key, .row = out_row};
     if (!ask(op, &request, err)) return false;
     *out_found = request.found;
     *out_offset = request.offset;
@@ -94,7 +94,8 @@ void rwd_serve_requests(rwd_operator *op) {
     pthread_mutex_lock(&op->lock);
     for (rwd_request *r = op->requests; r; r = r->next) {
         if (r->kind != RWD_REQUEST_GET) continue;
-        r->ok = rwd_tables_get(op->tables, r->table, r->key, &r->found, r->row, &r->error);
+        r->ok = r->job == op->job || rwd_fail(&r->error, RWD_E_BUSY, "the operator has gone on with another job file meanwhile");
+        r->ok = r->ok && rwd_tables_get(op->tables, r->table, r->key, &r->found, r->row, &r->error);
         r->offset = op->position.next_offset;
         r->done = true;
     }

@@ -95,6 +95,17 @@ bool rwd_logics_job(rwd_logics *logics, rwd_hash128 logic, const rwd_job **out, 
     return true;
 }
 
+// Where an output's folder is does not belong to what is published: it is where the current job file says, for those that it names.
+static void take_folders(const rwd_job *current, rwd_job *job) {
+    for (size_t i = 0; i < job->sink_count; i++) {
+        for (size_t k = 0; job->sinks[i].path && k < current->sink_count; k++) {
+            if (!current->sinks[k].path || strcmp(rwd_path_name(current->sinks[k].path), rwd_path_name(job->sinks[i].path)) != 0) continue;
+            free(job->sinks[i].path);
+            job->sinks[i].path = rwd_strdup(current->sinks[k].path);
+        }
+    }
+}
+
 bool rwd_logics_last(rwd_logics *logics, const rwd_lineage *lineage, const rwd_job **out, rwd_error *err) {
     rwd_job *job;
     if (lineage->segment_count == 0) return rwd_fail(err, RWD_E_CORRUPT, "lineage without a segment");
@@ -102,6 +113,7 @@ bool rwd_logics_last(rwd_logics *logics, const rwd_lineage *lineage, const rwd_j
     *out = known(logics, last->logic, &last->sinks);
     if (*out) return true;
     if (!load(logics, last->logic, &last->sinks, &job, err)) return false;
+    take_folders(logics->current, job);
     *out = hand_out(logics, job, true);
     return true;
 }

@@ -60,6 +60,66 @@ static bool set_data(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
+// All that follows from the job, but for source, decoder and what sessions make.
+static void make_for_job(rwd_operator *op) {
+    op->schema_count = rwd_job_schemas(op->job, op->schemas);
+    op->has_sessions = op->schema_count > op->job->table_count;
+    op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));
+    for (size_t i = 0; i < op->job->sink_count; i++)
+        if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
+    op->step = rwd_step_new(op->job);
+    rwd_group_init(&op->group, op->job, op->step);
+    for (size_t i = 0; i < op->job->table_count && !op->due; i++) {
+        if (op->job->tables[i].schema.window.kind == RWD_WINDOW_NONE) continue;
+        op->due = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due));
+        op->due_touches = rwd_calloc(2 * (size_t)RWD_CLOSE_PORTION, sizeof(*op->due_touches));
+    }
+    rwd_status *s = &op->status;
+    s->plugin_count = rwd_plugins_count(op->job->plugins.loaded);
+    for (size_t i = 0; i < s->plugin_count; i++) {
+        const rwd_plugin_facts *plugin = rwd_plugins_at(op->job->plugins.loaded, i);
+        snprintf(s->plugins[i].name, sizeof(s->plugins[i].name), "%s", plugin->name);
+        s->plugins[i].hash = plugin->hash;
+    }
+    s->fingerprint = op->job->logic;
+}
+
+static void drop_for_job(rwd_operator *op) {
+    if (op->step) op->step->ops->free(op->step);
+    rwd_group_deinit(&op->group);
+    free(op->due);
+    free(op->due_touches);
+    free(op->update_sinks);
+    rwd_answers_deinit(&op->answers);
+    op->step = NULL;
+    op->group = (rwd_group){0};
+    op->due = NULL;
+    op->due_touches = NULL;
+    op->update_sinks = NULL;
+    op->update_sink_count = 0;
+    op->answers = (rwd_answers){0};
+}
+
+static void close_source(rwd_operator *op) {
+    if (op->source) op->source->ops->close(op->source);
+    rwd_decoder_free(op->decoder);
+    op->source = op->raw_source = NULL;
+    op->decoder = NULL;
+}
+
+void rwd_take_job(rwd_operator *op, const rwd_job *job) {
+    assert(!op->sink && !op->tables);
+    close_source(op);  // it knows how records are written
+    rwd_buf_clear(&op->source_identity);
+    drop_for_job(op);
+    pthread_mutex_lock(&op->lock);
+    op->job = job;
+    pthread_mutex_unlock(&op->lock);
+    make_for_job(op);
+    memset(op->late, 0, sizeof(op->late));
+    rwd_publish(op, true);
+}
+
 bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err) {
     rwd_operator *op = rwd_calloc(1, sizeof(*op));
     op->options = *options;
@@ -79,32 +139,14 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
         return false;
     }
     rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job, memory));
-    op->schema_count = rwd_job_schemas(op->job, op->schemas);
-    op->has_sessions = op->schema_count > op->job->table_count;
-    op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));
-    for (size_t i = 0; i < op->job->sink_count; i++)
-        if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
     if (getrandom(&op->owner, sizeof(op->owner), 0) != (ssize_t)sizeof(op->owner)) op->owner = (uint64_t)rwd_clock_wall_us(op->clock);
-    op->step = rwd_step_new(op->job);
-    rwd_group_init(&op->group, op->job, op->step);
-    for (size_t i = 0; i < op->job->table_count && !op->due; i++) {
-        if (op->job->tables[i].schema.window.kind == RWD_WINDOW_NONE) continue;
-        op->due = rwd_calloc(RWD_CLOSE_PORTION, sizeof(*op->due));
-        op->due_touches = rwd_calloc(2 * (size_t)RWD_CLOSE_PORTION, sizeof(*op->due_touches));
-    }
+    make_for_job(op);
 
     rwd_status *s = &op->status;
     snprintf(s->job, sizeof(s->job), "%s", op->job->name);
     snprintf(s->data, sizeof(s->data), "%.1000s", op->data);
     snprintf(s->version, sizeof(s->version), "%s", rwd_version_text());
-    s->plugin_count = rwd_plugins_count(op->job->plugins.loaded);
-    for (size_t i = 0; i < s->plugin_count; i++) {
-        const rwd_plugin_facts *plugin = rwd_plugins_at(op->job->plugins.loaded, i);
-        snprintf(s->plugins[i].name, sizeof(s->plugins[i].name), "%s", plugin->name);
-        s->plugins[i].hash = plugin->hash;
-    }
     snprintf(s->io_tier, sizeof(s->io_tier), "%s", rwd_io_tier_name(op->io->tier));
-    s->fingerprint = op->job->logic;
     s->pid = (uint64_t)getpid();
     s->started_us = rwd_clock_wall_us(op->clock);
     if (op->job->source.topic) snprintf(s->source, sizeof(s->source), "%.900s/%u", op->job->source.topic, op->job->source.partition);
@@ -114,24 +156,18 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
 
 void rwd_operator_free(rwd_operator *op) {
     if (!op) return;
-    if (op->source) op->source->ops->close(op->source);
-    rwd_decoder_free(op->decoder);
-    if (op->step) op->step->ops->free(op->step);
+    close_source(op);
+    drop_for_job(op);
     rwd_lineage_deinit(&op->lineage);
     rwd_buf_deinit(&op->source_identity);
     rwd_buf_deinit(&op->cursor);
     rwd_buf_deinit(&op->redrive.origin);
-    rwd_group_deinit(&op->group);
-    free(op->due);
-    free(op->due_touches);
-    rwd_logics_free(op->logics);
+    if (op->logics != op->options.logics) rwd_logics_free(op->logics);
     rwd_repo_close(op->repo);
     rwd_io_free(op->pause_io);
     rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
     rwd_buf_deinit(&op->due_again);
-    free(op->update_sinks);
-    rwd_answers_deinit(&op->answers);
     rwd_control_deinit(op);
     free(op);
 }
@@ -247,7 +283,7 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     if (!rwd_repo_open_owner(&options, op->repo_io, op->clock, &op->repo, err)) return false;
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
-    op->logics = rwd_logics_new(op->repo, op->job);
+    op->logics = op->options.logics ? op->options.logics : rwd_logics_new(op->repo, op->options.job);
     return op->options.restore_to || rwd_load_pause(op, err);
 }
 
@@ -297,11 +333,20 @@ void rwd_warm_up(rwd_operator *op) {
     op->warm = tables && ids;
 }
 
+static const char *folder_of(rwd_operator *op, const rwd_participant *participant, const rwd_open_dirs *dirs) {
+    if (participant == rwd_tables_participant(op->tables)) return dirs->tables;
+    return op->timers && participant == rwd_timers_participant(op->timers) ? dirs->timers : dirs->rest;
+}
+
 bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err) {
+    return rwd_open_participants_from(op, &(rwd_open_dirs){checkpoint_dir, checkpoint_dir, checkpoint_dir}, err);
+}
+
+bool rwd_open_participants_from(rwd_operator *op, const rwd_open_dirs *dirs, rwd_error *err) {
     rwd_participant *participants[RWD_PARTICIPANTS_MAX];
     size_t count = participants_of(op, participants);
     for (size_t i = 0; i < count; i++)
-        if (!participants[i]->ops->open(participants[i], checkpoint_dir, op->live, err)) return false;
+        if (!participants[i]->ops->open(participants[i], folder_of(op, participants[i], dirs), op->live, err)) return false;
     if (op->watch) rwd_watch_silently(op->watch);
     return true;
 }
@@ -429,6 +474,9 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
     while (!atomic_load_explicit(&op->stop, memory_order_relaxed)) {
         rwd_serve_requests(op);
         if (rwd_windows_due(op) && !rwd_close_windows(op, true, err)) return false;  // a restart in the midst of it
+        bool changed = false;
+        if (op->switch_to && !rwd_change_now(op, &changed, err)) return false;
+        if (changed) return true;
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
         if (atomic_load_explicit(&op->restore_wanted, memory_order_relaxed)) return rwd_restore_begin(op, err);
         if (atomic_load_explicit(&op->paused, memory_order_relaxed)) {
@@ -475,7 +523,7 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
         }
         return false;
     }
-    if (*op->restore_to) return true;
+    if (*op->restore_to || op->next_job) return true;
     if (!rwd_finish(op, ended, err)) return false;
     // Who wants us gone does not wait for verification, the copy and retention: the next start goes on with them.
     for (int64_t waited = 0; waited < RWD_DRAIN_NS && !atomic_load(&op->stop); waited += RWD_DRAIN_STEP_NS)
@@ -521,7 +569,7 @@ static void status_of(void *op, rwd_status *out) { rwd_operator_status(op, out);
 // Does another session follow this one? A restore that failed is answered, and an ordinary recovery follows.
 static bool goes_on(rwd_operator *op, bool ok, const rwd_error *err, unsigned *rollbacks) {
     bool restoring = *op->restore_to != '\0';
-    if (ok) return restoring && !atomic_load(&op->stop);
+    if (ok) return (restoring || op->next_job) && !atomic_load(&op->stop);
     if (restoring) rwd_restore_failed(op, err);
     return (restoring && !atomic_load(&op->stop)) || another_session(op, err, rollbacks);
 }
@@ -531,11 +579,13 @@ static bool run_sessions(rwd_operator *op, rwd_error *err) {
     unsigned rollbacks = 0;
     bool ok, again;
     do {
-        ok = run_session(op, err) || was_asked_to(op, err);
+        ok = run_session(op, err) || op->next_job || was_asked_to(op, err);
         rwd_publish(op, true);
         again = goes_on(op, ok, err, &rollbacks);
         if (!again && !ok) ok = was_asked_to(op, err);
         rwd_close_session(op);
+        if (op->next_job && again) rwd_take_job(op, op->next_job);
+        op->next_job = NULL;
     } while (again);
     return ok;
 }
@@ -568,4 +618,10 @@ bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
 
 void rwd_operator_stop(rwd_operator *op) { atomic_store(&op->stop, true); }
 rwd_repo *rwd_operator_repo(rwd_operator *op) { return op->repo; }
-const rwd_job *rwd_operator_job(const rwd_operator *op) { return op->job; }
+
+const rwd_job *rwd_operator_job(rwd_operator *op) {
+    pthread_mutex_lock(&op->lock);
+    const rwd_job *job = op->job;
+    pthread_mutex_unlock(&op->lock);
+    return job;
+}

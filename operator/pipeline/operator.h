@@ -9,6 +9,7 @@
 
 #include "checkpoints/repository.h"
 #include "operator/config/job.h"
+#include "operator/pipeline/logics.h"
 #include "operator/pipeline/status.h"
 #include "operator/source/source.h"
 
@@ -34,11 +35,12 @@ typedef struct rwd_replay_manner {
 } rwd_replay_manner;
 
 typedef struct rwd_operator_options {
-    const rwd_job *job;         // borrowed
+    const rwd_job *job;         // the job file's; borrowed
     rwd_clock *clock;           // borrowed
     rwd_io_tier io;             // --io, or the job's state.io; AUTO: the best that works here
     bool fresh;                 // --fresh: start empty although something exists; what exists is moved aside, never deleted
     const char *data;           // a data directory instead of the job's own; borrowed until new has returned; NULL: the job's
+    rwd_logics *logics;         // a shadow's: where jobs of earlier logics are found; borrowed; NULL: in the data directory
     rwd_repo *journal_of;       // a shadow's: whose journal is read first, and never written; borrowed; NULL: nobody's
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL
@@ -63,7 +65,8 @@ void rwd_operator_stop(rwd_operator *op);
 void rwd_operator_status(rwd_operator *op, rwd_status *out);
 // The open repository (owner), for checkpoint commands. Thread: any, after open.
 rwd_repo *rwd_operator_repo(rwd_operator *op);
-const rwd_job *rwd_operator_job(const rwd_operator *op);
+// What it runs with: the options' job, or, where the lineage in force says otherwise (L5), that one's; it may be another one later, but each stays while the operator does. Thread: any.
+const rwd_job *rwd_operator_job(rwd_operator *op);
 // The lineage in force and the frontier, for retention's questions. Thread: any.
 void rwd_operator_lineage(rwd_operator *op, rwd_lineage *out, int64_t *out_frontier);
 
@@ -87,7 +90,7 @@ typedef struct rwd_restore_result {
 } rwd_restore_result;
 // The newest restore, once it is DONE or after `timeout_ns`, whichever comes first. False: it FAILED, and `err` says why; the operator went on as it was. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_restore_wait(rwd_operator *op, int64_t timeout_ns, rwd_restore_result *out, rwd_error *err);
-// One key's row as of the next batch boundary; `out_offset` is the next offset there. Thread: any but pipeline.
-RWD_MUST bool rwd_operator_state_get(rwd_operator *op, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
+// One key's row as of the next batch boundary; `out_offset` is the next offset there. `job`: whose table and key these are; BUSY: it runs with another one by now. Thread: any but pipeline.
+RWD_MUST bool rwd_operator_state_get(rwd_operator *op, const rwd_job *job, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
 
 #endif

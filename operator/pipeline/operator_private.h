@@ -2,6 +2,8 @@
 //
 //   operator.c   life: new, open, run, park, free; sessions and their repetition after a rollback
 //   recovery.c   C4: from the lock to live; genesis (C2)
+//   change.c     L5: which job the lineage asks for, and job files that are another
+//   stages.c     rows of an earlier logic, and recoveries that cross the place where it ends
 //   batch.c      the per-event path: decode, route, resolve, apply
 //   sessions.c   which sessions an event joins, and what becomes of them
 //   dead.c       open dead letters, and records that were sent again
@@ -132,7 +134,8 @@ typedef struct rwd_request {
     bool begun;                  // CHECKPOINT: the state was frozen since
     rwd_error error;
     char id[RWD_CHECKPOINT_ID];  // CHECKPOINT: the answer
-    uint16_t table;              // GET
+    const rwd_job *job;          // GET
+    uint16_t table;
     rwd_slice key;
     bool found;
     rwd_buf *row;
@@ -160,7 +163,10 @@ typedef struct rwd_restoring {
 struct rwd_operator {
     rwd_operator_options options;
     rwd_operator_hooks hooks;
-    const rwd_job *job;
+    const rwd_job *job;       // that it runs with: the job file's (options.job), or the lineage's; changed between sessions, under `lock`
+    const rwd_job *next_job;  // the session ends, and the next one has this job; NULL: the same
+    const rwd_job *switch_to; // L5: from the next boundary on the records are this job's; NULL: no change is wanted
+    bool warned_of_job;       // that the job file is not what runs
     rwd_clock *clock;
     rwd_io *io;               // the pipeline's, lent to the source
     rwd_io *repo_io;          // the repository's, used under its mutex
@@ -177,7 +183,7 @@ struct rwd_operator {
     size_t schema_count;
     bool has_sessions;
     rwd_budget budget;
-    rwd_logics *logics;       // of the data directory; NULL before it is open
+    rwd_logics *logics;       // of the data directory, or (a shadow's) the options'; NULL before it is open
     rwd_lineage lineage;      // changed under `lock`, read by the pipeline without
     uint64_t switch_number;   // how often C's lineage was switched, as C says
     uint64_t owner;           // random, per start (C3)
@@ -291,9 +297,36 @@ void rwd_warm_up(rwd_operator *op);
 RWD_MUST bool rwd_open_decoder(rwd_operator *op, rwd_error *err);
 // All that a checkpoint is made of, from its folder (NULL: empty).
 RWD_MUST bool rwd_open_participants(rwd_operator *op, const char *checkpoint_dir, rwd_error *err);
+// The same from several folders: where rows have other columns than in the checkpoint (stages.c), where it has no timers.
+typedef struct rwd_open_dirs { const char *tables, *timers, *rest; } rwd_open_dirs;
+RWD_MUST bool rwd_open_participants_from(rwd_operator *op, const rwd_open_dirs *dirs, rwd_error *err);
+// Between sessions: all that follows from the job is made again from this one, which stays while the operator does.
+void rwd_take_job(rwd_operator *op, const rwd_job *job);
+
+// change.c
+// L5: sets the lineage that C names and says whether this session's job is its last segment's. A false return with `next_job` set: the session is to end, and that job to be taken.
+RWD_MUST bool rwd_follow_lineage(rwd_operator *op, rwd_hash128 lineage, rwd_error *err);
+// Live, between records, with `switch_to`: begins its segment here. `out_done`: C names it, and the session is to end for `next_job`; false: not at a boundary yet.
+RWD_MUST bool rwd_change_now(rwd_operator *op, bool *out_done, rwd_error *err);
+// A switch that C names and history.log does not (a kill came between) is entered.
+RWD_MUST bool rwd_complete_history(rwd_operator *op, rwd_error *err);
+
+// stages.c
+// May state made by `before` be opened by `job` (L3)? `out_from_nothing`: nothing of it, since it is that of genesis. LOGIC_CHANGED says why not.
+RWD_MUST bool rwd_may_follow(const rwd_job *before, const rwd_job *job, const rwd_facts *base, bool *out_from_nothing, rwd_error *err);
+// Opens the participants from a checkpoint in `dir`, whose rows may be an earlier logic's.
+RWD_MUST bool rwd_open_base(rwd_operator *op, const rwd_checkpoint *base, const char *dir, rwd_error *err);
+// Where the last logic of the lineage begins, if that is above `x`; else -1.
+int64_t rwd_stage_boundary(const rwd_lineage *lineage, int64_t x);
+// The state at `boundary`, from a base below it, as a checkpoint of the repository.
+RWD_MUST bool rwd_cross_boundary(rwd_operator *op, const rwd_checkpoint *base, int64_t boundary, int64_t frontier, char out_id[RWD_CHECKPOINT_ID], rwd_error *err);
 
 // recovery.c. From an open repository to live at C: fills session, position, frontier, lineage.
 RWD_MUST bool rwd_recover(rwd_operator *op, rwd_error *err);
+// Other threads ask for the lineage (retention), so it changes under the lock. *Takes* `lineage`.
+void rwd_set_lineage(rwd_operator *op, const rwd_lineage *lineage);
+// Commits C where it stands, with the lineage and switch number as they are now; no transaction is open then. Precondition: live, and the open transaction is empty.
+RWD_MUST bool rwd_commit_lineage(rwd_operator *op, rwd_error *err);
 // A shadow's: from a checkpoint, in `base_dir`, to the state at `until`; nothing is looked up or committed. *Takes* `lineage`. The session is open.
 RWD_MUST bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err);
 // After a restore: C4 (8) stops at checkpoints above C, and a person has decided to go on from C. They are set aside, never deleted.

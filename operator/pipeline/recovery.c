@@ -47,8 +47,7 @@ static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error
     return true;
 }
 
-// Other threads ask for the lineage (retention), so it changes under the lock. *Takes* `lineage`.
-static void set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
+void rwd_set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
     pthread_mutex_lock(&op->lock);
     rwd_lineage_deinit(&op->lineage);
     op->lineage = *lineage;
@@ -65,35 +64,11 @@ static bool refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_err
     return rwd_error_next(err, "let one process run for each partition");
 }
 
-// L4, L5: the lineage that C (or, without C, the newest checkpoint) names decides the logic; this job file must be its last segment.
-static bool check_logic(rwd_operator *op, rwd_hash128 lineage, rwd_error *err) {
-    rwd_buf text = {0};
-    rwd_lineage stored = {0};
-    bool ok = rwd_repo_load_lineage(op->repo, lineage, &stored, &text, err);
-    rwd_buf_deinit(&text);
-    if (!ok) return false;
-    set_lineage(op, &stored);
-    if (op->lineage.segment_count == 0) return rwd_fail(err, RWD_E_CORRUPT, "lineage without a segment");
-    const rwd_lineage_segment *last = &op->lineage.segments[op->lineage.segment_count - 1];
-    bool same_logic = rwd_hash128_equal(last->logic, op->job->logic);
-    if (same_logic && rwd_hash128_equal(last->sinks, op->job->sinks_hash)) return true;
-    char was[RWD_HASH128_HEX], is[RWD_HASH128_HEX], name[RWD_HASH128_HEX];
-    rwd_hash128_hex(same_logic ? last->sinks : last->logic, was);
-    rwd_hash128_hex(same_logic ? op->job->sinks_hash : op->job->logic, is);
-    rwd_hash128_hex(lineage, name);
-    rwd_fail(err, RWD_E_LOGIC_CHANGED, "the job file's %s %s, but this state was made with %s", same_logic ? "sinks have fingerprint" : "logic has fingerprint",
-             is, was);
-    rwd_error_at(err, "%s", op->job->file);
-    bool plugins = rwd_plugins_count(op->job->plugins.loaded) > 0;
-    return rwd_error_next(err, "compare with the job file of that lineage: diff %s/lineages/%s/job.yaml <(rewind config print %s)%s; for new logic use a new job name",
-                          op->data, name, op->job->file, plugins ? ", and each plugin with its copy in `plugins` there" : "");
-}
-
 static void new_lineage(rwd_operator *op, int64_t genesis) {
     rwd_lineage lineage;
     rwd_lineage_init(&lineage, op->source_hash, genesis);
     rwd_lineage_add_segment(&lineage, (rwd_lineage_segment){.from = genesis, .logic = op->job->logic, .sinks = op->job->sinks_hash});
-    set_lineage(op, &lineage);
+    rwd_set_lineage(op, &lineage);
 }
 
 static void start_at(rwd_operator *op, const rwd_facts *facts) {
@@ -109,6 +84,15 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
     if (facts->dead.known || facts->counts.dead == 0) return;
     rwd_log(RWD_LOG_WARN, "recovery", "the checkpoint is older than the index of open dead letters: those of records below offset %" PRId64 " are in the dead-letter output only, and "
             "cannot be redriven. To have them, too, build the state again from a checkpoint before them: rewind restore --offset N", facts->next_offset);
+}
+
+bool rwd_commit_lineage(rwd_operator *op, rwd_error *err) {
+    rwd_commit commit;
+    rwd_commit_metadata(op, &commit);
+    op->sink->ops->commit_async(op->sink, &commit);
+    op->committing = commit.next_offset;
+    RWD_CRASH_POINT(change_committing);
+    return rwd_drive_commit(op, err);
 }
 
 static bool commit_genesis(rwd_operator *op, rwd_error *err) {
@@ -277,7 +261,7 @@ static bool open_state(rwd_operator *op, const rwd_checkpoint *base, rwd_error *
         if (err->code == RWD_E_NOT_FOUND) err->decision = RWD_RETRY;  // it took this one: choose again
         return false;
     }
-    bool opened = rwd_open_participants(op, dir, err);
+    bool opened = rwd_open_base(op, base, dir, err);
     rwd_read_lock_release(&lock);
     if (!opened) return false;
     op->status.recovery_open_ns = rwd_clock_ns(op->clock) - began;
@@ -293,13 +277,31 @@ static bool check_source(rwd_operator *op, rwd_slice stored, rwd_error *err) {
     return op->source->ops->identity(op->source, &op->source_identity, &op->source_hash, err);
 }
 
+// (5) A base below the place where the lineage's last logic begins leads to one at that place.
+static bool choose_base(rwd_operator *op, const rwd_commit *commit, rwd_checkpoint *out, unsigned *out_skipped, rwd_error *err) {
+    char crossed[RWD_CHECKPOINT_ID] = "";
+    for (;;) {
+        unsigned skipped = 0;
+        const char *only = *crossed ? crossed : rwd_restore_base(op);
+        if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, commit->closings, only, out, &skipped, err)) return false;
+        *out_skipped += skipped;
+        int64_t boundary = rwd_stage_boundary(&op->lineage, out->facts.next_offset);
+        if (*crossed || boundary < 0) return true;
+        bool ok = boundary <= commit->next_offset;
+        if (!ok) rwd_fail(err, RWD_E_CORRUPT, "the lineage has a segment from offset %" PRId64 ", above what is committed, %" PRId64, boundary, commit->next_offset);
+        ok = ok && rwd_cross_boundary(op, out, boundary, commit->next_offset, crossed, err);
+        rwd_checkpoint_deinit(out);
+        if (!ok) return false;
+    }
+}
+
 // (5) to (7), from a known C.
 static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, rwd_error *err) {
     rwd_set_phase(op, RWD_PHASE_VERIFYING);
     rwd_checkpoint base;
     unsigned skipped = 0;
     int64_t began = rwd_clock_ns(op->clock);
-    if (!rwd_repo_choose(op->repo, op->io, &op->lineage, commit->next_offset, commit->closings, rwd_restore_base(op), &base, &skipped, err)) return false;
+    if (!choose_base(op, commit, &base, &skipped, err)) return false;
     op->status.recovery_verify_ns = rwd_clock_ns(op->clock) - began;
     op->status.quarantined += skipped;
     rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,
@@ -334,8 +336,8 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
 
 bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err) {
     int64_t from = base->facts.next_offset;
-    set_lineage(op, lineage);
-    bool ok = check_source(op, base->facts.source_identity, err) && rwd_open_participants(op, base_dir, err) &&
+    rwd_set_lineage(op, lineage);
+    bool ok = check_source(op, base->facts.source_identity, err) && rwd_open_base(op, base, base_dir, err) &&
               op->source->ops->assign(op->source, from, base->facts.cursor, err);
     if (!ok) return false;
     start_at(op, &base->facts);
@@ -347,7 +349,7 @@ bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpo
 
 // No C where C is kept: lawful only for a genesis checkpoint whose commit never happened (C2); else someone took C away (C5).
 static bool without_c(rwd_operator *op, const rwd_checkpoint *newest, rwd_error *err) {
-    if (!check_logic(op, newest->facts.lineage, err)) return false;
+    if (!rwd_follow_lineage(op, newest->facts.lineage, err)) return false;
     // The mark precedes the first record, so checkpoints above S without it were made by a job that had no outputs: the newest one's X is the truth.
     rwd_commit pinned = {
         .next_offset = newest->facts.next_offset, .closings = newest->facts.closings, .input_count = newest->facts.input_count, .input_hash = newest->facts.input_hash,
@@ -366,7 +368,7 @@ static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool fo
         ok = without_c(op, &newest, err);
     } else {
         // C1: no outputs: the newest checkpoint's X is the truth. Its manifest is enough; its files may be bad.
-        ok = check_logic(op, newest.facts.lineage, err);
+        ok = rwd_follow_lineage(op, newest.facts.lineage, err);
         rwd_commit truth = {
             .next_offset = newest.facts.next_offset, .closings = newest.facts.closings, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
         };
@@ -447,7 +449,7 @@ static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found,
     if (found && (!refuse_foreign(op, commit, err) || !refuse_successor(op, commit, err))) return false;
     if (!refuse_lost_checkpoints(op, found, err)) return false;
     if (!found) return early || refuse_lost_commits(op, err);
-    if (!check_logic(op, commit->lineage, err)) return false;
+    if (!rwd_follow_lineage(op, commit->lineage, err)) return false;
     return early || op->options.restore_to || refuse_moved_back(op, commit, err);
 }
 
@@ -475,7 +477,7 @@ static bool restore_without_broker(rwd_operator *op, rwd_error *err) {
     rwd_commit known = {
         .next_offset = newest.facts.next_offset, .closings = newest.facts.closings, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
     };
-    bool ok = check_logic(op, newest.facts.lineage, err) && recover_to(op, &known, true, err);
+    bool ok = rwd_follow_lineage(op, newest.facts.lineage, err) && recover_to(op, &known, true, err);
     rwd_checkpoint_deinit(&newest);
     return ok;
 }
@@ -498,7 +500,7 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
         op->known_closings = commit.closings;
         op->known_owner = commit.owner;
     }
-    bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err);
+    bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err) && rwd_complete_history(op, err);
     if (!ok) return false;
     RWD_CRASH_POINT(recovery_done);
     return true;                                                                       // (8)

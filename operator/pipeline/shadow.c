@@ -7,7 +7,6 @@
 #include "operator/pipeline/shadow.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,13 +14,10 @@
 #include "checkpoints/frame.h"
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
-#include "operator/config/logic_compare.h"
 #include "operator/pipeline/operator_private.h"
 #include "operator/sink/none.h"
-#include "state/migrate.h"
 
 #define PLAN_NAME "SHADOW"
-#define MIGRATED_NAME "migrated"  // rows of the base with a later segment's columns, while a stage begins
 #define PLAN_MAGIC "RWSH"
 #define PLAN_VERSION 1u
 #define PLAN_SIZE 56u
@@ -264,7 +260,7 @@ static rwd_sink *no_outputs(void *context) {
 
 static bool begin_operator(rwd_shadow *shadow, const rwd_job *job, rwd_error *err) {
     const rwd_shadow_options *o = &shadow->options;
-    rwd_operator_options run = {.job = job, .clock = o->clock, .io = o->io, .data = shadow->folder, .journal_of = o->repo, .progress = o->progress, .shows_error = true,
+    rwd_operator_options run = {.job = job, .clock = o->clock, .io = o->io, .data = shadow->folder, .logics = o->logics, .journal_of = o->repo, .progress = o->progress, .shows_error = true,
                                 .manner = &shadow->manner};
     rwd_operator_hooks hooks = {.open_sink = no_outputs};
     rwd_operator *op;
@@ -311,67 +307,12 @@ static bool job_of(const rwd_shadow_options *o, rwd_hash128 logic, const rwd_job
     return rwd_fail(err, RWD_E_LOGIC_CHANGED, "the records are replayed with logic %s, which is not the job's", hex);
 }
 
-// ---- rows of another logic
-
-static bool goes_on_as_it_is(const rwd_job *before, const rwd_job *job) {
-    bool same = before->table_count == job->table_count;
-    for (size_t t = 0; same && t < job->table_count; t++) {
-        size_t columns = job->tables[t].schema.column_count;
-        same = before->tables[t].schema.column_count == columns;
-        for (size_t c = 0; same && c < columns; c++) same = rwd_logic_column_before(before, job, t, c) == (int)c;
-    }
-    return same;
-}
-
-static bool migrate_tables(const char *from, const char *to, const rwd_job *before, const rwd_job *job, rwd_error *err) {
-    rwd_migration *tables = rwd_calloc(job->table_count + 1, sizeof(*tables));
-    for (size_t t = 0; t < job->table_count; t++) {
-        tables[t] = (rwd_migration){.from = t < before->table_count ? &before->tables[t].schema : NULL, .to = &job->tables[t].schema};
-        for (size_t c = 0; c < tables[t].to->column_count; c++) tables[t].before[c] = (int16_t)(tables[t].from ? rwd_logic_column_before(before, job, t, c) : -1);
-    }
-    bool ok = rwd_state_migrate(from, to, tables, job->table_count, err);
-    free(tables);
-    return ok;
-}
-
-// All that the other participants have stands beside the migrated tables under the same names.
-static bool link_the_rest(const char *from, const char *to, rwd_error *err) {
-    char **names = NULL;
-    size_t count = 0;
-    bool ok = rwd_list_dir(from, &names, &count, err);
-    for (size_t i = 0; i < count; i++) {
-        char source[RWD_PATH_MAX], target[RWD_PATH_MAX];
-        ok = ok && rwd_path_join(source, from, names[i], err) && rwd_path_join(target, to, names[i], err);
-        if (ok && !rwd_path_exists(target) && symlink(source, target) != 0) ok = rwd_fail_errno(err, errno, "cannot link %s", target);
-        free(names[i]);
-    }
-    free(names);
-    return ok;
-}
-
-// L3: the state that a stage begins with was made by another logic. `out_dir`: its folder, or one with rows as the stage's logic has them.
-static bool make_rows(rwd_shadow *shadow, const rwd_job *job, char out_dir[RWD_PATH_MAX], rwd_error *err) {
+// L3: the state that a stage begins with was made by another logic.
+static bool check_rows(const rwd_shadow_options *o, const rwd_facts *base, const rwd_job *job, rwd_error *err) {
     const rwd_job *before;
-    rwd_logic_comparison compared;
-    memcpy(out_dir, shadow->dir, RWD_PATH_MAX);
-    if (rwd_hash128_equal(shadow->base.facts.fingerprint, job->logic)) return true;
-    if (!job_of(&shadow->options, shadow->base.facts.fingerprint, &before, err)) return false;
-    rwd_logic_compare(before, job, &compared);
-    if (compared.relation == RWD_LOGIC_GENESIS) {
-        (void)rwd_fail(err, RWD_E_LOGIC_CHANGED, "the new logic can only begin with the first record: %s", compared.what);
-        return rwd_error_next(err, "give --from %" PRId64, shadow->lineage.genesis);
-    }
-    if (goes_on_as_it_is(before, job)) return true;
-    if (!rwd_path_join(out_dir, shadow->folder, MIGRATED_NAME, err)) return false;
-    if (rwd_path_exists(out_dir) && !rwd_remove_tree(out_dir, err)) return false;
-    return rwd_io_mkdir(shadow->io, out_dir, err) && migrate_tables(shadow->dir, out_dir, before, job, err) && link_the_rest(shadow->dir, out_dir, err);
-}
-
-static bool remove_migrated(const rwd_shadow *shadow, rwd_error *err) {
-    char path[RWD_PATH_MAX];
-    rwd_error ignored;
-    if (!rwd_path_join(path, shadow->folder, MIGRATED_NAME, err ? err : &ignored)) return false;
-    return !rwd_path_exists(path) || rwd_remove_tree(path, err ? err : &ignored);
+    bool from_nothing;
+    if (rwd_hash128_equal(base->fingerprint, job->logic)) return true;
+    return job_of(o, base->fingerprint, &before, err) && rwd_may_follow(before, job, base, &from_nothing, err);
 }
 
 // Whoever reads the result finds the job that made it.
@@ -382,14 +323,13 @@ static bool save_lineage(const rwd_shadow *shadow, rwd_repo *repo, rwd_error *er
 // From where it stands to `until`, all with one logic.
 static bool run_stage(rwd_shadow *shadow, const rwd_job *job, int64_t until, rwd_error *err) {
     rwd_lineage lineage;
-    char dir[RWD_PATH_MAX];
     if (!begin_operator(shadow, job, err)) return false;
     rwd_operator *op = shadow->op;
-    bool ok = rwd_operator_open(op, err) && save_lineage(shadow, op->repo, err) && make_rows(shadow, job, dir, err) && rwd_open_session(op, err);
+    bool ok = rwd_operator_open(op, err) && save_lineage(shadow, op->repo, err) && rwd_open_session(op, err);
     if (ok) rwd_lineage_copy(&shadow->lineage, &lineage);
-    ok = ok && rwd_rebuild(op, &lineage, &shadow->base, dir, until, err) && keep_result(shadow, op, err);
+    ok = ok && rwd_rebuild(op, &lineage, &shadow->base, shadow->dir, until, err) && keep_result(shadow, op, err);
     end_operator(shadow);
-    return remove_migrated(shadow, ok ? err : NULL) && ok;
+    return ok;
 }
 
 // ---- stages
@@ -422,7 +362,7 @@ static bool run_stages(rwd_shadow *shadow, int64_t until, rwd_error *err) {
     while (at < until) {
         int64_t end = stage_end(&shadow->lineage, at, until);
         rwd_hash128 logic = shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].logic;
-        if (!job_of(&shadow->options, logic, &job, err)) return false;
+        if (!job_of(&shadow->options, logic, &job, err) || !check_rows(&shadow->options, &shadow->base.facts, job, err)) return false;
         if (end < until || at > shadow->done.from)
             rwd_log(RWD_LOG_INFO, "shadow", "offsets [%" PRId64 ", %" PRId64 ") with the logic of the segment from %" PRId64, at, end,
                     shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].from);
@@ -434,7 +374,10 @@ static bool run_stages(rwd_shadow *shadow, int64_t until, rwd_error *err) {
 
 static void wait_for_broker(rwd_shadow *shadow, const rwd_error *why) {
     rwd_log_error(RWD_LOG_WARN, "shadow", why);
-    for (int64_t left = AWAY_NS; left > 0 && !atomic_load(&shadow->stop); left -= RWD_IDLE_NS) shadow->options.clock->sleep_ns(shadow->options.clock, RWD_IDLE_NS);
+    for (int64_t left = AWAY_NS; left > 0 && !atomic_load(&shadow->stop); left -= RWD_IDLE_NS) {
+        if (shadow->options.stop && atomic_load(shadow->options.stop)) atomic_store(&shadow->stop, true);
+        shadow->options.clock->sleep_ns(shadow->options.clock, RWD_IDLE_NS);
+    }
 }
 
 static void begin_progress(rwd_shadow *shadow, int64_t until) {

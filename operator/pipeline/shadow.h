@@ -45,6 +45,7 @@ typedef struct rwd_shadow_options {
     int64_t (*pace)(void *context, int64_t worked_ns);
     void *pace_context;
     const rwd_look *look;        // who looks on (operator.h); borrowed; NULL: nobody
+    const atomic_bool *stop;     // as rwd_shadow_stop, while a broker is waited for; NULL: that alone
     bool progress;               // a progress line on stderr where that is a terminal
 } rwd_shadow_options;
 

@@ -79,7 +79,7 @@ BY_COMMAND = {
 }
 
 
-@pytest.mark.parametrize("point", [p for p in crash_points() if not p.startswith(("kafka-", "journal-", "restore-", "carry-", "fill-", "repair-"))])   # in test_kafka_crash.py, test_restore.py
+@pytest.mark.parametrize("point", [p for p in crash_points() if not p.startswith(("kafka-", "journal-", "restore-", "carry-", "fill-", "repair-", "change-", "boundary-"))])   # in test_kafka_crash.py, test_restore.py, test_change.py
 def test_a_kill_at_a_named_point_changes_nothing(point, small, tmp_path):
     truth, half, _ = small
     reached = 0

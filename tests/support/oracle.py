@@ -817,6 +817,20 @@ class Expected:
         if self.stream_time is not None:
             self.advance(offset)
 
+    def become(self, job):
+        """From the next record on the logic is this job's: rows go on by the names of their columns, new ones are as before any event."""
+        def moved(rows, old, new):
+            names = [c.name for c in old.columns]
+            return {key: Row(new, [row.states[names.index(c.name)] if c.name in names else c.made.empty for c in new.columns], key, row.end) for key, row in rows.items()}
+
+        for name, table in job.tables.items():
+            old = self.job.tables.get(name)
+            for kept in (self.tables, self.last):
+                kept[name] = moved(kept[name], old, table) if old else {}
+            for kept, empty in ((self.events, []), (self.closed, []), (self.open, {}), (self.sessions, {})):
+                kept.setdefault(name, empty)
+        self.job = job
+
     def take_event(self, offset, raw, event, ordinal, several):
         try:
             if isinstance(event, Fault):
@@ -1155,4 +1169,20 @@ def run(job, data=None, until=None):
         if until is not None and offset >= until:
             break
         expected.take(offset, raw, header)
+    return expected
+
+
+def run_segments(segments, data=None):
+    """`segments`: (first offset, path of the job file) of each, in order; the first offset of the first does not matter."""
+    jobs = [(first, Job(path)) for first, path in segments]
+    data = data if isinstance(data, bytes) else open(data or jobs[0][1].source_path, "rb").read()
+    expected = Expected(jobs[0][1])
+    header, all_records = records(jobs[0][1], data)
+    for offset, raw in all_records:
+        while len(jobs) > 1 and offset >= jobs[1][0]:
+            jobs.pop(0)
+            expected.become(jobs[0][1])
+        expected.take(offset, raw, header)
+    for _, job in jobs[1:]:
+        expected.become(job)
     return expected

@@ -1,0 +1,224 @@
+"""A job file that changes: which logic decides which records, and what a kill, a damaged checkpoint or an old job file leaves of that (L1 to L5)."""
+import json
+import shutil
+import signal
+
+import pytest
+
+import oracle
+import rewind as driver
+from rewind import TABLES, Job, Running, orders, rewind
+
+SINKS = [
+    {"table": "customers", "file": {"path": "out/customers.jsonl"}, "fields": ["orders", "revenue", "least", "most", "last_seen"]},
+    {"table": "countries", "file": {"path": "out/countries.csv"}, "format": "csv", "emit": "update", "fields": ["orders", "units"]},
+]
+HALF = 600
+
+
+def changed(**customers):
+    tables = json.loads(json.dumps(TABLES))
+    tables["customers"].update(customers)
+    return tables
+
+
+FIRST = TABLES
+# Other arguments, a condition, and aggregates that begin here, one of them before those that were there.
+SECOND = changed(where="quantity > 0", aggregates={"last_place": "last(country)", **TABLES["customers"]["aggregates"], "revenue": "sum(amount * 2)", "units": "sum(quantity)"})
+THIRD = changed(where="amount > 1", aggregates=SECOND["customers"]["aggregates"])
+
+
+class Changing(Job):
+    """Remembers the job file of each segment, to be calculated again."""
+
+    def __init__(self, folder, **more):
+        super().__init__(folder, [], sinks=SINKS, event={"time": {"field": "ts"}, "fields": driver.FIELDS}, **more)
+        self.segments = []
+
+    def read(self, count):
+        """So many records more, with the job file as it is."""
+        have = self.input.read_bytes().count(b"\n")
+        if not self.segments or self.segments[-1][1].read_text() != self.file.read_text():
+            kept = self.folder / f"segment-{len(self.segments)}.yaml"
+            shutil.copy(self.file, kept)
+            self.segments.append((have, kept))
+        self.append("".join(line + "\n" for line in orders(count, seed=3 + have, first=have, bad_every=97)))
+        return self
+
+    def expected(self, until=None):
+        return oracle.run_segments(self.segments, self.input)
+
+
+def begun(tmp_path, **more):
+    """Two runs with the first logic, so that there is a checkpoint below the place where the next begins; then the second one, not run yet."""
+    job = Changing(tmp_path / "job", **more)
+    job.read(HALF // 2).run()
+    job.read(HALF - HALF // 2).run()
+    return job.set(tables=SECOND, on_change="from-now").read(HALF)
+
+
+def check(job):
+    expected = job.expected()
+    assert driver.digest(job) == expected.digest()
+    assert driver.newest(job)["input_digest"] == expected.input_hash
+    assert driver.dead_letters(job.dead) == driver.expected_dead(expected)
+    for sink in expected.job.sinks:
+        assert driver.without_layout(driver.view(job, sink)) == driver.without_layout(expected.view(sink))
+
+
+def history(job, kind):
+    """Entries of a kind: its text is the first field of each."""
+    return [entry for entry in (job.data / "history.log").read_bytes().split(b"RWHE") if b"\x0a" + bytes([len(kind)]) + kind.encode() in entry]
+
+
+def lose(job, from_offset):
+    """Every checkpoint at or above an offset, genesis apart, is damaged: one of its files is gone."""
+    lost = [c for c in driver.checkpoints(job) if c["next_offset"] >= from_offset]
+    for c in lost:
+        (job.checkpoints / c["id"] / "tables" / "CURRENT").unlink()
+    return len(lost)
+
+
+def test_records_below_the_change_keep_the_old_logic_and_those_from_it_on_have_the_new(tmp_path):
+    job = begun(tmp_path)
+    done = job.run()
+    assert f"records from offset {HALF} on are decided by" in done.err
+    check(job)
+    assert len(history(job, "logic")) == 1
+    job.read(200).run()
+    check(job)
+    assert len(history(job, "logic")) == 1
+
+
+@pytest.mark.parametrize("point", ["lineage-job-written", "change-lineage-kept", "change-checkpoint", "change-committing", "change-committed", "sink-outputs-synced", "recovery-done:2"])
+def test_a_kill_in_the_midst_of_a_change_leaves_one_of_both_lineages(tmp_path, point):
+    job = begun(tmp_path)
+    job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=point)
+    job.run()
+    check(job)
+    assert len(history(job, "logic")) == 1
+    job.read(100).run()
+    check(job)
+    assert len(history(job, "logic")) == 1
+
+
+def test_a_kill_before_the_change_and_the_old_job_file_again_leave_the_old_logic(tmp_path):
+    job = begun(tmp_path)
+    job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT="change-checkpoint")
+    job.set(tables=FIRST, on_change=None)
+    job.segments = [(0, job.file)]
+    job.run()
+    check(job)
+    assert history(job, "logic") == []
+
+
+@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("below", [HALF // 2 + 1, 1])
+def test_a_recovery_from_below_the_change_replays_each_record_with_its_own_logic(tmp_path, below, kill):
+    job = begun(tmp_path)
+    job.run()
+    before = driver.outputs(job)
+    assert lose(job, below) >= 2
+    if kill:
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT="boundary-crossed")
+    done = job.run()
+    assert kill or f"below the segment from {HALF}" in done.err
+    check(job)
+    assert driver.outputs(job) == before
+    job.read(100).run()
+    check(job)
+
+
+def test_a_recovery_crosses_several_changes(tmp_path):
+    job = begun(tmp_path)
+    job.run()
+    job.set(tables=THIRD).read(300).run()
+    check(job)
+    lose(job, 1)
+    job.run()
+    check(job)
+
+
+def test_an_earlier_job_file_runs_on_with_the_lineage_in_force_and_a_warning(tmp_path):
+    job = begun(tmp_path)
+    job.run()
+    job.set(tables=FIRST, on_change=None)
+    segments, job.segments = job.segments, [*job.segments, (10**9, job.file)]
+    job.read(200)
+    job.segments = segments
+    done = job.run()
+    assert "is an earlier job file of this data directory" in done.err and "quantity > 0" in done.err
+    check(job)
+
+
+def test_after_two_changes_the_first_job_file_still_changes_nothing(tmp_path):
+    job = begun(tmp_path)
+    job.run()
+    job.set(tables=THIRD).read(200).run()
+    job.set(tables=FIRST)
+    segments = job.segments
+    job.read(200)
+    job.segments = segments[:3]
+    done = job.run()
+    assert "is an earlier job file of this data directory" in done.err
+    check(job)
+    assert len(history(job, "logic")) == 2
+
+
+def test_an_unknown_job_file_is_refused_unless_told_otherwise(tmp_path):
+    job = begun(tmp_path).set(on_change=None)
+    done = job.run(expect=7)
+    assert "this state was made with" in done.err and "on_change: from-now" in done.err
+    job.run(expect=0, REWIND_ON_CHANGE="from-now")
+    check(job)
+
+
+def test_what_shapes_the_state_cannot_begin_at_an_offset(tmp_path):
+    job = begun(tmp_path)
+    job.set(tables=changed(key="country"))
+    done = job.run(expect=7)
+    assert "the key of table 'customers' has other parts" in done.err
+    fewer = {name: text for name, text in TABLES["customers"]["aggregates"].items() if name != "least"}
+    job.set(tables=changed(aggregates=fewer), sinks=[{**SINKS[0], "fields": ["orders"]}, SINKS[1]])
+    done = job.run(expect=7)
+    assert "aggregate 'least' of table 'customers' is gone" in done.err
+    assert history(job, "logic") == []
+
+
+def test_a_new_table_and_a_new_output_hold_what_came_since(tmp_path):
+    job = begun(tmp_path)
+    tables = {**SECOND, "places": {"key": "country", "aggregates": {"n": "count()", "top": "topk(customer, 3)"}}}
+    job.set(tables=tables, sinks=[*SINKS, {"table": "places", "file": {"path": "out/places.jsonl"}}])
+    job.segments = job.segments[:-1] + [(HALF, job.file)]
+    job.run()
+    check(job)
+    lose(job, 1)
+    job.run()
+    check(job)
+
+
+def test_outputs_may_change_where_logic_does_not_but_for_the_first(tmp_path):
+    job = begun(tmp_path)
+    job.set(tables=FIRST, sinks=[SINKS[0], {**SINKS[1], "where": "orders > 2"}, {"table": "customers", "file": {"path": "out/more.jsonl"}, "emit": "update"}])
+    job.segments = job.segments[:1]
+    job.run()
+    assert driver.digest(job) == job.expected().digest()
+    assert driver.view(job, job.expected().job.sinks[0]) == job.expected().view(job.expected().job.sinks[0])
+    more = [json.loads(line) for line in (job.out / "more.jsonl").read_text().splitlines()]
+    assert more and all(row["_offset"] >= HALF for row in more)
+    job.set(sinks=[SINKS[1], SINKS[0]])
+    done = job.run(expect=8)   # what is committed is kept beside the first one
+    assert "the commit log is gone" in done.err
+
+
+def test_a_running_job_answers_from_the_tables_that_it_has_by_then(tmp_path):
+    job = begun(tmp_path)
+    job.set(source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+    job.segments = job.segments[:-1] + [(HALF, job.file)]
+    with Running(job) as r:
+        r.wait_for(lambda s: s["committed"] == 2 * HALF and s["phase"] == "waiting")
+        key = next(iter(job.expected().tables["customers"]))[0]
+        row = driver.rewind_json("state", "get", "--data", job.data, "--table", "customers", key)
+        assert "last_place" in json.dumps(row)
+        assert r.stop() == 0
+    check(job)
