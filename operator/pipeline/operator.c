@@ -531,12 +531,26 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
-static bool another_session(rwd_operator *op, const rwd_error *err, unsigned *rollbacks) {
+// For who reads the last error: what it is, and that going back did not help.
+static void say_what_was_tried(const rwd_operator *op, rwd_error *err) {
+    char bases[RWD_ROLLBACKS_MAX * (RWD_CHECKPOINT_ID + 2)] = "", *cause = rwd_strdup(err->cause);
+    for (unsigned i = 0; i < RWD_ROLLBACKS_MAX; i++) {
+        size_t used = strlen(bases);
+        (void)snprintf(bases + used, sizeof(bases) - used, "%s%s", i ? ", " : "", *op->tried[i] ? op->tried[i] : "none");
+    }
+    (void)snprintf(err->cause, sizeof(err->cause), "%.500s; went back to the last good checkpoint %d times (%s), and it came to this again", cause, RWD_ROLLBACKS_MAX, bases);
+    free(cause);
+}
+
+static bool another_session(rwd_operator *op, rwd_error *err, unsigned *rollbacks) {
     if (atomic_load(&op->stop)) return false;
     if (err->decision != RWD_ROLLBACK && err->decision != RWD_ABORT_TXN && err->decision != RWD_RETRY) return false;
     if (err->decision == RWD_RETRY && op->job->kafka.brokers) return wait_for_broker(op, err);
     if (op->commit_started) *rollbacks = 0;
-    if (++*rollbacks > RWD_ROLLBACKS_MAX) return false;
+    if (++*rollbacks > RWD_ROLLBACKS_MAX) return say_what_was_tried(op, err), false;
+    op->status.rollbacks++;
+    op->tried[*rollbacks - 1][0] = '\0';  // filled in by the recovery that follows
+    op->tries = *rollbacks;
     rwd_log_error(RWD_LOG_WARN, "operator", err);
     // K5: files that were good when they were read back need not be so now; the choice of a base must not rest on that.
     if (err->code == RWD_E_CORRUPT) rwd_repo_distrust(op->repo);
@@ -567,7 +581,7 @@ static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
 static void status_of(void *op, rwd_status *out) { rwd_operator_status(op, out); }
 
 // Does another session follow this one? A restore that failed is answered, and an ordinary recovery follows.
-static bool goes_on(rwd_operator *op, bool ok, const rwd_error *err, unsigned *rollbacks) {
+static bool goes_on(rwd_operator *op, bool ok, rwd_error *err, unsigned *rollbacks) {
     bool restoring = *op->restore_to != '\0';
     if (ok) return (restoring || op->next_job) && !atomic_load(&op->stop);
     if (restoring) rwd_restore_failed(op, err);

@@ -236,6 +236,8 @@ struct rwd_operator {
     bool inside_record;       // some events of a record, or of what is inserted before it, were applied, and not all: the state is that of no position
     int64_t record_time_us;   // of the last record: its own; where records have none, of the last applied one's event (E2)
     bool commit_started;      // a commit of this session succeeded: rollbacks may be counted anew
+    unsigned tries;           // rollbacks in a row; 0: this session is none
+    char tried[RWD_ROLLBACKS_MAX][RWD_CHECKPOINT_ID];  // the bases that they chose
     rwd_buf cursor;           // the source's words for position, where last_record is NULL and it is not empty
     const rwd_record *last_record; // of the current batch, behind which the cursor stands; NULL: no batch is held
 

@@ -307,6 +307,7 @@ static bool recover_to(rwd_operator *op, const rwd_commit *commit, bool check, r
     rwd_log(RWD_LOG_INFO, "recovery", "from checkpoint %s at offset %" PRId64 "; silent replay of [%" PRId64 ", %" PRId64 ")%s", base.id,
             base.facts.next_offset, base.facts.next_offset, commit->next_offset, skipped ? "; newer ones were bad and are quarantined" : "");
     int64_t from = base.facts.next_offset;
+    if (op->tries > 0) memcpy(op->tried[op->tries - 1], base.id, sizeof(base.id));
     bool ok = check_source(op, base.facts.source_identity, err) && open_state(op, &base, err) &&
               op->source->ops->assign(op->source, from, base.facts.cursor, err);
     if (ok) {

@@ -360,6 +360,7 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_seconds(json, "verify_seconds", status->recovery_verify_ns);
     rwd_json_put_seconds(json, "open_seconds", status->recovery_open_ns);
     rwd_json_put_seconds(json, "replay_seconds", status->recovery_replay_ns);
+    rwd_json_put_uint(json, "rollbacks", status->rollbacks);
     rwd_json_object_end(json);
     rwd_json_put_object(json, "restore");
     rwd_json_put_string(json, "running_from", *status->restoring ? status->restoring : NULL);

@@ -144,6 +144,7 @@ typedef struct rwd_status {
     int64_t replay_left_ns;     // while REPLAYING: how long the rest will take at the pace so far; 0: unknown, or none is left
     char restoring[17];         // the checkpoint that a restore is going back to; empty: none is
     uint64_t restores, restore_failures;
+    uint64_t rollbacks;         // times it went back to the last good checkpoint by itself
     char io_tier[24];
 
     bool journal_on;            // there is one; else none of these has a meaning
@@ -212,6 +213,7 @@ typedef struct rwd_status {
     X("recovery_open_seconds", "gauge", "seconds", "Opening the state at this start", recovery_open_ns, 1e9)             \
     X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)  \
     X("replay_left_seconds", "gauge", "seconds", "How long the running silent replay will go on, at its pace so far; 0: none runs", replay_left_ns, 1e9) \
+    X("rollbacks", "counter", "", "Times it went back to the last good checkpoint by itself: damage, a lost transaction, a failed sync", rollbacks, 1)  \
     X("restores", "counter", "", "Restores done by this process", restores, 1)                                            \
     X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1) \
     X("journal_bytes", "gauge", "bytes", "Disk that the journal takes", journal_bytes, 1)                                \

@@ -178,3 +178,37 @@ def test_a_damaged_file_in_use_does_not_reach_a_result(damage, stopped, tmp_path
             damage(path)
     job.run()
     driver.check_against(expected, job)
+
+
+# ------------------------------------------------------------------------------------------------ while it runs
+def test_damage_that_a_running_job_reads_leads_back_to_a_good_checkpoint_and_on(tmp_path):
+    """Bytes of table files change under a job whose state is larger than its memory: RocksDB finds them at the next read, the job goes back inside the process, and
+    comes to what an uninterrupted run comes to."""
+    lines = [f'{{"customer":"customer-{i % 300000:08d}","country":"NO","amount":{i % 900}.25,"quantity":{i % 7},"ts":{1700000000000 + i}}}\n' for i in range(330000)]
+    job = Job(tmp_path / "job", [], state={"path": "data", "memory": "64MiB"}, source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"},
+              sinks=[{"table": "countries", "file": {"path": "out/countries.csv"}, "format": "csv"}], checkpoints={"every": "1h", "full": {"every": "1h", "keep": 1}})
+    job.append("".join(lines[:300000]))
+    with Running(job) as r:
+        r.committed(300000)
+        rewind("checkpoint", "create", "--data", job.data)
+        deadline = time.monotonic() + driver.PATIENCE
+        while not any(c["independent"] for c in driver.checkpoints(job)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        begun = r.status()
+        assert not begun["state"]["hot_complete"], "reads come to RocksDB"
+        for path in job.data.glob("live/*/**/*.sst"):
+            with open(path, "r+b") as f:
+                for at in range(5000, path.stat().st_size - 5000, 4000):
+                    f.seek(at)
+                    f.write(b"decay")
+        job.append("".join(lines[300000:]))
+        status = r.wait_for(lambda s: s["committed"] == 330000, "the job to get over the damage")
+        assert status["recovery"]["rollbacks"] >= 1 and status["pid"] == begun["pid"]
+        assert "going back to the last good checkpoint (attempt 1 of 3)" in r.stderr
+        assert r.stop() == 0, r.stderr
+    fresh = Job(tmp_path / "fresh", None, state={"path": "data", "memory": "64MiB"}, sinks=job.given["sinks"], checkpoints={"every": "1h"})
+    fresh.input.write_text("".join(lines))
+    fresh.run()
+    assert driver.digest(job) == driver.digest(fresh)
+    for sink in driver.oracle.Job(fresh.file).sinks:
+        assert driver.view(job, sink) == driver.view(fresh, sink)

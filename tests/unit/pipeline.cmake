@@ -3,3 +3,4 @@ rwd_test(pipeline_watchdog_test SOURCES pipeline_watchdog_test.c LIBS rwd_pipeli
 rwd_test(pipeline_corrections_test SOURCES pipeline_corrections_test.c LIBS rwd_pipeline)
 rwd_test(pipeline_logics_test SOURCES pipeline_logics_test.c LIBS rwd_pipeline)
 rwd_test(pipeline_repair_plan_test SOURCES pipeline_repair_plan_test.c ${CMAKE_CURRENT_SOURCE_DIR}/support/checkpoints_fixture.c LIBS rwd_pipeline)
+rwd_test(pipeline_rollback_test SOURCES pipeline_rollback_test.c LIBS rwd_pipeline LABELS threads)
