@@ -46,7 +46,9 @@ struct rwd_keeper {
     int64_t frontier;
     bad_one *bad;
     size_t bad_count;
-    int64_t horizon;
+    bool look_due;                 // at the horizon
+    int64_t begin;                 // of the topic; -1: not known
+    rwd_horizon horizon;
 };
 
 static bool stopping(const rwd_keeper *k) { return atomic_load_explicit(&k->stop, memory_order_relaxed); }
@@ -160,11 +162,29 @@ static void copy_if_due(rwd_keeper *k) {
 }
 
 // What the journal must keep (K7), and from where it reaches up to C.
-typedef struct reach { int64_t floor, horizon; } reach;
+typedef struct reach { int64_t floor; rwd_horizon horizon; } reach;
 
-static reach reach_of(const rwd_checkpoint_list *list, const rwd_lineage *lineage, int64_t frontier, const rwd_journal_range *ranges, size_t count) {
+// Where the run that reaches up to `to` begins.
+static int64_t run_to(int64_t to, const rwd_journal_range *ranges, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].from < to && ranges[i].next >= to) return ranges[i].from;
+    return to;
+}
+
+// X of the earliest good one at or above `unbroken`; -1: none.
+static int64_t earliest(const rwd_checkpoint_list *list, const rwd_lineage *lineage, int64_t frontier, int64_t unbroken) {
+    int64_t best = -1;
+    for (size_t i = 0; i < list->count; i++) {
+        const rwd_checkpoint *c = &list->items[i];
+        int64_t x = c->facts.next_offset;
+        if (of_history(lineage, c) && x <= frontier && x >= unbroken && (best < 0 || x < best)) best = x;
+    }
+    return best;
+}
+
+static reach reach_of(const rwd_checkpoint_list *list, const rwd_lineage *lineage, int64_t frontier, int64_t begin, const rwd_journal_range *ranges, size_t count) {
     int64_t first = -1, second = -1, lowest = INT64_MAX;
-    reach r = {.horizon = -1};
+    reach r = {.horizon = {-1, -1}};
     for (size_t i = 0; i < list->count; i++) {
         const rwd_checkpoint *c = &list->items[i];
         int64_t x = c->facts.next_offset;
@@ -174,44 +194,75 @@ static reach reach_of(const rwd_checkpoint_list *list, const rwd_lineage *lineag
         if (x < lowest) lowest = x;
     }
     // What lies between the newest of them and C may be on its way to the disk: up to that one the journal is durable (K3).
-    int64_t unbroken = first;
-    for (size_t i = 0; i < count; i++)
-        if (ranges[i].from < first && ranges[i].next >= first) unbroken = ranges[i].from;
-    for (size_t i = 0; i < list->count; i++) {
-        const rwd_checkpoint *c = &list->items[i];
-        int64_t x = c->facts.next_offset;
-        if (of_history(lineage, c) && x <= frontier && x >= unbroken && (r.horizon < 0 || x < r.horizon)) r.horizon = x;
-    }
+    int64_t kept = run_to(first, ranges, count), any = kept;
+    if (begin >= 0 && begin < any) any = begin;                     // the topic goes on where the journal ends,
+    if (begin >= 0 && begin <= first) any = run_to(any, ranges, count);  // and the journal below where the topic does
+    if (count == 0 && begin > first && frontier > first) any = INT64_MAX;  // the topic has lost what is to be replayed, and there is no journal
+    if (count > 0) r.horizon.journal = earliest(list, lineage, frontier, kept);
+    r.horizon.any = earliest(list, lineage, frontier, any);
     r.floor = second >= 0 ? second : lowest != INT64_MAX ? lowest : 0;
     for (size_t i = 0; i < list->count; i++)  // R5: what a repair is taken back with
         if (list->items[i].pinned_until_us && list->items[i].state != RWD_CHECKPOINT_PRUNED && list->items[i].facts.next_offset < r.floor) r.floor = list->items[i].facts.next_offset;
     return r;
 }
 
-static void prune_journal(rwd_keeper *k, const rwd_lineage *lineage, int64_t frontier) {
-    rwd_checkpoint_list list;
-    rwd_journal_range *ranges;
-    rwd_error err;
-    if (!rwd_repo_still_owner(k->repo)) return;  // K6
-    if (!rwd_repo_list(k->repo, &list, &err)) return rwd_log_error(RWD_LOG_WARN, "journal", &err);
-    size_t count = rwd_journal_ranges(k->options.journal, &ranges);
-    reach r = reach_of(&list, lineage, frontier, ranges, count);
-    if (!rwd_journal_prune(k->options.journal, k->io, r.floor, NULL, &err)) rwd_log_error(RWD_LOG_WARN, "journal", &err);
-    free(ranges);
-    count = rwd_journal_ranges(k->options.journal, &ranges);
-    r = reach_of(&list, lineage, frontier, ranges, count);
-    free(ranges);
-    rwd_checkpoint_list_deinit(&list);
+static int64_t begin_of(rwd_keeper *k) {
     pthread_mutex_lock(&k->mutex);
-    k->horizon = r.horizon;
+    int64_t begin = k->begin;
     pthread_mutex_unlock(&k->mutex);
+    return begin;
 }
 
-int64_t rwd_keeper_horizon(rwd_keeper *k) {
+static reach look(rwd_keeper *k, const rwd_checkpoint_list *list, const rwd_lineage *lineage, int64_t frontier) {
+    rwd_journal_range *ranges = NULL;
+    size_t count = k->options.journal ? rwd_journal_ranges(k->options.journal, &ranges) : 0;
+    reach r = reach_of(list, lineage, frontier, begin_of(k), ranges, count);
+    free(ranges);
+    return r;
+}
+
+static void take_horizon(rwd_keeper *k, rwd_horizon horizon) {
+    rwd_error err;
     pthread_mutex_lock(&k->mutex);
-    int64_t horizon = k->horizon;
+    bool moved = horizon.any != k->horizon.any;
+    k->horizon = horizon;
+    pthread_mutex_unlock(&k->mutex);
+    if (moved && horizon.any >= 0 && !rwd_repo_note_horizon(k->repo, k->io, horizon.any, &err)) rwd_log_error(RWD_LOG_WARN, "journal", &err);
+}
+
+// What of the journal may go, if `act`; and how far back is left.
+static void keep_reach(rwd_keeper *k, bool act) {
+    rwd_checkpoint_list list;
+    rwd_lineage lineage;
+    rwd_error err;
+    int64_t frontier = 0;
+    if ((!k->options.journal && begin_of(k) < 0) || !rwd_repo_still_owner(k->repo) || !snapshot(k, &lineage, &frontier)) return;  // K6
+    if (rwd_repo_list(k->repo, &list, &err)) {
+        reach r = look(k, &list, &lineage, frontier);
+        if (act && k->options.journal && !rwd_journal_prune(k->options.journal, k->io, r.floor, NULL, &err)) rwd_log_error(RWD_LOG_WARN, "journal", &err);
+        take_horizon(k, look(k, &list, &lineage, frontier).horizon);
+        rwd_checkpoint_list_deinit(&list);
+    } else {
+        rwd_log_error(RWD_LOG_WARN, "journal", &err);
+    }
+    rwd_lineage_deinit(&lineage);
+}
+
+rwd_horizon rwd_keeper_horizon(rwd_keeper *k) {
+    pthread_mutex_lock(&k->mutex);
+    rwd_horizon horizon = k->horizon;
     pthread_mutex_unlock(&k->mutex);
     return horizon;
+}
+
+void rwd_keeper_tell_begin(rwd_keeper *k, int64_t begin) {
+    pthread_mutex_lock(&k->mutex);
+    if (begin != k->begin) {
+        k->begin = begin;
+        k->look_due = true;
+        pthread_cond_broadcast(&k->changed);
+    }
+    pthread_mutex_unlock(&k->mutex);
 }
 
 static void prune(rwd_keeper *k) {
@@ -224,16 +275,16 @@ static void prune(rwd_keeper *k) {
     keep.full = k->options.full_keep;
     if (rwd_repo_prune(k->repo, &lineage, frontier, &keep, true, &plan, &err)) rwd_prune_plan_deinit(&plan);
     else rwd_log_error(RWD_LOG_WARN, "checkpoint", &err);
-    if (k->options.journal) prune_journal(k, &lineage, frontier);
     rwd_lineage_deinit(&lineage);
+    keep_reach(k, true);
 }
 
 // ---- its thread
 
 static bool prune_allowed(const rwd_keeper *k) { return k->prune_due && k->commits > k->decided_at; }
-static bool has_work(const rwd_keeper *k) { return k->verify_due || k->copy_due || prune_allowed(k); }
+static bool has_work(const rwd_keeper *k) { return k->verify_due || k->copy_due || prune_allowed(k) || k->look_due; }
 
-typedef enum job { VERIFY, COPY, PRUNE } job;
+typedef enum job { VERIFY, COPY, PRUNE, LOOK } job;
 
 // The mutex is held.
 static job take_job(rwd_keeper *k) {
@@ -245,6 +296,8 @@ static job take_job(rwd_keeper *k) {
         k->copy_due = false;
         return COPY;
     }
+    k->look_due = false;
+    if (!prune_allowed(k)) return LOOK;
     k->prune_due = false;
     return PRUNE;
 }
@@ -254,6 +307,7 @@ static void do_job(rwd_keeper *k, job what) {
     case VERIFY: (void)verify_all(k); break;
     case COPY: copy_if_due(k); break;
     case PRUNE: prune(k); break;
+    case LOOK: keep_reach(k, false); break;
     }
 }
 
@@ -288,7 +342,8 @@ bool rwd_keeper_new(rwd_repo *repo, rwd_io *io, rwd_clock *clock, const rwd_keep
     k->clock = clock;
     k->options = *options;
     k->verify_due = true;
-    k->horizon = -1;
+    k->begin = -1;
+    k->horizon = (rwd_horizon){-1, -1};
     pthread_mutex_init(&k->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

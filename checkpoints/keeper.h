@@ -24,8 +24,12 @@ void rwd_keeper_notify(rwd_keeper *keeper, const rwd_lineage *lineage, int64_t f
 // A checkpoint that was found bad in the background since the last call: true, with its id and reason. K5: the caller takes the rollback
 // road if live files share the damage.
 bool rwd_keeper_found_bad(rwd_keeper *keeper, char out_id[RWD_CHECKPOINT_ID], rwd_error *out_why);
-// K7: X of the earliest good checkpoint of C's history from which the journal was unbroken up to C when retention last looked; -1: none, or it did not look yet.
-int64_t rwd_keeper_horizon(rwd_keeper *keeper);
+// K7: X of the earliest good checkpoint of C's history from which up to C nothing was missing when retention last looked: in the journal alone, and in the journal or the topic. -1: there is none,
+// or it did not look yet. It is noted in the repository, too.
+typedef struct rwd_horizon { int64_t journal, any; } rwd_horizon;
+rwd_horizon rwd_keeper_horizon(rwd_keeper *keeper);
+// The first offset that the topic still has, as last heard; -1: not known. (What compaction took is not told by it.)
+void rwd_keeper_tell_begin(rwd_keeper *keeper, int64_t begin);
 // Waits until there is nothing left to do (end of a run), at most `timeout_ns`. True: there is nothing left.
 bool rwd_keeper_drain(rwd_keeper *keeper, int64_t timeout_ns);
 

@@ -172,6 +172,12 @@ static void mark_pins(rwd_checkpoint_list *list, const rwd_tags *tags, const rwd
     }
 }
 
+static void mark_horizon(rwd_repo *repo, rwd_io *io, rwd_checkpoint_list *list) {
+    int64_t horizon;
+    if (!rwd_repo_horizon(repo, io, &horizon)) return;
+    for (size_t i = 0; i < list->count; i++) list->items[i].below_horizon = list->items[i].facts.next_offset < horizon;
+}
+
 bool rwd_repo_list_with(rwd_repo *repo, rwd_io *io, bool pruned, rwd_checkpoint_list *out, rwd_error *err) {
     *out = (rwd_checkpoint_list){0};
     rwd_tags tags = {0};
@@ -181,6 +187,7 @@ bool rwd_repo_list_with(rwd_repo *repo, rwd_io *io, bool pruned, rwd_checkpoint_
     if (ok && out->count > 1) qsort(out->items, out->count, sizeof(*out->items), compare_age);
     if (ok) drop_doubles(out);
     if (ok) mark_pins(out, &tags, &pins, rwd_clock_wall_us(repo->clock));
+    if (ok) mark_horizon(repo, io, out);
     rwd_tags_deinit(&tags);
     rwd_pins_deinit(&pins);
     if (!ok) rwd_checkpoint_list_deinit(out);

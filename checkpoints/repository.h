@@ -8,7 +8,7 @@
 //   <data>/checkpoints/<id>.bad/     a quarantined one, with WHY
 //   <data>/checkpoints/<id>.pruned/  one that is being pruned: finished at the next start
 //   <data>/pruned/<id>          the MANIFEST of a pruned one, so that years of them do not slow the search for a good one
-//   <data>/GENESIS tags pins verified     small framed files
+//   <data>/GENESIS tags pins horizon verified     small framed files
 //   <data>/lineages/<id>/       lineage and normalised job file
 //
 // What must stay true:
@@ -96,6 +96,7 @@ typedef struct rwd_checkpoint {
     rwd_checkpoint_state state;
     char *why_bad;                    // NULL unless bad
     char tag[RWD_TAG_MAX];            // empty if none
+    bool below_horizon;               // K7: neither journal nor topic reach from its X to C any more: it can be read and exported, not replayed from
     bool pinned;                      // genesis, tags, and while a repair may be taken back from it
     int64_t pinned_until_us;          // of the latter: until when, by the wall clock; 0: none may
 } rwd_checkpoint;
@@ -220,6 +221,10 @@ typedef struct rwd_carried {
     uint64_t bytes;                   // of the copied ones
 } rwd_carried;
 RWD_MUST bool rwd_repo_carry(rwd_repo *from, const char *folder, const char *word, rwd_io *io, rwd_clock *clock, rwd_carried *out, rwd_error *err);
+
+// K7: X of the earliest good checkpoint from which journal or topic reach up to C, as the keeper last found it. Noted by the owner; false: nobody has yet.
+RWD_MUST bool rwd_repo_note_horizon(rwd_repo *repo, rwd_io *io, int64_t horizon, rwd_error *err);
+bool rwd_repo_horizon(rwd_repo *repo, rwd_io *io, int64_t *out);
 
 // Lineages kept with the repository: lineages/<id>/ has the encoded lineage, the normalised job file that made its last segment, and under logics/<logic>/ those of its other segments. Beside each
 // job file stand the descriptor set and the plugins that it needs. `logic`: of which segment; the last one's goes into the lineage's own folder.

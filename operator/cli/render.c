@@ -2,6 +2,7 @@
 #include "operator/cli/render.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "operator/sink/row_text.h"
@@ -80,6 +81,7 @@ void rwd_render_checkpoint(const rwd_checkpoint *c, bool with_files, int64_t now
     render_facts(c, out);
     hash_line(out, "manifest", c->manifest_hash);
     hash_line(out, "repository", c->repository);
+    if (c->below_horizon) line(out, "horizon", "it is below: neither journal nor topic reach from there to now");
     if (c->pinned || c->independent)
         rwd_buf_appendf(out, "  %-*s%s%s%s\n", LABEL_WIDTH, "kept as", c->pinned ? "pinned" : "", c->pinned && c->independent ? ", " : "",
                         c->independent ? "independent copy" : "");
@@ -160,6 +162,7 @@ void rwd_render_checkpoint_json(const rwd_checkpoint *c, bool with_files, rwd_js
     rwd_json_put_hash(json, "repository", c->repository);
     rwd_json_put_bool(json, "pinned", c->pinned);
     rwd_json_put_bool(json, "independent", c->independent);
+    rwd_json_put_bool(json, "below_horizon", c->below_horizon);
     rwd_json_put_uint(json, "file_count", c->file_count);
     rwd_json_put_uint(json, "bytes", c->bytes);
     if (with_files) put_files(c, json);
@@ -168,7 +171,8 @@ void rwd_render_checkpoint_json(const rwd_checkpoint *c, bool with_files, rwd_js
 
 static void checkpoint_cells(const rwd_checkpoint *c, int64_t now_us, rwd_grid *grid) {
     rwd_buf text = {0};
-    const char *marks = c->independent && c->pinned ? "IP" : c->independent ? "I" : c->pinned ? "P" : "";
+    char marks[4];
+    (void)snprintf(marks, sizeof(marks), "%s%s%s", c->independent ? "I" : "", c->pinned ? "P" : "", c->below_horizon && c->state != RWD_CHECKPOINT_PRUNED ? "H" : "");
     rwd_grid_text(grid, c->id);
     rwd_grid_text(grid, rwd_checkpoint_state_name(c->state));
     rwd_grid_int(grid, c->facts.next_offset);
@@ -195,12 +199,15 @@ void rwd_render_checkpoints(const rwd_checkpoint_list *list, bool with_pruned, i
     };
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) rwd_grid_column(&grid, columns[i].title, columns[i].right);
     size_t hidden = 0;
+    bool below = false;
     for (size_t i = 0; i < list->count; i++) {
+        below |= list->items[i].below_horizon && list->items[i].state != RWD_CHECKPOINT_PRUNED;
         if (with_pruned || list->items[i].state != RWD_CHECKPOINT_PRUNED) checkpoint_cells(&list->items[i], now_us, &grid);
         else hidden++;
     }
     rwd_grid_flush(&grid, out);
     rwd_grid_deinit(&grid);
+    if (below) rwd_buf_append_str(out, "H: below the horizon: neither journal nor topic reach from there to now; it can be read and exported, not replayed from\n");
     if (hidden) rwd_buf_appendf(out, "and %zu pruned, of which the manifest is left (--all shows them)\n", hidden);
 }
 

@@ -19,6 +19,7 @@
 #define PROBE_NS 5000000000LL    // not more often than this while it answers, at each look while it does not
 #define LOOK_NS 1000000000LL
 #define PROBE_MS 3000
+#define BEGIN_NS 10000000000LL   // how often it is asked where the partition begins
 #define AT_END -1                // in place of a time, in Kafka's ListOffsets
 #define AT_BEGIN -2
 #define RAW_HEAD 16             // time, size of the value, size of the key
@@ -40,7 +41,8 @@ struct rwd_kafka_consumer {
     // Of the probe.
     rwd_ticker *prober;
     int64_t probed_ns;           // the prober's
-    atomic_int_fast64_t end, answered_ns, away_us;
+    int64_t begin_asked_ns;      // the prober's
+    atomic_int_fast64_t begin, end, answered_ns, away_us;
 };
 
 // ---- who is there
@@ -88,10 +90,18 @@ static void probe(rwd_kafka_consumer *self) {
     if (rwd_kafka_is_passing(code)) lost(self, rd_kafka_err2str(code));
 }
 
+// The low watermark that fetches tell is an old one, or none at all (librdkafka asks for it only where statistics are on).
+static void ask_begin(rwd_kafka_consumer *self, int64_t now) {
+    int64_t begin;
+    self->begin_asked_ns = now;
+    if (ask_offset(self, AT_BEGIN, PROBE_MS, &begin) == RD_KAFKA_RESP_ERR_NO_ERROR) atomic_store(&self->begin, begin);
+}
+
 static void probe_when_quiet(void *consumer) {
     rwd_kafka_consumer *self = consumer;
     int64_t now = rwd_clock_ns(self->clock);
     bool away = atomic_load(&self->away_us) != 0;
+    if (!away && (self->begin_asked_ns == 0 || now - self->begin_asked_ns >= BEGIN_NS)) ask_begin(self, now);
     if (!away && (now - atomic_load(&self->answered_ns) < QUIET_NS || now - self->probed_ns < PROBE_NS)) return;
     self->probed_ns = now;
     probe(self);
@@ -110,7 +120,7 @@ static int64_t readable_end(const rwd_kafka_consumer *self) {
 }
 
 void rwd_kafka_consumer_outlook(rwd_kafka_consumer *self, rwd_kafka_outlook *out) {
-    *out = (rwd_kafka_outlook){.end = -1, .away_us = atomic_load(&self->away_us)};
+    *out = (rwd_kafka_outlook){.begin = atomic_load(&self->begin), .end = -1, .away_us = atomic_load(&self->away_us)};
     if (self->next < 0) return;
     int64_t end = readable_end(self), seen = self->end_seen > self->next ? self->end_seen : self->next;
     // Behind the last record there may be transaction markers, which end in an end of the partition and nothing more.
@@ -147,6 +157,7 @@ bool rwd_kafka_consumer_open(const rwd_kafka_settings *settings, const char *top
     self->partition = partition;
     self->clock = clock;
     self->next = self->end_seen = -1;
+    atomic_init(&self->begin, -1);
     atomic_init(&self->end, -1);
     atomic_init(&self->answered_ns, rwd_clock_ns(clock));
     self->messages = rwd_calloc(RWD_KAFKA_BATCH_MAX, sizeof *self->messages);

@@ -69,6 +69,7 @@ void rwd_kafka_consumer_show(rwd_kafka_consumer *consumer, int64_t offset);
 
 // What is known of the partition beyond what was handed out. Asks nobody, waits for nothing. To be shown (C8).
 typedef struct rwd_kafka_outlook {
+    int64_t begin;        // first offset that is there, as last heard of; -1: unknown
     int64_t end;          // readable up to here, as last heard of; -1: unknown. Behind the last record of the last batch: there is nothing more
     int64_t waiting_ns;   // monotonic: since when records that are there do not come, or batches are asked for and no broker answers; 0: neither
     int64_t away_us;      // wall clock: since when no broker answers; 0: one does

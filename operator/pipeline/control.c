@@ -233,8 +233,9 @@ static void fill_lag(rwd_operator *op, rwd_status *s, int64_t end) {
 
 // A broker that is away while we recover is known by what failed; later the source and the sink know.
 static void fill_outlook(rwd_operator *op, rwd_status *s) {
-    rwd_outlook outlook = {.end = -1};
+    rwd_outlook outlook = {.begin = -1, .end = -1};
     if (op->source && op->source->ops->outlook) op->source->ops->outlook(op->source, &outlook);
+    if (op->keeper) rwd_keeper_tell_begin(op->keeper, outlook.begin);
     fill_lag(op, s, op->source && op->sink ? outlook.end : -1);
     rwd_watchdog_since(&op->dog, RWD_STAGE_FETCH, s->phase == RWD_PHASE_PAUSED ? 0 : outlook.waiting_ns);
     s->source_away_us = op->away_us && op->job->source.topic ? op->away_us : outlook.away_us;

@@ -69,6 +69,9 @@ bool rwd_confirm_journal(rwd_operator *op, rwd_error *err) { return !op->journal
 void rwd_fill_journal_status(rwd_operator *op) {
     rwd_status *s = &op->status;
     int64_t now = rwd_clock_ns(op->clock);
+    rwd_horizon horizon = op->keeper ? rwd_keeper_horizon(op->keeper) : (rwd_horizon){-1, -1};
+    s->journal_horizon = horizon.journal;
+    s->horizon = horizon.any;
     s->journal_on = op->journal != NULL;
     if (!op->journal || (op->journal_looked_ns && now - op->journal_looked_ns < RWD_JOURNAL_LOOK_NS)) return;
     rwd_journal_stats j;
@@ -77,5 +80,4 @@ void rwd_fill_journal_status(rwd_operator *op) {
     s->journal_bytes = j.bytes, s->journal_segments = j.segments, s->journal_blocks = j.blocks, s->journal_records = j.records;
     s->journal_appended = j.appended_bytes, s->journal_holes = j.holes, s->journal_damaged = j.damaged, s->journal_waits = j.waits;
     s->journal_first = j.first, s->journal_next = j.next, s->journal_durable = j.durable, s->journal_suspended = j.suspended;
-    s->journal_horizon = op->keeper ? rwd_keeper_horizon(op->keeper) : -1;
 }

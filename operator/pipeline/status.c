@@ -333,6 +333,12 @@ static void put_invariants(rwd_json_out *json, const rwd_status *status) {
     rwd_json_array_end(json);
 }
 
+static void put_offset(rwd_json_out *json, const char *name, int64_t offset) {
+    rwd_json_key(json, name);
+    if (offset >= 0) rwd_json_int(json, offset);
+    else rwd_json_null(json);
+}
+
 static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_object(json, "commits");
     rwd_json_put_uint(json, "count", status->commits);
@@ -361,18 +367,13 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_seconds(json, "open_seconds", status->recovery_open_ns);
     rwd_json_put_seconds(json, "replay_seconds", status->recovery_replay_ns);
     rwd_json_put_uint(json, "rollbacks", status->rollbacks);
+    put_offset(json, "horizon", status->horizon);
     rwd_json_object_end(json);
     rwd_json_put_object(json, "restore");
     rwd_json_put_string(json, "running_from", *status->restoring ? status->restoring : NULL);
     rwd_json_put_uint(json, "done", status->restores);
     rwd_json_put_uint(json, "failed", status->restore_failures);
     rwd_json_object_end(json);
-}
-
-static void put_offset(rwd_json_out *json, const char *name, int64_t offset) {
-    rwd_json_key(json, name);
-    if (offset >= 0) rwd_json_int(json, offset);
-    else rwd_json_null(json);
 }
 
 static void put_journal(rwd_json_out *json, const rwd_status *status) {

@@ -153,6 +153,7 @@ typedef struct rwd_status {
     uint64_t journal_appended;  // bytes, by this session
     uint64_t journal_holes, journal_damaged, journal_waits;
     int64_t journal_first, journal_next, journal_durable;  // offsets; -1: none
+    int64_t horizon;            // K7: X of the earliest good checkpoint from which up to C nothing is missing in journal or topic; -1: none, or not known yet; -1 for files
     int64_t journal_horizon;    // K7: X of the earliest good checkpoint from which the journal alone is unbroken up to C; -1: none, or not known yet
 } rwd_status;
 
@@ -226,6 +227,7 @@ typedef struct rwd_status {
     X("journal_holes", "gauge", "", "Ranges of offsets that are missing in the journal", journal_holes, 1)               \
     X("journal_damaged", "counter", "", "Places in the journal that were found damaged", journal_damaged, 1)             \
     X("journal_waits", "counter", "", "Times the pipeline waited for the journal's disk", journal_waits, 1)              \
+    X("horizon_offset", "gauge", "", "X of the earliest good checkpoint from which journal or topic can replay up to C; -1: none, or the input is a file", horizon, 1) \
     X("journal_horizon_offset", "gauge", "", "X of the earliest good checkpoint from which the journal alone can replay up to C; -1: none", journal_horizon, 1)
 
 // /readyz: in a phase in which records may be read, and nothing is stuck. Otherwise, and where `out_why` is not NULL, lines that say why are appended.

@@ -403,7 +403,7 @@ static void journaled_progress(const rwd_source *source, uint64_t *out_done, uin
 
 static void journaled_outlook(rwd_source *source, rwd_outlook *out) {
     rwd_source *inner = self_of(source)->inner;
-    *out = (rwd_outlook){.end = -1};
+    *out = (rwd_outlook){.begin = -1, .end = -1};
     if (inner->ops->outlook) inner->ops->outlook(inner, out);
 }
 

@@ -373,7 +373,7 @@ static void kafka_progress(const rwd_source *source, uint64_t *out_done, uint64_
 static void kafka_outlook(rwd_source *source, rwd_outlook *out) {
     rwd_kafka_outlook known;
     rwd_kafka_consumer_outlook(self_of(source)->consumer, &known);
-    *out = (rwd_outlook){.end = known.end, .waiting_ns = known.waiting_ns ? known.waiting_ns : self_of(source)->unanswered_ns, .away_us = known.away_us};
+    *out = (rwd_outlook){.begin = known.begin, .end = known.end, .waiting_ns = known.waiting_ns ? known.waiting_ns : self_of(source)->unanswered_ns, .away_us = known.away_us};
 }
 
 static void kafka_show(rwd_source *source, int64_t offset) { rwd_kafka_consumer_show(self_of(source)->consumer, offset); }

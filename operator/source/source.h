@@ -48,6 +48,7 @@ typedef struct rwd_batch {
 
 // What a source knows of what is to come. To be shown; nothing but a log line, a metric and a probe rests on it (C8).
 typedef struct rwd_outlook {
+    int64_t begin;             // first offset that is there, as last heard of; -1: unknown
     int64_t end;               // readable up to here, as last heard of; -1: unknown. Equal to the last record's offset + 1: caught up
     int64_t waiting_ns;        // monotonic: since when records that are there do not come, or nobody answers who was asked; 0: neither
     int64_t away_us;           // wall clock: since when nobody answers; 0: somebody does

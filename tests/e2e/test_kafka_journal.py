@@ -1,5 +1,6 @@
 """The journal on a real broker: what the topic lost is replayed from the own copy, what the copy lost from the topic; where neither has it, the job says which."""
 import os
+import re
 import time
 
 import pytest
@@ -171,6 +172,28 @@ def test_old_segments_go_and_the_horizon_moves(make_kafka_job):
         assert s["journal"]["holes"] == 0 and s["journal"]["durable"] is not None
         assert r.stop() == 0, r.stderr
     job.check()
+
+
+def test_the_horizon_is_that_of_journal_and_topic_together_and_checkpoints_below_it_are_marked(make_kafka_job, broker):
+    """K7: the topic reaches back to genesis; when it has lost its beginning, the journal alone tells from where to go on."""
+    job = make_kafka_job(name="horizon", checkpoints={"every": "1h", "keep": {"last": 9}, "full": {"keep": 0}})
+    for part in range(3):
+        job.produce(orders(200, first=200 * part))
+        job.run_to_end()
+    segments(job)[0].unlink()                                    # [0, 200): what retention would have taken
+    with job.running() as r:
+        r.wait_for(lambda s: s["recovery"]["horizon"] == 0 and s.get("journal", {}).get("horizon") == 200, "topic and journal to be looked at")
+        assert not any(c["below_horizon"] for c in driver.checkpoints(job))
+        broker.delete_records(job.source_topic, 0, 100)
+        r.wait_for(lambda s: s["recovery"]["horizon"] == 200, "the topic's new beginning to be heard of")
+        assert r.stop() == 0, r.stderr
+    marked = {c["next_offset"]: c["below_horizon"] for c in driver.checkpoints(job)}   # beside nobody: as last noted
+    assert marked == {0: True, 200: False, 400: False, 600: False}
+    assert re.search(r"^\S+ .* PH ", rewind("checkpoint", "list", "--data", job.data).out, re.M)
+    broker.delete_records(job.source_topic, 0, 450)              # the journal goes on below the topic
+    with job.running() as r:
+        r.wait_for(lambda s: s["source"]["away_since"] is None and s["recovery"]["horizon"] == 200)
+        assert r.stop() == 0, r.stderr
 
 
 def test_without_a_journal_there_is_none(make_kafka_job, tmp_path):
