@@ -71,13 +71,16 @@ RWD_MUST bool rwd_cli_open_journal(rwd_cli *cli, rwd_place *place, rwd_journal *
 // One of a time, --offset and an id, by the flags that are them here; id_flag COUNT: no ids are taken. The text of an id is borrowed.
 RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_flag, rwd_target *out, rwd_error *err);
 
+// A place as --from and --to take it: an offset; a time (operator/cli/when.h), which has a colon; else a checkpoint's id, tag or latest. `flag` is for messages; the text is borrowed.
+RWD_MUST bool rwd_cli_place_target(const rwd_cli *cli, const char *flag, const char *text, rwd_target *out, rwd_error *err);
+
 // ---- the functions of the command table
 
 #define RWD_COMMANDS(X)                                                                                                                 \
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check)                  \
     X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(journal_export) X(journal_import) \
     X(state_get) X(state_scan) X(state_at) X(export) X(bisect) X(diff) \
-    X(replay) \
+    X(replay) X(repair_plan) X(repair_list) X(repair_show) \
     X(config_check) X(config_print) \
     X(config_schema) X(config_proto) X(plugin_check) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);

@@ -34,6 +34,21 @@ bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_fl
     return true;
 }
 
+bool rwd_cli_place_target(const rwd_cli *cli, const char *flag, const char *text, rwd_target *out, rwd_error *err) {
+    int64_t number;
+    size_t size = strlen(text);
+    *out = (rwd_target){.kind = RWD_TARGET_CHECKPOINT, .checkpoint = text};
+    if (strchr(text, ':')) {
+        out->kind = RWD_TARGET_TIME;
+        return rwd_when_parse(text, rwd_clock_wall_us(cli->clock), &out->time_us, err);
+    }
+    if (strspn(text, "0123456789") != size || size == RWD_CHECKPOINT_ID - 1) return true;  // an id has so many digits, and all of them may be decimal ones
+    if (rwd_int_parse(rwd_slice_str(text), &number) != RWD_PARSE_OK) return rwd_fail(err, RWD_E_USAGE, "%s: no record has offset %s", flag, text);
+    out->kind = RWD_TARGET_OFFSET;
+    out->offset = number;
+    return true;
+}
+
 // ---- on a running operator
 
 static void show_line(rwd_buf *answer) {

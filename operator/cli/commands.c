@@ -183,13 +183,13 @@ static const rwd_command commands[] = {
     {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(LIMIT) | F(FILE),
      "what two states differ in: keys, columns, sums",
      "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
-     "or a path: a data directory (its newest checkpoint), or a checkpoint's folder. With two paths no job need be named.\n\n"
+     "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder. With two paths no job need be named.\n\n"
      "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
      "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
      "one side has is null on the other.\n\n"
      "--limit bounds the keys that are shown; what is counted is everything. Exit code 0: the states are equal; 1: they differ.",
      "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
-     "rewind diff orders.yaml latest live --key C000042\nrewind diff rewind-data/orders/0 /backup/orders -o json",
+     "rewind diff orders.yaml live repair:latest\nrewind diff orders.yaml latest live --key C000042\nrewind diff rewind-data/orders/0 /backup/orders -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
     {"bisect", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECK) | F(KEY) | F(OFFSET),
      "the first record behind which something is not true any more",
@@ -201,6 +201,27 @@ static const rwd_command commands[] = {
      "rewind bisect orders.yaml --check \"revenue >= 0\"\nrewind bisect orders.yaml --table hourly --key '[\"DE\",\"2026-03-01T12:00:00Z\"]' --check \"orders < 1000\"\n"
      "rewind bisect --data rewind-data/orders/0 --check \"revenue >= 0\" --offset 1200000 -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_bisect},
+    {"repair plan", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(REBUILD_OLD) | F(MEMORY) | F(LIMIT) | F(OUTPUT_CSV),
+     "compute what outputs ought to show, and list what would be corrected",
+     "Replays the records from a good checkpoint on in a second state: with the logic of --logic from --from to --to (without --to it stays), and with the amendments of "
+     "--amend; all else in its place. Then it compares what outputs show of that state with what they show of the live one, at one position C0. Nothing is published, and "
+     "nothing of the job's is changed; an operator may run meanwhile, and is asked for a checkpoint first.\n\n"
+     "PLACE is an offset, a time (RFC 3339, or local 12:00), or a checkpoint. The plan is kept in the data directory, in repairs/ID: repair show prints it again, repair apply carries it out.\n\n"
+     "--rebuild-old replays the old history, too, where the live state is in doubt. A plan that was killed goes on where it was when it is asked for again.",
+     "rewind repair plan orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml\nrewind repair plan orders.yaml --amend wrong-records.jsonl\n"
+     "rewind repair plan orders.yaml --from 1200000 --logic fixed.yaml --limit 0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_plan},
+    {"repair list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "the plans of repairs, newest first",
+     "What was asked for, how many corrections it comes to, and whether it was applied.",
+     "rewind repair list orders.yaml\nrewind repair list --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_repair_list},
+    {"repair show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT_CSV) | F(LIMIT),
+     "a plan, to be read and approved: what would be corrected",
+     "ID is a repair's id, the beginning of one, or latest (the default). The greatest corrections come first; -o csv and -o json "
+     "have them in the order in which they are published, --limit of them (0: all).",
+     "rewind repair show orders.yaml\nrewind repair show orders.yaml 5be1 --limit 0 -o csv",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
     {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
      "read a job file and say what is wrong with it",
      "Checks every key, type and reference, not the input. Exit 0: the file is fine.",

@@ -33,6 +33,7 @@ typedef enum rwd_flag_kind {
     X(FRESH, "fresh", 0, SWITCH, "", "", "start empty although something exists; what exists is moved aside, never deleted")                           \
     X(TO, "to", 0, TEXT, "ID|DIR", "", "the checkpoint to go back to; of checkpoint copy the folder to copy into")                                     \
     X(FROM, "from", 0, TEXT, "DIR", "", "the folder to copy from")                                                                                     \
+    X(REBUILD_OLD, "rebuild-old", 0, SWITCH, "", "", "build the old state again, too, instead of taking the live one as it is")                        \
     X(BEFORE, "before", 0, TEXT, "TIME", "", "the newest good checkpoint before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")  \
     X(TIME, "time", 0, TEXT, "TIME", "", "the place before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")   \
     X(OFFSET, "offset", 0, COUNT, "N", "", "the place before the record at offset N")                                                                  \

@@ -7,6 +7,9 @@
 
 #include "checkpoints/io/probe.h"
 #include "operator/admin/client.h"
+#include "operator/pipeline/repair_plan.h"
+
+#define REPAIR_PREFIX "repair:"
 
 void rwd_cli_side_close(rwd_cli_side *side) {
     rwd_state_close(side->state);
@@ -54,6 +57,17 @@ static bool split_path(const char *path, char data[RWD_PATH_MAX], char id[RWD_PA
     return true;
 }
 
+// A repair's plan has a shadow: a data directory of its own, whose newest checkpoint is what the plan came to.
+static bool find_repair(rwd_cli_side *side, const rwd_place *place, const char *word, char id[RWD_PATH_MAX], rwd_error *err) {
+    char repair[RWD_REPAIR_ID], folder[RWD_PATH_MAX];
+    if (!rwd_io_new(place->data, RWD_IO_TIER_PREAD, &side->io, NULL, err) || !rwd_repair_find(place->data, side->io, word, repair, err)) return false;
+    if (!rwd_repair_folder_of(place->data, repair, folder, err) || !rwd_path_join(side->data, folder, RWD_REPAIR_SHADOW, err)) return false;
+    (void)snprintf(id, RWD_PATH_MAX, "latest");
+    if (rwd_path_exists(side->data)) return true;
+    (void)rwd_fail(err, RWD_E_NOT_FOUND, "the second state of repair %s is there no more", repair);
+    return rwd_error_next(err, "make the plan again: rewind repair plan");
+}
+
 // The new checkpoint's id; where no operator runs, "latest".
 static bool ask_live(const rwd_place *place, char id[RWD_PATH_MAX], rwd_error *err) {
     rwd_admin_call call = {.command = "checkpoint-create"};
@@ -70,17 +84,21 @@ static bool ask_live(const rwd_place *place, char id[RWD_PATH_MAX], rwd_error *e
     return ok;
 }
 
-static bool find_where(const rwd_place *place, const char *word, char data[RWD_PATH_MAX], char id[RWD_PATH_MAX], rwd_error *err) {
-    if (is_path(word)) return split_path(word, data, id, err);
+static bool find_where(rwd_cli_side *side, const rwd_place *place, char id[RWD_PATH_MAX], rwd_error *err) {
+    const char *word = side->word;
+    bool repair = strncmp(word, REPAIR_PREFIX, strlen(REPAIR_PREFIX)) == 0;
+    if (!repair && is_path(word)) return split_path(word, side->data, id, err);
     if (!place) return no_job(word, err);
-    memcpy(data, place->data, RWD_PATH_MAX);
+    if (repair) return find_repair(side, place, word + strlen(REPAIR_PREFIX), id, err);
+    memcpy(side->data, place->data, RWD_PATH_MAX);
     if (strcmp(word, "live") == 0) return ask_live(place, id, err);
     if ((size_t)snprintf(id, RWD_PATH_MAX, "%s", word) >= RWD_PATH_MAX) return rwd_fail(err, RWD_E_USAGE, "%.100s...: no checkpoint is named so", word);
     return true;
 }
 
 static bool open_found(rwd_cli *cli, rwd_cli_side *side, const char *id, rwd_error *err) {
-    if (!rwd_io_new(side->data, rwd_cli_io_tier(cli, NULL), &side->io, NULL, err) || !rwd_repo_open_reader(side->data, side->io, cli->clock, &side->repo, err)) return false;
+    if (!side->io && !rwd_io_new(side->data, rwd_cli_io_tier(cli, NULL), &side->io, NULL, err)) return false;
+    if (!rwd_repo_open_reader(side->data, side->io, cli->clock, &side->repo, err)) return false;
     if (!rwd_repo_find(side->repo, id, &side->checkpoint, err)) return rwd_error_next(err, "rewind checkpoint list --data %s", side->data);
     side->found = true;
     if (!rwd_repo_read_lock(side->repo, side->checkpoint.id, &side->lock, err)) return false;
@@ -92,5 +110,5 @@ static bool open_found(rwd_cli *cli, rwd_cli_side *side, const char *id, rwd_err
 bool rwd_cli_side_open(rwd_cli *cli, const rwd_place *place, const char *word, rwd_cli_side *out, rwd_error *err) {
     char id[RWD_PATH_MAX];
     *out = (rwd_cli_side){.word = word};
-    return find_where(place, word, out->data, id, err) && open_found(cli, out, id, err);
+    return find_where(out, place, id, err) && open_found(cli, out, id, err);
 }

@@ -1,6 +1,7 @@
 // A side of a comparison: a state that a word names.
 //
 //   live         the running operator's, as a checkpoint that it is asked for; where none runs, the newest
+//   repair:ID    what the plan of a repair came to: its second state
 //   a path       a data directory (its newest checkpoint), or the folder of a checkpoint
 //   else         a checkpoint of the job: its id, the beginning of one, a tag, or latest
 //

@@ -59,3 +59,44 @@ def of_views(a, b):
         old, new = a.view(old_sink), b.view(new_sink)
         found.append({key: (old.get(key), new.get(key)) for key in {*old, *new} if old.get(key) != new.get(key)})
     return found
+
+
+def history(segments, data=None, until=None, amendments=()):
+    """The oracle over a history: `segments` is [(first offset, Job)], the first from the beginning on; amendments as a file has them."""
+    jobs = [job for _, job in segments]
+    expected = oracle.Expected(jobs[0])
+    header, records = oracle.records(jobs[0], data if isinstance(data, bytes) else open(data or jobs[0].source_path, "rb").read())
+    at = {}
+    for a in amendments:
+        kind = next(k for k in ("skip", "replace", "insert") if k in a)
+        at.setdefault(a[kind], []).append((kind, a))
+    switches = dict(segments[1:])
+    for offset, raw in records:
+        if until is not None and offset >= until:
+            break
+        if offset in switches:
+            change_logic(expected, switches[offset])
+        value = raw
+        for kind, a in at.get(offset, []):
+            if kind == "insert":
+                expected.take(offset, a["value"].encode(), header)
+            else:
+                value = a["value"].encode() if kind == "replace" else None
+        if value is not None:
+            expected.take(offset, value, header)
+    return expected
+
+
+def change_logic(expected, job):
+    """From here on this one decides; rows that are there are its own from now on. Tables have the same names, keys and aggregates."""
+    expected.job = job
+
+    def anew(name, row):
+        return row and oracle.Row(job.tables[name], row.states, row.key)
+
+    for kept in (expected.tables, expected.last):
+        for name, rows in kept.items():
+            for key in rows:
+                rows[key] = anew(name, rows[key])
+    for name, closed in expected.closed.items():
+        closed[:] = [(offset, key, anew(name, row)) for offset, key, row in closed]
