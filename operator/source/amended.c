@@ -68,6 +68,7 @@ static void insert(amended *self, const mark *m, const rwd_record *own) {
     at->amended = RWD_AMENDED_INSERTED;
     at->key = at->raw = rwd_slice_of(NULL, 0);
     if (at->header) at->header = no_header;
+    at->hash = rwd_hash128_of(m->value.data, m->value.size, (uint64_t)own->offset);
     set_value(self, m, at);
     set_key_and_time(m, at);
 }

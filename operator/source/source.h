@@ -21,7 +21,7 @@ typedef enum rwd_amend_state {
     RWD_AMENDED_NOT,
     RWD_AMENDED_SKIPPED,   // it makes no event; it moves X, and its hash counts
     RWD_AMENDED_REPLACED,  // value, key and time are others; its hash is that of the topic's own
-    RWD_AMENDED_INSERTED,  // not of the topic: it counts nothing and moves nothing, has the offset of the record that it stands before, and never ends a batch
+    RWD_AMENDED_INSERTED,  // not of the topic: it counts nothing and moves nothing, has the offset of the record that it stands before, and never ends a batch; its hash is of its value
 } rwd_amend_state;
 
 typedef struct rwd_record {

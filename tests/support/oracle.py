@@ -36,6 +36,7 @@ BUCKETS = 4096
 WHOLE = 2**32 - 1   # for the ordinal: the record
 DEAD_SEED = 0x64656164
 RETRIES = 3         # of a redriven record that does not say
+SKIPPED = object()  # what an amendment may make of a record
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 UNIT_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 UNIT_US = {"ns": 0.001, "us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
@@ -63,9 +64,9 @@ class OpenLetter:
     def __init__(self, code, field, time, hashed, attempts=0, failed=False):
         self.code, self.field, self.time, self.hashed, self.attempts, self.failed = code, field, time, hashed, attempts, failed
 
-    def entry(self, offset, ordinal):
-        """What the state digest covers of it."""
-        key = struct.pack(">QII", offset + 2**63, WHOLE, WHOLE if ordinal is None else ordinal)
+    def entry(self, offset, ordinal, inserted=WHOLE):
+        """What the state digest covers of it. `inserted`: of an amendment's event, how many were inserted before it in front of the same record."""
+        key = struct.pack(">QII", offset + 2**63, inserted, WHOLE if ordinal is None else ordinal)
         fixed = struct.pack(">q", INT_MIN if self.time is None else self.time) + self.hashed.to_bytes(16, "big")
         return key + fixed + struct.pack(">IBB", self.attempts, self.failed, len(self.code)) + self.code.encode() + (self.field or "").encode()
 
@@ -766,13 +767,18 @@ class Expected:
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
         self.sessions = {name: {} for name in job.tables}  # key without a window: sessions that have not left
 
-    def take(self, offset, raw, header, hashed=None, key=None, time=None, origin=None, retries=RETRIES):
+    def take(self, offset, raw, header, hashed=None, key=None, time=None, origin=None, retries=RETRIES, amended=None, inserted=None):
         """`raw`: what is decoded, None for a tombstone; `hashed`: what the input digest covers, where that is more; `key` and `time` (microseconds): of a record of Kafka;
-        `origin`: of a redriven one, the (offset, ordinal) of its dead letter."""
-        self.read += 1
-        self.time = time
+        `origin`: of a redriven one, the (offset, ordinal) of its dead letter; `amended`: SKIPPED, or a value instead of its own; `inserted`: it is no record, but an
+        amendment's event in front of the one at `offset`, behind so many others."""
+        self.time, self.inserted = time, inserted
         self.hashed = xxhash.xxh3_128_intdigest(raw if hashed is None else hashed, offset)
-        self.input_sum = (self.input_sum + self.hashed) % 2**128
+        if inserted is None:
+            self.read += 1
+            self.input_sum = (self.input_sum + self.hashed) % 2**128
+        if amended is SKIPPED:
+            return self.move(offset)
+        raw = raw if amended is None else amended
         self.redrive = None
         if origin is not None:
             letter = self.open_dead.get(origin)
@@ -799,7 +805,11 @@ class Expected:
             self.set_aside(fault, DeadLetter(offset, fault.code, fault.field, raw))
         if self.redrive:
             self.redrive.close()
-        if self.stream_time is not None:
+        self.move(offset)
+
+    def move(self, offset):
+        """Behind a record; an inserted event is one with the record that it stands before."""
+        if self.stream_time is not None and self.inserted is None:
             self.advance(offset)
 
     def take_part(self, offset, raw, decoded):
@@ -851,7 +861,8 @@ class Expected:
         self.dead.append(letter)
         if self.redrive:
             return self.redrive.fail(fault.code, fault.field)
-        self.open_dead[letter.offset, letter.ordinal] = OpenLetter(fault.code, fault.field, self.stream_time if self.time is None else self.time, self.hashed)
+        which = (letter.offset, letter.ordinal) if self.inserted is None else (letter.offset, letter.ordinal, self.inserted)
+        self.open_dead[which] = OpenLetter(fault.code, fault.field, self.stream_time if self.time is None else self.time, self.hashed)
 
     def decode(self, raw, header, key):
         if len(raw) > self.job.max_size:
@@ -1185,4 +1196,44 @@ def run_segments(segments, data=None):
         expected.take(offset, raw, header)
     for _, job in jobs[1:]:
         expected.become(job)
+    return expected
+
+
+class Amendments:
+    """What a list of amendments, as in the file of --amend, makes of records in order."""
+
+    def __init__(self, given):
+        self.inserts = sorted((a for a in given if "insert" in a), key=lambda a: a["insert"])[::-1]   # the next one last
+        self.instead = {**{a["skip"]: SKIPPED for a in given if "skip" in a}, **{a["replace"]: bytes_of_amendment(a) for a in given if "replace" in a}}
+
+    def before(self, offset):
+        """The inserted events that act in front of the record at `offset`; each is given once."""
+        found = []
+        while self.inserts and self.inserts[-1]["insert"] <= offset:
+            found.append(self.inserts.pop())
+        return found
+
+
+def bytes_of_amendment(given):
+    if "value_base64" in given:
+        return base64.b64decode(given["value_base64"])
+    value = given.get("value")
+    return value.encode() if isinstance(value, str) else None if value is None else json.dumps(value).encode()
+
+
+def run_amended(job, amendments, data=None, until=None, logics=()):
+    """As run, over an amended input. `logics`: (offset, path of a job file) of logics that decide from an offset on, in order."""
+    job = Job(job)
+    logics = [(at, Job(path)) for at, path in logics]
+    data = data if isinstance(data, bytes) else open(data or job.source_path, "rb").read()
+    expected, amendments = Expected(job), Amendments(amendments)
+    header, all_records = records(job, data)
+    for offset, raw in all_records:
+        if until is not None and offset >= until:
+            break
+        while logics and logics[0][0] <= offset:
+            expected.become(logics.pop(0)[1])
+        for number, insert in enumerate(amendments.before(offset)):
+            expected.take(offset, bytes_of_amendment(insert), header, inserted=number)
+        expected.take(offset, raw, header, amended=amendments.instead.get(offset))
     return expected
