@@ -1,7 +1,7 @@
 // A verified checkpoint carried from one data directory to another: to a folder elsewhere, and back after the disk is lost.
 //
 // The folder has the layout of a data directory, so that every command that reads one reads it. What makes a checkpoint of use goes with it: who the repository is (LOCK), the mark of
-// genesis, the lineages, and history.log up to now. MANIFEST goes byte for byte, so ids and the chain of parents stay what they are.
+// genesis, the lineages, history.log up to now, the journal from the checkpoint's X on, and its tag. MANIFEST goes byte for byte, so ids and the chain of parents stay what they are.
 //
 // What must stay true: the checkpoint gets its name last, when all in it is durable and read back from the medium; nobody owns the target meanwhile; nothing that the target has is changed, unless it
 // has no checkpoint at all and so is nobody's yet.
@@ -17,6 +17,7 @@
 #include "operator/base/crash_point.h"
 
 #define COMPARE_STEP ((size_t)64 << 10)
+#define SMALL_MAX ((size_t)256 << 20)  // a plugin may have a debugger's tables
 #define CARRY_SMALL_MAX ((uint64_t)64 << 20)  // a plugin, a lineage with its amendments
 
 typedef struct carry {
@@ -75,21 +76,21 @@ static bool carry_small(carry *c, const char *name, bool over, rwd_error *err) {
 }
 
 // LINEAGE last: a folder with it has the others.
+// All that a lineage's folder has; LINEAGE last: a folder with it has the others.
 static bool carry_lineage(carry *c, const char *id, rwd_error *err) {
-    char own[RWD_PATH_MAX], name[RWD_PATH_MAX], path[RWD_PATH_MAX], folder[RWD_PATH_MAX], lineages[RWD_PATH_MAX];
+    char name[RWD_PATH_MAX], from[RWD_PATH_MAX], folder[RWD_PATH_MAX];
     rwd_tree tree = {0};
-    if (!rwd_path_join(lineages, rwd_repo_path(c->from), "lineages", err) || !rwd_path_join(own, lineages, id, err) || !rwd_tree_walk(own, &tree, err)) return false;
-    bool ok = true;
-    for (size_t i = 0; i < tree.file_count && ok; i++) {
-        if (strcmp(tree.files[i].name, "LINEAGE") == 0) continue;
-        (void)snprintf(name, sizeof(name), "lineages/%.200s/%.2000s", id, tree.files[i].name);
-        ok = rwd_path_join(path, c->folder, name, err);
-        rwd_path_dir(folder, path);
-        ok = ok && rwd_io_make_dirs(c->io, folder, err) && carry_small(c, name, false, err);
-    }
+    (void)snprintf(name, sizeof(name), "lineages/%.200s", id);
+    if (!rwd_path_join(folder, c->folder, name, err) || !rwd_path_join(from, rwd_repo_path(c->from), name, err) || !rwd_tree_walk(from, &tree, err)) return false;
+    bool ok = rwd_io_make_dirs(c->io, folder, err);
+    for (int last = 0; last < 2; last++)
+        for (size_t i = 0; i < tree.file_count && ok; i++) {
+            if ((strcmp(tree.files[i].name, "LINEAGE") == 0) != last) continue;
+            (void)snprintf(name, sizeof(name), "lineages/%.200s/%.3000s", id, tree.files[i].name);
+            ok = carry_small(c, name, false, err);
+        }
     rwd_tree_deinit(&tree);
-    (void)snprintf(name, sizeof(name), "lineages/%.200s/LINEAGE", id);
-    return ok && carry_small(c, name, false, err);
+    return ok;
 }
 
 static bool carry_lineages(carry *c, rwd_error *err) {
@@ -217,7 +218,8 @@ static bool carry_checkpoint(carry *c, const rwd_checkpoint *checkpoint, rwd_err
 // What a repository is comes first: a folder that is left without the checkpoint is known to have lost it.
 static bool carry_all(carry *c, const rwd_checkpoint *checkpoint, rwd_error *err) {
     return rwd_io_make_dirs(c->io, c->folder, err) && carry_small(c, "LOCK", c->anew, err) && carry_small(c, "GENESIS", c->anew, err) && carry_lineages(c, err) &&
-           carry_history(c, err) && carry_checkpoint(c, checkpoint, err);
+           carry_history(c, err) && rwd_carry_journal(c->from, c->folder, checkpoint->facts.next_offset, c->io, c->out, err) && carry_checkpoint(c, checkpoint, err) &&
+           rwd_tags_carry(c->from, c->folder, checkpoint->id, c->io, err);
 }
 
 bool rwd_repo_carry(rwd_repo *from, const char *folder, const char *word, rwd_io *io, rwd_clock *clock, rwd_carried *out, rwd_error *err) {

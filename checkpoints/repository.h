@@ -210,7 +210,7 @@ RWD_MUST bool rwd_repo_copy_independent(rwd_repo *repo, rwd_io *io, const char *
                                         rwd_error *err);
 
 // Carries a checkpoint of `from` (as reader or owner; it may be in use) into `folder`, which is empty, not there yet, a data directory of the same repository, or one without any
-// checkpoint, which then becomes the same repository: with lineages, history.log, and the mark of genesis. Every byte is verified before and read back after; files
+// checkpoint, which then becomes the same repository: with lineages, history.log, the mark of genesis, its tag, and the journal from its X on. Every byte is verified before and read back after; files
 // whose bytes the target has are linked there.
 // LOCKED: an operator owns the target. FOREIGN: it is another repository's, or its history went on by itself. EXISTS: it is something else.
 typedef struct rwd_carried {
@@ -218,7 +218,9 @@ typedef struct rwd_carried {
     int64_t next_offset;
     bool was_there;                   // nothing was to be done
     size_t copied, linked;            // files
-    uint64_t bytes;                   // of the copied ones
+    size_t journal_copied;            // segments of the journal's tail
+    int64_t journal_next;             // up to where that reaches without a hole from X on; -1: there is none
+    uint64_t bytes;                   // of what was copied
 } rwd_carried;
 RWD_MUST bool rwd_repo_carry(rwd_repo *from, const char *folder, const char *word, rwd_io *io, rwd_clock *clock, rwd_carried *out, rwd_error *err);
 

@@ -89,6 +89,10 @@ typedef struct rwd_tag { char tag[RWD_TAG_MAX], id[RWD_CHECKPOINT_ID]; } rwd_tag
 typedef struct rwd_tags { rwd_tag *items; size_t count; } rwd_tags;
 RWD_MUST bool rwd_tags_load(rwd_repo *repo, rwd_io *io, rwd_tags *out, rwd_error *err);
 void rwd_tags_deinit(rwd_tags *tags);
+// Gives `id` in another data directory the tag that it has here; one of that name which another checkpoint has there is left to it.
+RWD_MUST bool rwd_tags_carry(rwd_repo *from, const char *folder, const char *id, rwd_io *io, rwd_error *err);
+// carry_journal.c. The segments that hold records at or above `x`, to another data directory.
+RWD_MUST bool rwd_carry_journal(rwd_repo *from, const char *folder, int64_t x, rwd_io *io, rwd_carried *out, rwd_error *err);
 
 // pins.c
 typedef struct rwd_pin { char id[RWD_CHECKPOINT_ID]; int64_t until_us; } rwd_pin;

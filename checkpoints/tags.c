@@ -29,12 +29,12 @@ static bool take(const Rewind__Tags *message, rwd_tags *out) {
     return true;
 }
 
-bool rwd_tags_load(rwd_repo *repo, rwd_io *io, rwd_tags *out, rwd_error *err) {
+static bool load(const char *folder, rwd_io *io, rwd_tags *out, rwd_error *err) {
     char path[RWD_PATH_MAX];
     rwd_buf file = {0};
     rwd_slice payload;
     *out = (rwd_tags){0};
-    if (!rwd_path_join(path, repo->path, "tags", err)) return false;
+    if (!rwd_path_join(path, folder, "tags", err)) return false;
     if (!rwd_path_exists(path)) return true;
     bool ok = rwd_repo_load_small(io, path, MAGIC, RWD_TAGS_FILE_MAX, &file, &payload, err);
     if (ok) {
@@ -48,9 +48,11 @@ bool rwd_tags_load(rwd_repo *repo, rwd_io *io, rwd_tags *out, rwd_error *err) {
     return ok;
 }
 
-static bool save(rwd_repo *repo, const rwd_tags *tags, rwd_error *err) {
+bool rwd_tags_load(rwd_repo *repo, rwd_io *io, rwd_tags *out, rwd_error *err) { return load(repo->path, io, out, err); }
+
+static bool save(const char *folder, rwd_io *io, const rwd_tags *tags, rwd_error *err) {
     char path[RWD_PATH_MAX];
-    if (!rwd_path_join(path, repo->path, "tags", err)) return false;
+    if (!rwd_path_join(path, folder, "tags", err)) return false;
     Rewind__Tag *items = rwd_calloc(tags->count + 1, sizeof(*items));
     Rewind__Tag **pointers = rwd_calloc(tags->count + 1, sizeof(*pointers));
     for (size_t i = 0; i < tags->count; i++) {
@@ -65,7 +67,7 @@ static bool save(rwd_repo *repo, const rwd_tags *tags, rwd_error *err) {
     message.tags = pointers;
     rwd_buf payload = {0};
     rwd_proto_append(&payload, &message.base);
-    bool ok = rwd_repo_save_small(repo->io, path, MAGIC, rwd_buf_slice(&payload), err);
+    bool ok = rwd_repo_save_small(io, path, MAGIC, rwd_buf_slice(&payload), err);
     rwd_buf_deinit(&payload);
     free(items);
     free(pointers);
@@ -102,9 +104,31 @@ static bool change(rwd_tags *tags, const char *id, const char *tag, rwd_error *e
     return true;
 }
 
+static const char *tag_of(const rwd_tags *tags, const char *id) {
+    for (size_t i = 0; i < tags->count; i++)
+        if (strcmp(tags->items[i].id, id) == 0) return tags->items[i].tag;
+    return NULL;
+}
+
+static bool is_taken(const rwd_tags *tags, const char *tag) {
+    for (size_t i = 0; i < tags->count; i++)
+        if (strcmp(tags->items[i].tag, tag) == 0) return true;
+    return false;
+}
+
+bool rwd_tags_carry(rwd_repo *from, const char *folder, const char *id, rwd_io *io, rwd_error *err) {
+    rwd_tags here = {0}, there = {0};
+    bool ok = load(from->path, io, &here, err) && load(folder, io, &there, err);
+    const char *tag = ok ? tag_of(&here, id) : NULL;
+    if (tag && !tag_of(&there, id) && !is_taken(&there, tag)) ok = change(&there, id, tag, err) && save(folder, io, &there, err);
+    rwd_tags_deinit(&here);
+    rwd_tags_deinit(&there);
+    return ok;
+}
+
 static bool set_locked(rwd_repo *repo, const rwd_checkpoint *c, const char *tag, rwd_error *err) {
     rwd_tags tags = {0};
-    bool ok = rwd_tags_load(repo, repo->io, &tags, err) && change(&tags, c->id, tag, err) && save(repo, &tags, err);
+    bool ok = rwd_tags_load(repo, repo->io, &tags, err) && change(&tags, c->id, tag, err) && save(repo->path, repo->io, &tags, err);
     rwd_tags_deinit(&tags);
     if (!ok) return false;
     RWD_CRASH_POINT(tag_written);

@@ -301,7 +301,7 @@ static bool scan_segment(rwd_journal *j, rwd_journal_segment *s, rwd_error *err)
     return ok;
 }
 
-// A segment that nobody confirmed, left by a process that did not come so far: what it holds may be wrong, and the topic has it.
+// A segment that nobody confirmed, or a part of one, left by a process that did not come so far: what it holds may be wrong, and somebody else has it.
 static bool drop_unconfirmed(rwd_journal *j, const char *file, rwd_error *err) {
     char path[RWD_PATH_MAX];
     return rwd_journal_path(j, file, path, err) && rwd_io_unlink(j->io, path, err);
@@ -315,7 +315,7 @@ static int compare_segments(const void *a, const void *b) {
 
 static bool scan_one(rwd_journal *j, const char *file, rwd_error *err) {
     uint64_t term, number;
-    if (j->options.term && ends_with(file, RWD_JOURNAL_PART)) return drop_unconfirmed(j, file, err);
+    if (j->options.term && (ends_with(file, RWD_JOURNAL_PART) || ends_with(file, RWD_JOURNAL_COPYING))) return drop_unconfirmed(j, file, err);
     if (!parse_name(file, &term, &number)) return true;
     if (term == j->options.term && number > j->number) j->number = number;
     rwd_journal_segment *s = rwd_journal_segment_add(j);

@@ -2,6 +2,7 @@
 //
 //   <data>/journal/<offset>-<term>-<number>.jnl        a segment: blocks (block.h), from that offset on
 //   <data>/journal/<offset>-<term>-<number>.jnl.part   one that is not to be trusted yet: see rwd_journal_confirm
+//   <data>/journal/<offset>-<term>-<number>.jnl.copying  one that is being carried here: gone at the next start
 //   <data>/journal/<offset>-<term>-<number>.jnl.bad    one whose sync failed: set aside, never read
 //
 // What must stay true:
@@ -22,6 +23,7 @@
 #include "operator/base/participant.h"
 
 #define RWD_JOURNAL_FOLDER "journal"
+#define RWD_JOURNAL_COPYING ".copying"
 #define RWD_JOURNAL_BLOCK_SIZE (64u << 10)     // a block is closed once its records have that many bytes
 #define RWD_JOURNAL_QUEUE 16u                  // blocks between pipeline and disk
 #define RWD_JOURNAL_SIZE_MIN (16ull << 20)     // the least `size`

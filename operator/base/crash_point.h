@@ -53,6 +53,7 @@
     X(lineage_job_written, "lineage-job-written", "the job file of a lineage is kept, the lineage is not yet")                    \
     X(carry_file, "carry-file", "one file of a checkpoint is in another data directory")                                           \
     X(carry_before_name, "carry-before-name", "all of a checkpoint is in another data directory, under no name that counts")       \
+    X(carry_segment, "carry-segment", "a segment of the journal is in another data directory, under no name that counts")          \
     X(journal_segment_made, "journal-segment-made", "a segment of the journal is made and empty, its name is not durable yet")     \
     X(journal_block_written, "journal-block-written", "a block of the journal is written, not synced")                            \
     X(journal_before_sync, "journal-before-sync", "a checkpoint's files are written, the journal below it is not synced yet")     \

@@ -14,6 +14,10 @@ static void show(rwd_cli *cli, const rwd_carried *done, const char *folder) {
         rwd_json_put_bool(&json, "was_there", done->was_there);
         rwd_json_put_uint(&json, "files_copied", done->copied);
         rwd_json_put_uint(&json, "files_linked", done->linked);
+        rwd_json_put_uint(&json, "journal_segments_copied", done->journal_copied);
+        rwd_json_key(&json, "journal_next");
+        if (done->journal_next >= 0) rwd_json_int(&json, done->journal_next);
+        else rwd_json_null(&json);
         rwd_json_put_uint(&json, "bytes_copied", done->bytes);
         rwd_json_object_end(&json);
         rwd_buf_append_char(&cli->out, '\n');
@@ -23,6 +27,7 @@ static void show(rwd_cli *cli, const rwd_carried *done, const char *folder) {
     rwd_size_text(done->bytes, size);
     rwd_buf_appendf(&cli->out, "checkpoint %s at offset %" PRId64 " is in %s%s", done->id, done->next_offset, folder, done->was_there ? ", where it was already\n" : ": ");
     if (!done->was_there) rwd_buf_appendf(&cli->out, "%zu files copied (%s), %zu that were there linked; all read back and compared\n", done->copied, size, done->linked);
+    if (done->journal_next >= 0) rwd_buf_appendf(&cli->out, "the journal goes with it, up to offset %" PRId64 "\n", done->journal_next);
 }
 
 // A data directory's own folder for one job: a copy of another job's must not come back here.

@@ -93,8 +93,8 @@ static const rwd_command commands[] = {
      {RWD_EXIT_OK, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_check},
     {"checkpoint copy", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT) | F(TO) | F(FROM),
      "copy a checkpoint to a folder elsewhere, or back",
-     "For the day on which the disk is lost. With --to the checkpoint is verified, copied into the folder with history.log, lineages and what else makes it of use, read back and compared; files "
-     "that the folder has from an earlier copy are not copied again. The operator may be running. With --from it comes back: into the job's data directory, which is empty, or has "
+     "For the day on which the disk is lost. With --to the checkpoint is verified, copied into the folder with history.log, lineages, its tag and the journal from there on, read back and compared; "
+     "files that the folder has from an earlier copy are not copied again. The operator may be running. With --from it comes back: into the job's data directory, which is empty, or has "
      "no checkpoint, or is the one "
      "that the copy was made from. No operator may own it then. The next run goes on from the copy, with the records after it replayed up to the committed offset.\n\n"
      "The folder has the layout of a data directory: checkpoint list, check, export and state scan read it with --data.",

@@ -1,6 +1,7 @@
 """The journal on a real broker: what the topic lost is replayed from the own copy, what the copy lost from the topic; where neither has it, the job says which."""
 import os
 import re
+import shutil
 import time
 
 import pytest
@@ -226,3 +227,43 @@ def test_the_journal_can_be_turned_on_and_off_between_starts(make_kafka_job):
 def test_a_file_source_has_no_journal(make_job):
     job = make_job(orders(10), journal={"keep": "1d"})
     assert "a file is its own log" in rewind("run", job.file, expect=2, cwd=job.folder).err
+
+
+# ------------------------------------------------------------------------------------------------ elsewhere
+@pytest.fixture
+def ahead(make_kafka_job, broker):
+    """A tagged checkpoint at 300, 700 more committed, killed; and the topic has nothing of it any more."""
+    job = remembering(make_kafka_job(name="carried", checkpoints=RARELY))
+    job.produce(orders(300))
+    with job.running() as r:
+        r.committed(300)
+        rewind("checkpoint", "create", "--data", job.data, "--tag", "before-noon")
+        job.produce(orders(700, first=300))
+        r.committed(1000)
+        r.kill()
+    job.broker.read(job.source_topic)
+    broker.delete_records(job.source_topic, 0, 1000)
+    yield job
+    job.broker.broker.delete_topic(job.source_topic)
+
+
+def copy(job, *words, **more):
+    return rewind_json("checkpoint", "copy", job.file, *words, cwd=job.folder, **more)
+
+
+def test_the_journal_from_there_on_and_the_tag_go_with_a_copy(ahead, tmp_path):
+    job, backup = ahead, tmp_path / "backup"
+    killed = rewind("checkpoint", "copy", job.file, "before-noon", "--to", backup, cwd=job.folder, expect=-9, REWIND_CRASH_POINT="carry-segment")
+    assert killed.returncode == -9
+    done = copy(job, "before-noon", "--to", backup)
+    assert (done["next_offset"], done["journal_next"], done["journal_segments_copied"]) == (300, 1000, 1)
+    again = copy(job, "before-noon", "--to", backup)
+    assert (again["was_there"], again["journal_segments_copied"]) == (True, 0)
+    assert driver.rewind_json("checkpoint", "show", "before-noon", "--data", backup)["next_offset"] == 300
+    assert "no offset is missing" in rewind("journal", "check", "--data", backup).out
+    shutil.rmtree(job.data)
+    back = copy(job, "--from", backup)
+    assert back["journal_next"] == 1000
+    job.run_to_end()
+    job.check()
+    assert [c["tag"] for c in driver.checkpoints(job) if c["tag"]] == ["before-noon"]
