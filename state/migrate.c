@@ -31,6 +31,7 @@ bool rwd_row_migrate(const rwd_migration *how, rwd_slice row, rwd_buf *out, rwd_
     rwd_buf_reserve(out, to->row_size);
     memset(out->data, 0, to->row_size);
     out->size = to->row_size;
+    if (to->window.kind == RWD_WINDOW_SESSION) memcpy(out->data, row.data, RWD_ROW_SESSION_BYTES);
     for (size_t i = 0; i < to->column_count; i++) {
         if (how->before[i] < 0) continue;
         const rwd_column *now = &to->columns[i], *was = &from->columns[how->before[i]];
@@ -72,9 +73,25 @@ static bool put(migrating *m, uint16_t table, rwd_slice key, rwd_slice row) {
     return rwd_store_file_put(m->file, rwd_slice_of(m->entry.data, key_size), row, m->err);
 }
 
+// A list of open sessions stays as it is, under the number that its table gives it now.
+static bool migrate_list(migrating *m, uint16_t table, rwd_slice key, rwd_slice row) {
+    for (size_t t = 0; t < m->count; t++) {
+        const rwd_migration *how = &m->tables[t];
+        if (how->from && how->from->window.kind == RWD_WINDOW_SESSION && how->from->sessions == table) return put(m, how->to->sessions, key, row);
+    }
+    return rwd_fail(m->err, RWD_E_CORRUPT, "the store holds a row of table %u, which the earlier logic has not", table);
+}
+
+// Its tables, and the lists of open sessions.
+static size_t numbers(const migrating *m) {
+    size_t count = m->count;
+    for (size_t t = 0; t < m->count; t++) count += m->tables[t].to->window.kind == RWD_WINDOW_SESSION;
+    return count;
+}
+
 static bool migrate_row(void *context, uint16_t table, rwd_slice key, rwd_slice row) {
     migrating *m = context;
-    if (table >= m->count || !m->tables[table].from) m->failed = !rwd_fail(m->err, RWD_E_CORRUPT, "the store holds a row of table %u, which the earlier logic has not", table);
+    if (table >= m->count || !m->tables[table].from) m->failed = !migrate_list(m, table, key, row);
     else m->failed = !rwd_row_migrate(&m->tables[table], row, &m->row, m->err) || !put(m, table, key, rwd_buf_slice(&m->row));
     return !m->failed;
 }
@@ -100,7 +117,7 @@ bool rwd_state_migrate(const char *from_dir, const char *to_dir, const rwd_migra
     bool ok = rwd_path_join(store_dir, to_dir, RWD_TABLES_FOLDER, err) && rwd_path_join(m->incoming, to_dir, RWD_INCOMING_FILE, err) &&
               rwd_store_open(store_dir, RWD_STORE_CREATE, MIGRATE_CACHE, &m->store, err);
     if (ok) {
-        ok = migrate_rows(m, from_dir) && rwd_digest_file_write(to_dir, &m->digest, m->keys, count, err);
+        ok = migrate_rows(m, from_dir) && rwd_digest_file_write(to_dir, &m->digest, m->keys, numbers(m), err);
         rwd_store_close(m->store);
     }
     rwd_buf_deinit(&m->entry);

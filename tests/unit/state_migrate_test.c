@@ -3,6 +3,7 @@
 
 #include "state/reader.h"
 #include "state/row.h"
+#include "state/sessions.h"
 #include "tests/support/random.h"
 #include "tests/support/state_rig.h"
 
@@ -176,6 +177,71 @@ static void a_checkpoint_is_opened_with_new_aggregates_and_a_new_table(void **st
     rig_deinit(&r);
 }
 
+static void make_sessions(rwd_schema *schema, const char *const *names, size_t count, uint16_t lists) {
+    rwd_error err;
+    const rwd_window window = {.kind = RWD_WINDOW_SESSION, .size = 10, .advance = 10, .grace = 5, .retain = 5};
+    rwd_schema_init(schema, 0, "visits");
+    assert_true(rwd_schema_add_part(schema, "customer", RWD_TYPE_STRING, 0, &err) && rwd_schema_add_window(schema, &window, &err));
+    for (size_t i = 0; i < count; i++) assert_true(rwd_schema_add_column(schema, names[i], rwd_aggregate_find("count"), RWD_TYPE_INT, 0, &err));
+    schema->sessions = lists;
+}
+
+static void put_row(rig *r, uint16_t table, const uint8_t *key, size_t size, const uint8_t *row, uint32_t row_size) {
+    rwd_touch touch = {.key = key, .key_size = (uint32_t)size, .table = table, .hash = rwd_key_hash(table, rwd_slice_of(key, size))};
+    rig_must(rwd_tables_resolve(r->tables, &touch, 1, &r->error) == RWD_RESOLVED, &r->error);
+    rwd_tables_write(r->tables, &touch, row, row_size);
+}
+
+// The end stays before the columns, and the lists of open sessions move behind the tables that the job has now.
+static void sessions_keep_their_end_and_their_list(void **state) {
+    (void)state;
+    static const char *const one[] = {"n"}, *const two[] = {"m", "n"};
+    rig r;
+    rwd_schema schemas[2], later[2];
+    rwd_reader_db *reader;
+    uint8_t key[RWD_KEY_BYTES_MAX], row[64] = {0}, list[RWD_SESSION_BYTES];
+    rwd_buf found_row = {0}, found_list = {0};
+    bool found;
+    char to[64];
+    rig_init(&r, 0, 0);
+    rwd_tables_free(r.tables);
+    make_sessions(&schemas[0], one, 1, 1);
+    rwd_sessions_schema(&schemas[0], 1, &schemas[1]);
+    rig_must(rwd_tables_new(schemas, 2, &r.budget, &r.tables, &r.error), &r.error);
+    r.participant = rwd_tables_participant(r.tables);
+    rig_open(&r, NULL);
+    rwd_value parts[] = {{.s = rwd_slice_str("anna"), .present = true}, {.i = 1000, .present = true}};
+    size_t size = rwd_key_encode(&schemas[0], parts, key);
+    rwd_row_set_window_end(row, 1234);
+    row[schemas[0].columns[0].offset] = 7;
+    put_row(&r, 0, key, size, row, schemas[0].row_size);
+    rwd_put_le64(list, 1000);
+    rwd_put_le64(list + 8, 1234);
+    put_row(&r, 1, key, size - RWD_WINDOW_START_BYTES, list, sizeof(list));
+    rig_checkpoint(&r);
+    make_sessions(&later[0], two, 2, 2);
+    make_schema(&later[1], 1, new_columns, 1);
+    rwd_migration how[2] = {{.from = &schemas[0], .to = &later[0], .before = {-1, 0}}, {.to = &later[1]}};
+    snprintf(to, sizeof(to), "%s/migrated", r.root);
+    rig_must(rwd_mkdirs(to, &r.error) && rwd_state_migrate(r.checkpoint, to, how, 2, &r.error) && rwd_state_open(to, &reader, &r.error), &r.error);
+    rig_must(rwd_state_get(reader, 0, rwd_slice_of(key, size), &found, &found_row, &r.error), &r.error);
+    assert_true(found && rwd_row_check(&later[0], rwd_buf_slice(&found_row)));
+    assert_int_equal(rwd_row_window_end(&later[0], 1000, found_row.data), 1234);
+    assert_int_equal(found_row.data[later[0].columns[1].offset], 7);
+    assert_int_equal(found_row.data[later[0].columns[0].offset], 0);
+    rig_must(rwd_state_get(reader, 2, rwd_sessions_key(rwd_slice_of(key, size)), &found, &found_list, &r.error), &r.error);
+    assert_true(found && rwd_slice_equal(rwd_buf_slice(&found_list), rwd_slice_of(list, sizeof(list))));
+    rwd_state_close(reader);
+    rwd_buf_deinit(&found_row);
+    rwd_buf_deinit(&found_list);
+    rwd_tables_free(r.tables);
+    r.tables = NULL;
+    rwd_schema_deinit(&schemas[0]);
+    rwd_schema_deinit(&later[0]);
+    rwd_schema_deinit(&later[1]);
+    rig_deinit(&r);
+}
+
 static void an_empty_state_stays_one(void **state) {
     (void)state;
     rig r;
@@ -197,6 +263,7 @@ int main(void) {
         cmocka_unit_test(columns_go_on_by_name_and_new_ones_are_as_before_any_event),
         cmocka_unit_test(a_row_that_would_be_too_large_is_refused),
         cmocka_unit_test(a_checkpoint_is_opened_with_new_aggregates_and_a_new_table),
+        cmocka_unit_test(sessions_keep_their_end_and_their_list),
         cmocka_unit_test(an_empty_state_stays_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
