@@ -1,44 +1,13 @@
 // Times and durations as text. Parsing reads no locale and no TZ: the same bytes give the same time everywhere.
-//
-// Days and dates convert by the algorithms of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (days_from_civil,
-// civil_from_days): a year begins in March, so that the leap day is its last.
 #include "operator/base/time.h"
 
+#include "operator/base/days.h"
 #include "operator/base/words.h"
 
 #define US_PER_S 1000000LL
 #define S_PER_DAY 86400LL
-#define DAYS_PER_ERA 146097LL  // 400 years
 #define YEAR_MIN 1
 #define YEAR_MAX 9999
-
-static int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (int64_t)(month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * DAYS_PER_ERA + day_of_era - 719468;
-}
-
-static void civil_from_days(int64_t days, int64_t *out_year, unsigned *out_month, unsigned *out_day) {
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - (DAYS_PER_ERA - 1)) / DAYS_PER_ERA;
-    int64_t day_of_era = days - era * DAYS_PER_ERA;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    *out_day = (unsigned)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-    *out_month = (unsigned)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
-    *out_year = year_of_era + era * 400 + (*out_month <= 2);
-}
-
-static bool is_leap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
-
-static unsigned days_in_month(int64_t year, unsigned month) {
-    static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return month == 2 && is_leap(year) ? 29 : days[month];
-}
 
 // ---- a moment as its parts
 
@@ -50,17 +19,18 @@ typedef struct moment {
 } moment;
 
 // Every part in its range? A second of 60 (a leap second) is the beginning of the next minute, as in POSIX.
-static rwd_parse to_us(const moment *m, int64_t *out_us) {
+static rwd_parse to_us(const moment *m, const rwd_zone *zone, int64_t *out_us) {
     if (m->year < YEAR_MIN || m->year > YEAR_MAX || m->hour > 23 || m->minute > 59 || m->second > 60) return RWD_PARSE_RANGE;
     int64_t days;
     if (m->day_of_year) {
-        if (m->day_of_year > 365u + is_leap(m->year)) return RWD_PARSE_RANGE;
-        days = days_from_civil(m->year, 1, 1) + m->day_of_year - 1;
+        if (m->day_of_year > 365u + rwd_year_is_leap(m->year)) return RWD_PARSE_RANGE;
+        days = rwd_days_from_civil(m->year, 1, 1) + m->day_of_year - 1;
     } else {
-        if (m->month < 1 || m->month > 12 || m->day < 1 || m->day > days_in_month(m->year, m->month)) return RWD_PARSE_RANGE;
-        days = days_from_civil(m->year, m->month, m->day);
+        if (m->month < 1 || m->month > 12 || m->day < 1 || m->day > rwd_days_in_month(m->year, m->month)) return RWD_PARSE_RANGE;
+        days = rwd_days_from_civil(m->year, m->month, m->day);
     }
-    int64_t seconds = days * S_PER_DAY + m->hour * 3600 + m->minute * 60 + m->second - m->offset_s;
+    int64_t local = days * S_PER_DAY + m->hour * 3600 + m->minute * 60 + m->second;
+    int64_t seconds = local - (zone ? rwd_zone_at_local(zone, local) : m->offset_s);
     int64_t us = seconds * US_PER_S + m->microsecond;
     if (us < RWD_TIME_MIN || us > RWD_TIME_MAX) return RWD_PARSE_RANGE;
     *out_us = us;
@@ -141,7 +111,7 @@ static rwd_parse parse_rfc3339(rwd_slice text, int64_t *out_us) {
     if (take_char(&c, '.') && !take_fraction(&c, UINT32_MAX, &m.microsecond)) return RWD_PARSE_MALFORMED;
     bool good;
     if (!take_offset(&c, false, &m.offset_s, &good) || c.p != c.end) return RWD_PARSE_MALFORMED;
-    return good ? to_us(&m, out_us) : RWD_PARSE_RANGE;
+    return good ? to_us(&m, NULL, out_us) : RWD_PARSE_RANGE;
 }
 
 // ---- strptime patterns
@@ -269,7 +239,7 @@ static bool take_pattern(cursor *c, const char *pattern, found *f) {
 
 static rwd_parse parse_pattern(const rwd_time_format *format, rwd_slice text, int64_t *out_us) {
     cursor c = {text.data, text.data + text.size};
-    found f = {.good = true, .m.offset_s = format->zone_s};
+    found f = {.good = true, .m.offset_s = format->zone.fixed_s};
     if (!take_pattern(&c, format->pattern, &f) || c.p != c.end) return RWD_PARSE_MALFORMED;
     if (!f.good) return RWD_PARSE_RANGE;
     if (f.has_epoch) {
@@ -278,7 +248,7 @@ static rwd_parse parse_pattern(const rwd_time_format *format, rwd_slice text, in
         return RWD_PARSE_OK;
     }
     if (f.has_twelve) f.m.hour = f.twelve % 12 + (f.pm ? 12 : 0);
-    return to_us(&f.m, out_us);
+    return to_us(&f.m, format->zone.named, out_us);
 }
 
 // ---- formats by name
@@ -436,7 +406,7 @@ static char *put_seconds(int64_t us, char *out, unsigned *out_us) {
     unsigned second = (unsigned)(seconds - days * S_PER_DAY);
     int64_t year;
     unsigned month, day;
-    civil_from_days(days, &year, &month, &day);
+    rwd_civil_from_days(days, &year, &month, &day);
     out = put_year(out, year);
     out = put_part(out, '-', month);
     out = put_part(out, '-', day);

@@ -9,6 +9,7 @@
 #define OPERATOR_BASE_TIME_H
 
 #include "operator/base/decimal.h"
+#include "operator/base/zone.h"
 
 #define RWD_TIME_MIN (-62135596800000000LL)  // 0001-01-01T00:00:00Z
 #define RWD_TIME_MAX 253402300799999999LL    // 9999-12-31T23:59:59.999999Z
@@ -20,12 +21,18 @@ typedef enum rwd_time_kind {
     RWD_TIME_EPOCH_S, RWD_TIME_EPOCH_MS, RWD_TIME_EPOCH_US, RWD_TIME_EPOCH_NS, RWD_TIME_RFC3339, RWD_TIME_PROTOBUF, RWD_TIME_PATTERN,
 } rwd_time_kind;
 
+// What clocks show: so many seconds east of Greenwich, or, where `named` is not NULL, what they do there. Whoever set it owns it.
+typedef struct rwd_time_zone {
+    int32_t fixed_s;
+    rwd_zone *named;
+} rwd_time_zone;
+
 typedef struct rwd_time_format {
     rwd_time_kind kind;
     // Of RWD_TIME_PATTERN: %Y %m %d %H %M %S %f (1-6 digits) %z (+hh:mm, +hhmm, +hh, Z) %y %j %b %B (English) %e %I %p %T %D %F
     // %R %s %n %t %%. White space stands for any amount of it; a number may have fewer digits than its most.
     char pattern[64];
-    int32_t zone_s;  // of a pattern that does not read a zone: its texts are so many seconds east of Greenwich
+    rwd_time_zone zone;  // of a pattern that does not read one
 } rwd_time_format;
 
 // "epoch-ms", "rfc3339", or a pattern that holds a '%'. An unknown name or conversion is named in `err`.

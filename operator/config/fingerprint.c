@@ -59,6 +59,14 @@ static void put_plugins(const rwd_job *job, rwd_buf *out) {
     }
 }
 
+// L4: what its clocks show decides what a text means.
+static void put_zone_data(rwd_buf *out, const rwd_zone *zone) {
+    char hex[RWD_HASH128_HEX];
+    if (!zone) return;
+    rwd_hash128_hex(rwd_zone_hash(zone), hex);
+    rwd_buf_appendf(out, " zone-data=%s", hex);
+}
+
 static void put_event(const rwd_job *job, rwd_buf *out) {
     rwd_buf_append_str(out, "event");
     put_key(out, "event.max_size", job);
@@ -84,7 +92,8 @@ static void put_event(const rwd_job *job, rwd_buf *out) {
         put_key(out, "event.fields.*.type", field);
         put_key(out, "event.fields.*.path", field);
         if (field->type == RWD_TYPE_TIME) put_key(out, "event.fields.*.format", field);
-        if (field->time.zone_s != 0) put_key(out, "event.fields.*.zone", field);
+        if (field->time.zone.fixed_s != 0 || field->time.zone.named) put_key(out, "event.fields.*.zone", field);
+        put_zone_data(out, field->time.zone.named);
         if (field->optional) rwd_buf_append_str(out, " optional");
         if (field->default_text) put_key(out, "event.fields.*.default", field);
         rwd_buf_append_char(out, '\n');

@@ -158,6 +158,7 @@ void rwd_job_free(rwd_job *job) {
         free(job->event.fields[i].path);
         free(job->event.fields[i].default_text);
         free(job->event.fields[i].default_bytes);
+        rwd_zone_free(job->event.fields[i].time.zone.named);
     }
     for (size_t i = 0; i < job->event.expr_count; i++) rwd_expr_free(job->event.exprs[i]);
     free(job->event.exprs);

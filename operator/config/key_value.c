@@ -363,19 +363,22 @@ static bool text_of_time(const rwd_key *key, const void *member, rwd_buf *out) {
 }
 
 static bool read_zone(const reading *r) {
-    int32_t seconds;
-    if (!rwd_zone_parse(r->text, &seconds)) return unexpected(r);
-    store(r, &seconds, sizeof seconds);
+    rwd_time_zone found = {0};
+    rwd_error why;
+    rwd_error_clear(&why);
+    if (!rwd_zone_parse(r->text, &found.fixed_s) && !rwd_zone_open(r->text, &found.named, &why)) return rwd_fail(r->err, why.code, "%s: %s", r->name, why.cause);
+    if (r->member) store(r, &found, sizeof found);
+    else rwd_zone_free(found.named);
     return true;
 }
 
 static bool text_of_zone(const rwd_key *key, const void *member, rwd_buf *out) {
     (void)key;
-    int32_t seconds;
+    rwd_time_zone zone;
     char text[RWD_TIME_TEXT_MAX];
-    memcpy(&seconds, member, sizeof seconds);
-    rwd_zone_text(seconds, text);
-    rwd_buf_append_str(out, text);
+    memcpy(&zone, member, sizeof zone);
+    rwd_zone_text(zone.fixed_s, text);
+    rwd_buf_append_str(out, zone.named ? rwd_zone_name(zone.named) : text);
     return true;
 }
 
@@ -527,7 +530,7 @@ static void schema_time(const rwd_key *key, rwd_json_out *json) {
 
 static void schema_zone(const rwd_key *key, rwd_json_out *json) {
     (void)key;
-    schema_pattern(json, "^([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$|\\$\\{");
+    schema_pattern(json, "^([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$|^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$|\\$\\{");
 }
 
 static void schema_time_format(const rwd_key *key, rwd_json_out *json) {
@@ -573,7 +576,7 @@ static const kind_row kinds[RWD_KEY_KIND_COUNT] = {
     [RWD_KEY_ADDRESS] = {"address", "HOST:PORT or off", read_address, text_of_address, schema_address},
     [RWD_KEY_TYPE] = {"type", "a type", read_type, text_of_type, schema_type},
     [RWD_KEY_TIME] = {"time", "a time as in RFC 3339", read_time, text_of_time, schema_time},
-    [RWD_KEY_ZONE] = {"zone", "a fixed distance from UTC", read_zone, text_of_zone, schema_zone},
+    [RWD_KEY_ZONE] = {"zone", "a time zone's name, or a distance from UTC", read_zone, text_of_zone, schema_zone},
     [RWD_KEY_TIME_FORMAT] = {"time format", "a time format", read_time_format, text_of_time_format, schema_time_format},
     [RWD_KEY_FIELD] = {"field", "a field", check_word, NULL, schema_text},
     [RWD_KEY_TABLE] = {"table", "a table", check_word, NULL, schema_text},

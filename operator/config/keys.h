@@ -29,7 +29,7 @@ typedef enum rwd_key_kind {
     RWD_KEY_TYPE,         // fills a whole rwd_field: type and scale
     RWD_KEY_TIME,         // RFC 3339
     RWD_KEY_TIME_FORMAT,
-    RWD_KEY_ZONE,         // "+02:00"
+    RWD_KEY_ZONE,         // "+02:00", "Europe/Berlin": rwd_time_zone
     RWD_KEY_FIELD,        // name of a declared field, or (event.time.field) a path
     RWD_KEY_TABLE,        // name of a table
     RWD_KEY_COLUMN,       // name of an aggregate of a table

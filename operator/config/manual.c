@@ -128,7 +128,8 @@ static const char time_formats[] =
     "| format | is |\n|---|---|\n"
     "| `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns` | a whole number of seconds, milli-, micro- or nanoseconds since 1970-01-01 UTC |\n"
     "| `rfc3339` | `2026-01-02T03:04:05Z`, with a fraction and another offset where there is one |\n"
-    "| a pattern with % | as in strptime, for example `\"%Y-%m-%d %H:%M:%S\"` (quoted: YAML reads % otherwise); UTC unless it has %z or the field has a `zone` |\n";
+    "| a pattern with % | as in strptime, for example `\"%Y-%m-%d %H:%M:%S\"` (quoted: YAML reads % otherwise); UTC unless it has %z or the field has a `zone` "
+    "(a name such as `Europe/Berlin`, or `+02:00`) |\n";
 
 void rwd_job_manual(rwd_buf *out) {
     const rwd_key *root = rwd_key_at(0), *key;

@@ -177,10 +177,12 @@ static rwd_node *time_format_node(rwd_arena *arena, const rwd_job *job) {
 }
 
 static rwd_node *time_zone_node(rwd_arena *arena, const rwd_job *job) {
-    char text[RWD_TIME_TEXT_MAX];
     if (!time_field(job) || !time_field(job)->hidden || !rwd_time_lacks_zone(&time_field(job)->time)) return NULL;
-    rwd_zone_text(time_field(job)->time.zone_s, text);
-    return new_scalar(arena, text, false);
+    rwd_buf text = {0};
+    rwd_node *node = NULL;
+    if (rwd_key_text(rwd_key_by_path("event.fields.*.zone"), time_field(job), &text)) node = new_scalar(arena, rwd_buf_cstr(&text), false);
+    rwd_buf_deinit(&text);
+    return node;
 }
 
 static rwd_node *plugin_files_node(rwd_arena *arena, const rwd_job *job) {

@@ -1,4 +1,5 @@
 """Fields and events: paths into nested JSON, nulls, defaults, and records that hold many events or none: what the oracle says, through kills, too."""
+import datetime
 import json
 import random
 import signal
@@ -176,3 +177,28 @@ def test_status_counts_what_was_dropped(make_job):
         counts = r.wait_for(lambda s: s["counts"]["read"] == 3)["counts"]
         assert (counts["applied"], counts["dropped"], counts["dead_letters"]) == (1, 2, 0)
         assert r.stop() == 0
+
+
+def test_times_of_a_place_follow_its_clocks(tmp_path):
+    """Hours that are skipped and hours that come twice among them, every quarter of an hour of three years; the event's time has a zone, too."""
+    start = datetime.datetime(2023, 1, 1)
+    lines = []
+    for i in range(0, 3 * 365 * 96, 7):
+        local = start + datetime.timedelta(minutes=15 * i)
+        lines.append(json.dumps({"key": f"k{i % 5}", "at": local.strftime("%d.%m.%Y %H:%M"), "there": local.strftime("%Y-%m-%d %H:%M:%S")}))
+    fields = {"key": "string", "at": {"type": "time", "format": "%d.%m.%Y %H:%M", "zone": "America/New_York"}}
+    tables = {"keys": {"key": "key", "aggregates": {"n": "count()", "first": "min(at)", "last": "max(at)", "newest": "last(at)"}},
+              "hours": {"key": "key", "window": {"tumbling": "1h", "retain": "1d", "grace": "1d"}, "aggregates": {"n": "count()"}}}
+    job = Job(tmp_path, lines, tables=tables, sinks=[{"table": "hours", "file": {"path": "out/hours.jsonl"}, "emit": "close"}],
+              event={"time": {"field": "there", "format": "%Y-%m-%d %H:%M:%S", "zone": "Europe/Berlin"}, "fields": fields})
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+    assert len(expected.closed["hours"]) > 14000
+
+
+def test_a_zone_that_is_none_is_named(tmp_path):
+    job = Job(tmp_path, [], event={"fields": {"key": "string", "at": {"type": "time", "format": "%F %T", "zone": "Europe/Berln"}}}, tables={"t": {"key": "key", "aggregates": {"n": "count()"}}}, sinks=[])
+    assert "no time zone 'Europe/Berln'" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err
+    job.set(event={"fields": {"key": "string", "at": {"type": "time", "format": "%F %T %z", "zone": "Europe/Berlin"}}})
+    assert "zone" in rewind("config", "check", job.file, expect=2, cwd=job.folder).err

@@ -48,7 +48,8 @@ static unsigned put_event(test_random *r, rwd_buf *out, bool paths, bool json) {
     unsigned count = 3 + (unsigned)test_random_below(r, 5);
     rwd_buf_append_str(out, "event:\n");
     if (coin(r)) {
-        if (paths && coin(r)) rwd_buf_appendf(out, "  time: {field: hidden.at, format: %s, ahead: %s}\n", ONE_OF(r, "epoch-ms", "rfc3339", "'%F %T'", "'%F %T', zone: '+14:00'"),
+        if (paths && coin(r)) rwd_buf_appendf(out, "  time: {field: hidden.at, format: %s, ahead: %s}\n", ONE_OF(r,
+                            "epoch-ms", "rfc3339", "'%F %T'", "'%F %T', zone: '+14:00'", "'%F %T', zone: America/New_York"),
                                                ONE_OF(r, "0", "1h", "90m5us"));
         else rwd_buf_appendf(out, "  time: {field: f2, ahead: %s}\n", ONE_OF(r, "0", "7d", "1500ms"));
     }
@@ -61,7 +62,8 @@ static unsigned put_event(test_random *r, rwd_buf *out, bool paths, bool json) {
         const char *type = i == 0 ? "int" : i == 1 ? ONE_OF(r, "decimal(0)", "decimal(18)") : i == 2 ? "time" : ONE_OF(r, "string", "bool", "int", "decimal(2)");
         rwd_buf_appendf(out, "    f%u: {type: %s", i, type);
         if (i == 2 && coin(r))
-            rwd_buf_appendf(out, ", format: %s", ONE_OF(r, "epoch-s", "epoch-ms", "epoch-us", "epoch-ns", "'%Y/%j'", "'%d.%m.%y %H:%M:%S.%f %z'", "'%F %T', zone: '-03:30'", "'%F', zone: Z"));
+            rwd_buf_appendf(out, ", format: %s", ONE_OF(r,
+                            "epoch-s", "epoch-ms", "epoch-us", "epoch-ns", "'%Y/%j'", "'%d.%m.%y %H:%M:%S.%f %z'", "'%F %T', zone: '-03:30'", "'%F %T', zone: Europe/Berlin", "'%F', zone: Z"));
         if (paths && coin(r)) {
             rwd_buf_append_str(out, ", path: ");
             put_quoted(r, out, "p");
@@ -167,7 +169,8 @@ static void assert_jobs_equal(const rwd_job *a, const rwd_job *b) {
     for (size_t i = 0; i < a->event.field_count; i++) {
         assert_string_equal(a->event.fields[i].path, b->event.fields[i].path);
         assert_int_equal(a->event.fields[i].hidden, b->event.fields[i].hidden);
-        assert_int_equal(a->event.fields[i].time.zone_s, b->event.fields[i].time.zone_s);
+        assert_int_equal(a->event.fields[i].time.zone.fixed_s, b->event.fields[i].time.zone.fixed_s);
+        assert_int_equal(!a->event.fields[i].time.zone.named, !b->event.fields[i].time.zone.named);
         assert_int_equal(a->event.fields[i].inside, b->event.fields[i].inside);
         assert_int_equal(a->event.fields[i].optional, b->event.fields[i].optional);
         assert_int_equal(a->event.fields[i].fallback.present, b->event.fields[i].fallback.present);

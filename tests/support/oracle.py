@@ -19,6 +19,7 @@ import math
 import os
 import re
 import struct
+import zoneinfo
 
 import xxhash
 import yaml
@@ -92,6 +93,9 @@ def microseconds_of(text):
 
 
 def zone_of(text):
+    """Seconds, or a place."""
+    if not re.match("[Zz]$|[+-]", text):
+        return zoneinfo.ZoneInfo(text)
     return 0 if text in "Zz" else int(text[0] + "1") * (int(text[1:3]) * 3600 + int(text[4:6]) * 60)
 
 
@@ -419,6 +423,8 @@ def time_of(text, field):
             else:
                 moment = datetime.datetime.strptime(text, field.format)
                 shift = moment.utcoffset().total_seconds() if moment.utcoffset() is not None else field.zone
+                if isinstance(shift, zoneinfo.ZoneInfo):
+                    shift = int(moment.replace(tzinfo=shift).utcoffset().total_seconds())
                 us = int(calendar.timegm(moment.timetuple()) - shift) * 10**6 + moment.microsecond
     except ValueError:
         raise Fault("wrong-type", field.path) from None

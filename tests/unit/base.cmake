@@ -2,6 +2,7 @@ rwd_test(base_bytes_test SOURCES base_bytes_test.c LIBS rwd_base)
 rwd_test(base_decimal_test SOURCES base_decimal_test.c LIBS rwd_base)
 rwd_test(base_float_test SOURCES base_float_test.c LIBS rwd_base)
 rwd_test(base_time_test SOURCES base_time_test.c LIBS rwd_base)
+rwd_test(base_zone_test SOURCES base_zone_test.c LIBS rwd_base)
 rwd_test(base_hash_test SOURCES base_hash_test.c LIBS rwd_base)
 
 # The same with the CRC table that machines without the instruction use.
