@@ -1243,3 +1243,16 @@ def run_amended(job, amendments, data=None, until=None, logics=()):
             expected.take(offset, bytes_of_amendment(insert), header, inserted=number)
         expected.take(offset, raw, header, amended=amendments.instead.get(offset))
     return expected
+
+
+def run_amended_messages(job, amendments, messages, until=None):
+    """The same for what confluent-kafka read from a partition. Events have the time of the record that they stand before, unless the amendment gives one."""
+    expected, amendments = Expected(Job(job)), Amendments(amendments)
+    for m in messages:
+        if until is not None and m.offset() >= until:
+            break
+        time = m.timestamp()[1] * 1000
+        for number, insert in enumerate(amendments.before(m.offset())):
+            expected.take(m.offset(), bytes_of_amendment(insert), None, None, insert["key"].encode() if "key" in insert else None, time, inserted=number)
+        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), m.headers() or []), m.key(), time, amended=amendments.instead.get(m.offset()))
+    return expected
