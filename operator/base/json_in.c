@@ -18,7 +18,7 @@ bool rwd_json_fails(const rwd_json_in *p, const char *cause) {
 }
 
 void rwd_json_pass_space(rwd_json_in *p) {
-    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r')) p->at++;
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r' || *p->at == '\n')) p->at++;
 }
 
 bool rwd_json_next_is(rwd_json_in *p, char c) {

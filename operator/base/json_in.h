@@ -1,4 +1,4 @@
-// Takes JSON apart, piece by piece, as the reader asks for it (RFC 8259): for files of JSON Lines in formats of our own, which know what comes next.
+// Takes JSON apart, piece by piece, as the reader asks for it (RFC 8259): for files of JSON Lines in formats of our own, which know what comes next, and for finding places in a text.
 //
 // Each take_* begins at the next token and goes behind it. A false return has failed with USAGE, the byte, and the line as the place; errors are said once.
 //

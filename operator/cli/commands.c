@@ -222,6 +222,35 @@ static const rwd_command commands[] = {
      "have them in the order in which they are published, --limit of them (0: all).",
      "rewind repair show orders.yaml\nrewind repair show orders.yaml 5be1 --limit 0 -o csv",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
+    {"dlq list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(LIMIT),
+     "dead letters that are open, or failed for good",
+     "Reads the index of a checkpoint; where an operator runs and --checkpoint is not given, it is asked for a new one first. A time is the record's own, or, where records have "
+     "none, the stream time that it met. --key is the record's key, or, where it can be read so far, the key of its event in some table, as output records have it.",
+     "rewind dlq list orders.yaml\nrewind dlq list orders.yaml --code late,future --from 12:00\nrewind dlq list --data rewind-data/orders/0 --from 1200000 --state failed -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_list},
+    {"dlq show", RWD_JOB_FINDS, "OFFSET[/ORDINAL]...", 1, RWD_ARGS_MAX, FINDS | F(OUTPUT) | F(CHECKPOINT),
+     "all about a dead letter, with its record",
+     "The record comes from the journal, the source or the dead-letter output, whichever has it, and only if it has the hash that the index knows. With event.each, OFFSET alone stands for all "
+     "dead letters of the record.",
+     "rewind dlq show orders.yaml 1200000\nrewind dlq show orders.yaml 1200000/3 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_show},
+    {"dlq export", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX, FINDS | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(FILE),
+     "dead letters with their records, as JSON Lines",
+     "What dlq list says of each, and its key and value in base64, as text where they are readable, and where they were found (found_in: journal, source, output, or null: nowhere).",
+     "rewind dlq export orders.yaml -f dead.jsonl\nrewind dlq export orders.yaml --code malformed 1200000 1200001",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_export},
+    {"dlq redrive", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX,
+     F(JOB) | F(DATA) | F(IO) | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(PATCH) | F(IN_PLACE) | F(SKIP) | F(LOGIC) | F(FILE) | ACT,
+     "send dead letters again, or amend their records",
+     "Into the topic (the default): the record is sent into the source topic again, with key, headers and time as they were, and a header that says where it comes from. The operator applies it as "
+     "long as that dead letter is open, and once, however often it is sent; else it counts a duplicate. One that fails again errors.retries times has failed for good. With --set the value is "
+     "another: a field of the job, or a path into the JSON record. The plan is printed first; without --yes, and without a terminal to ask on, that is all.\n\n"
+     "In place (--in-place): nothing is sent. Amendments are written, to --file or standard output, that replace the records at their offsets by those with --set, or skip them with --skip; "
+     "`rewind repair plan` shows what they change, as if the records had been so from the beginning, late ones too. With --logic nothing need be written: the repair's new logic reads the same "
+     "records. Jobs over files have this way only.",
+     "rewind dlq redrive orders.yaml --code late --dry-run\nrewind dlq redrive orders.yaml 1200000 --set quantity=3 --yes\n"
+     "rewind dlq redrive orders.yaml --in-place --code wrong-type --set quantity=0 -f amend.jsonl\nrewind dlq redrive orders.yaml --in-place --code missing-field --skip -f amend.jsonl",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_redrive},
     {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
      "read a job file and say what is wrong with it",
      "Checks every key, type and reference, not the input. Exit 0: the file is fine.",

@@ -26,6 +26,7 @@ typedef enum rwd_flag_kind {
     X(JOB, "job", 'j', TEXT, "FILE", "", "the job file, where it does not end in .yaml or .yml")                                                       \
     X(DATA, "data", 'd', TEXT, "DIR", "REWIND_DATA", "the data directory, instead of a job file")                                                      \
     X(SET, "set", 's', PAIR, "KEY=VALUE", "", "a key of the job file, with this value; may be given several times")                                    \
+    X(PATCH, "set", 's', PAIR, "FIELD=VALUE", "", "a field of the JSON record, or a path into it, with this value; may be given several times")          \
     X(OUTPUT, "output", 'o', CHOICE, "table|json", "REWIND_OUTPUT", "for people or for programs; table unless given")                                  \
     X(OUTPUT_CSV, "output", 'o', CHOICE, "table|json|csv", "REWIND_OUTPUT", "for people, for programs (JSON Lines), or as CSV; table unless given")      \
     X(DRY_RUN, "dry-run", 'n', SWITCH, "", "", "print the plan, do nothing")                                                                           \
@@ -67,6 +68,10 @@ typedef enum rwd_flag_kind {
     X(TRUTH, "truth", 0, TEXT, "FILE", "", "write the records as they would be without --inject to this file")                                         \
     X(RATE, "rate", 0, COUNT, "N", "", "at most N records a second; 0, the default: as fast as it goes")                                               \
     X(KEEP_FILES, "keep-files", 0, SWITCH, "", "", "leave the folder of the demonstration where it is")                                                \
+    X(CODE, "code", 0, TEXT, "REASON,...", "", "only those of these reasons, as late,missing-field")                                                   \
+    X(STATE, "state", 0, CHOICE, "open|failed|all", "", "open ones, or those that failed for good; all unless given")                                  \
+    X(IN_PLACE, "in-place", 0, SWITCH, "", "", "write amendments of the records at their places")                                                      \
+    X(SKIP, "skip", 0, SWITCH, "", "", "give the records up: amendments that skip them")                                                               \
     X(IO, "io", 0, CHOICE, "auto|pread|uring|uring-registered", "REWIND_IO", "how bulk reads and writes are made; the job file's state.io unless given")       \
     X(LOG_LEVEL, "log-level", 0, CHOICE, "debug|info|warn|error|silent", "REWIND_LOG_LEVEL", "least important log lines to show; info unless given")   \
     X(LOG_FORMAT, "log-format", 0, CHOICE, "text|json", "REWIND_LOG_FORMAT", "log lines for people or for programs")                                   \
@@ -78,7 +83,7 @@ typedef enum rwd_flag_id {
 #undef RWD_FLAG_ENUM
         RWD_FLAG_ID_COUNT
 } rwd_flag_id;
-// A command takes one of OUTPUT and OUTPUT_CSV.
+// A command takes one of OUTPUT and OUTPUT_CSV, of SET and PATCH, of FROM and FROM_PLACE, of TO and TO_PLACE.
 #define RWD_FLAG_BIT(id) (UINT64_C(1) << RWD_FLAG_ID_##id)
 _Static_assert(RWD_FLAG_ID_COUNT <= 64, "one bit a flag");
 

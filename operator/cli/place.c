@@ -13,7 +13,9 @@ bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err) {
     *out = (rwd_place){0};
     const char *data = in->values[RWD_FLAG_ID_DATA];
     if (in->job) {
-        if (!rwd_job_load(in->job, in->sets, in->set_count, &out->job, err)) return false;
+        // Of some commands --set says something else.
+        size_t sets = in->command->flags & RWD_FLAG_BIT(SET) ? in->set_count : 0;
+        if (!rwd_job_load(in->job, in->sets, sets, &out->job, err)) return false;
         if (rwd_job_data_path(out->job, out->data, err)) return true;
         rwd_place_deinit(out);
         return false;
@@ -22,7 +24,7 @@ bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err) {
         rwd_fail(err, RWD_E_USAGE, "say which job: name its job file, or its data directory with --data");
         return rwd_error_next(err, "rewind %s JOB%s%s", in->command->name, *in->command->args ? " " : "", in->command->args);
     }
-    if (in->set_count > 0) return rwd_fail(err, RWD_E_USAGE, "--set changes a job file, and none is given");
+    if (in->set_count > 0 && in->command->flags & RWD_FLAG_BIT(SET)) return rwd_fail(err, RWD_E_USAGE, "--set changes a job file, and none is given");
     if (strlen(data) >= sizeof(out->data)) return rwd_fail(err, RWD_E_USAGE, "--data: the path is too long");
     memcpy(out->data, data, strlen(data) + 1);
     return true;

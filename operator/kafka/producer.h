@@ -15,7 +15,7 @@
 #include "operator/base/clock.h"
 #include "operator/kafka/client.h"
 
-#define RWD_KAFKA_HEADERS_MAX 16
+#define RWD_KAFKA_HEADERS_MAX 64
 #define RWD_KAFKA_OFFSET_MS 15000  // of sending the offset, which cannot be interrupted; longer is doubt (C6)
 
 typedef enum rwd_kafka_fate { RWD_KAFKA_ABORT, RWD_KAFKA_DOUBT } rwd_kafka_fate;

@@ -13,7 +13,7 @@
 #define RWD_KAFKA_AHEAD 8
 #define RWD_KAFKA_OUT 8
 
-static rwd_kafka_settings settings_of(const rwd_job *job, uint64_t memory) {
+rwd_kafka_settings rwd_kafka_settings_of(const rwd_job *job, uint64_t memory) {
     return (rwd_kafka_settings){
         .brokers = job->kafka.brokers,
         .group = rwd_job_group(job),
@@ -63,7 +63,7 @@ bool rwd_open_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd
 
 bool rwd_open_known_source(const rwd_job *job, rwd_io *io, rwd_clock *clock, const rwd_budget *budget, rwd_slice known, rwd_source **out, rwd_error *err) {
     if (!job->source.topic) return open_file_source(job, io, clock, budget, out, err);
-    rwd_kafka_settings settings = settings_of(job, budget->total);
+    rwd_kafka_settings settings = rwd_kafka_settings_of(job, budget->total);
     if (!rwd_kafka_source_open(job, &settings, known, clock, out, err)) return false;
     if (job->journal.mode == RWD_JOURNAL_ON) *out = rwd_journaled_source_new(*out);
     return true;
@@ -88,7 +88,7 @@ bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget 
     }
     rwd_io *own = NULL;
     if (rwd_job_commits_to_kafka(job)) {
-        rwd_kafka_settings settings = settings_of(job, budget->total);
+        rwd_kafka_settings settings = rwd_kafka_settings_of(job, budget->total);
         settings.proven = job->source.topic != NULL;  // the source has read from it
         return rwd_kafka_sink_open(job, &settings, clock, budget, out, err);
     }

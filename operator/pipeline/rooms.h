@@ -9,6 +9,7 @@
 #include "checkpoints/repository.h"
 #include "operator/base/clock.h"
 #include "operator/config/job.h"
+#include "operator/kafka/client.h"
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
 #include "state/budget.h"
@@ -29,6 +30,8 @@ static inline bool rwd_source_is_alone(rwd_source *source) {
 RWD_MUST bool rwd_open_sink(const rwd_job *job, rwd_io *io, rwd_clock *clock, rwd_budget *budget, rwd_sink **out, rwd_error *err);
 // The journal of a data directory, to be read beside its owner or without one (journal.c). *gives*.
 RWD_MUST bool rwd_open_journal_of(rwd_repo *repo, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err);
+// Of the job's cluster; `memory`: of the whole job. What they hold is *borrowed* from the job.
+rwd_kafka_settings rwd_kafka_settings_of(const rwd_job *job, uint64_t memory);
 // Does the job publish anything?
 static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
 
