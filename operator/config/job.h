@@ -225,7 +225,7 @@ typedef struct rwd_job {
     size_t invariant_count;
     rwd_job_sink *sinks;
     size_t sink_count;
-    unsigned retries;        // errors.retries: of a decoder's passing fault
+    unsigned retries;        // errors.retries: of a decoder's passing fault, and of redriven records
     char *dead_letter_path;  // errors.dead_letter.file.path; without it and without a topic a bad event stops the operator
     char *dead_letter_topic; // errors.dead_letter.kafka.topic
     struct { char *path; uint64_t memory; rwd_io_wanted io; } state;

@@ -98,6 +98,8 @@ static bool source_is_plugin(const rwd_job *job, const void *base) {
     return job->source.format == RWD_FORMAT_PLUGIN;
 }
 
+static bool has_retries(const rwd_job *job, const void *base) { return source_is_plugin(job, base) || job->source.topic != NULL; }
+
 static bool has_plugins(const rwd_job *job, const void *base) {
     (void)base;
     return job->plugins.file_count > 0;
@@ -481,9 +483,10 @@ static const rwd_key keys[] = {
 
     {.path = "errors", .kind = RWD_KEY_GROUP, .example = "{dead_letter: {file: {path: out/dead.jsonl}}}",
      .doc = "What happens to bad events."},
-    {.path = "errors.retries", .kind = RWD_KEY_INT, .environment = true, .fallback = "3", .max = 20, JOB(retries), .applies = source_is_plugin,
-     .only = "where source.format is plugin", .example = "5",
-     .doc = "How often a record is handed to the decoder again that says it may pass later, with a back-off that doubles from 50ms. Then the job stops."},
+    {.path = "errors.retries", .kind = RWD_KEY_INT, .environment = true, .fallback = "3", .max = 20, JOB(retries), .applies = has_retries,
+     .only = "where the source is Kafka or source.format is plugin", .example = "5",
+     .doc = "How often a dead letter may be sent again in vain (`rewind dlq redrive`): then it has failed for good. Of a plugin's decoder: how often a record is handed to it again that it "
+            "says may pass later, with a back-off that doubles from 50ms; then the job stops."},
     {.path = "errors.dead_letter", .kind = RWD_KEY_GROUP, .example = "{file: {path: out/dead.jsonl}}",
      .doc = "Where events go that failed for good. Without it a bad event stops the job."},
     {.path = "errors.dead_letter.file", .kind = RWD_KEY_GROUP, .required = true, .unless = "kafka", .excludes = "kafka", .example = "{path: out/dead.jsonl}",
