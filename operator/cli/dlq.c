@@ -99,11 +99,20 @@ static bool passes(const rwd_dlq *d, const rwd_dead_entry *entry) {
 
 // ---------------------------------------------------------------------------------------------- life
 
+// One that starts, or is parked, makes no checkpoint: what it has is read.
+static bool open_side(rwd_dlq *d, rwd_error *err) {
+    const char *word = d->cli->in->values[RWD_FLAG_ID_CHECKPOINT];
+    if (rwd_cli_side_open(d->cli, &d->place, word ? word : "live", &d->side, err)) return true;
+    if (word || err->code != RWD_E_BUSY) return false;
+    rwd_cli_side_close(&d->side);
+    rwd_cli_say("The operator cannot make a checkpoint now; the newest is read.");
+    return rwd_cli_side_open(d->cli, &d->place, "latest", &d->side, err);
+}
+
 bool rwd_dlq_open(rwd_cli *cli, bool with_bytes, rwd_dlq *d, rwd_error *err) {
-    const char *word = cli->in->values[RWD_FLAG_ID_CHECKPOINT];
     *d = (rwd_dlq){.cli = cli, .with_bytes = with_bytes || rwd_given(cli->in, RWD_FLAG_ID_KEY)};
     d->items = rwd_calloc(RWD_DLQ_CHUNK, sizeof *d->items);
-    if (!take_filters(d, err) || !rwd_place_find(cli, &d->place, err) || !rwd_cli_side_open(cli, &d->place, word ? word : "live", &d->side, err)) return false;
+    if (!take_filters(d, err) || !rwd_place_find(cli, &d->place, err) || !open_side(d, err)) return false;
     d->job = d->place.job ? d->place.job : d->side.job;
     if (!rwd_dead_reader_open(d->side.dir, &d->reader, err)) return false;
     if (!take_place(d, RWD_FLAG_ID_FROM_PLACE, &d->from, &d->from_us, err) || !take_place(d, RWD_FLAG_ID_TO_PLACE, &d->to, &d->to_us, err)) return false;

@@ -1,7 +1,7 @@
 // Bytes of dead letters (dead_fetch.h).
 //
-// What must stay true: offsets are asked for in rising order, so the source is read in one pass; it is gone to anew only where the next offset is far. The dead-letter output is read from its beginning, once
-// for all items of a fetch that were found nowhere else.
+// What must stay true: offsets are asked for in rising order, so the source is read in one pass; it is gone to anew only where the next offset is far. The dead-letter output is read from
+// its beginning, once for all items of a fetch that were found nowhere else.
 #include "operator/pipeline/dead_fetch.h"
 
 #include <assert.h>
