@@ -4,9 +4,10 @@
 //   checkpoint   freeze to complete checkpoint with some dirty keys of many, while batches go on; beside a bare sort + sorted file +
 //                ingest + hard links on a store of its own, configured the same. Pauses: each freeze and each portion of the sweep
 //   warm         loading the hot table after open, beside a bare scan of the same store
+//   compare      two checkpoints that differ in some keys, compared; beside reading every row of both; and two equal ones
 //   over         touches of a state four times the memory for rows; resident memory
 //
-//   bench_state [upsert|checkpoint|warm|over|all] [--small] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
+//   bench_state [upsert|checkpoint|warm|compare|over|all] [--small] [--keys N] [--dirty N,N,...] [--rounds N] [--memory MIB] [--dir PATH]
 //
 // Each kind has its sizes; --small makes them small, the other options take their place.
 #include <pthread.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "operator/base/fs.h"
+#include "state/compare.h"
 #include "state/reader.h"
 #include "state/row.h"
 #include "state/store_private.h"
@@ -553,6 +555,68 @@ static void bench_over(bench *b) {
     rwd_tables_free(b->tables);
 }
 
+// ---------------------------------------------------------------------------------------------- comparing
+#define COMPARE_CHANGED 100
+
+static bool count_difference(void *context, size_t pair, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
+    (void)pair, (void)key, (void)old_row, (void)new_row;
+    ++*(uint64_t *)context;
+    return true;
+}
+
+static double read_both(const char *const dirs[2], uint64_t *rows) {
+    rwd_error err;
+    double begin = now();
+    for (size_t i = 0; i < 2; i++) {
+        rwd_reader_db *reader;
+        must(rwd_state_open(dirs[i], &reader, &err), &err);
+        must(rwd_state_scan(reader, -1, count_row, rows, &err), &err);
+        rwd_state_close(reader);
+    }
+    return now() - begin;
+}
+
+// From opening to closing, as the other.
+static double compare_both(const bench *b, const char *const dirs[2], uint64_t *told, rwd_compare_stats *stats) {
+    rwd_error err;
+    rwd_reader_db *readers[2];
+    rwd_compare_pair pairs[2];
+    const rwd_schema *schema = &b->schema;
+    double begin = now();
+    for (size_t i = 0; i < 2; i++) must(rwd_state_open(dirs[i], &readers[i], &err), &err);
+    rwd_compare_options compared = {.old_side = readers[0], .new_side = readers[1], .pairs = pairs, .visit = count_difference, .context = told};
+    compared.pair_count = rwd_compare_match(&schema, 1, &schema, 1, pairs);
+    must(rwd_compare_run(&compared, stats, &err), &err);
+    for (size_t i = 0; i < 2; i++) rwd_state_close(readers[i]);
+    return now() - begin;
+}
+
+static void bench_compare(bench *b) {
+    char dirs[2][512];
+    double cpu;
+    pauses p = {0};
+    open_tables(b, NULL);
+    keyed *all = make_all(b), *changed = make_stream(b, COMPARE_CHANGED);
+    touch_all(b, all, b->o.keys);
+    for (size_t i = 0; i < 2; i++) {
+        if (i == 1) touch_all(b, changed, COMPARE_CHANGED);
+        (void)checkpoint_once(b, &p, NULL, 0, dirs[i], &cpu);
+    }
+    rwd_tables_free(b->tables);
+    const char *different[] = {dirs[0], dirs[1]}, *equal[] = {dirs[1], dirs[1]};
+    for (int pass = 0; pass < 3; pass++) {
+        uint64_t rows = 0, told = 0, none = 0;
+        rwd_compare_stats stats, same;
+        double read = read_both(different, &rows), compared = compare_both(b, different, &told, &stats), alike = compare_both(b, equal, &none, &same);
+        printf("compare     %zu keys each, %llu differ: %.1f ms (%u parts, %llu rows read) | reading all %llu rows %.1f ms | ratio %.4f | equal ones %.2f ms, %llu rows read\n", b->o.keys,
+               (unsigned long long)told, compared * 1e3, stats.buckets, (unsigned long long)stats.rows_read, (unsigned long long)rows, read * 1e3, compared / read, alike * 1e3,
+               (unsigned long long)same.rows_read);
+    }
+    free(all);
+    free(changed);
+    free(p.seconds);
+}
+
 // ---------------------------------------------------------------------------------------------- main
 static const struct kind {
     const char *name;
@@ -562,6 +626,7 @@ static const struct kind {
     {"upsert", bench_upsert, 1000000, 200000, 1024},
     {"checkpoint", bench_checkpoint, 10000000, 300000, 4096},
     {"warm", bench_warm, 10000000, 300000, 4096},
+    {"compare", bench_compare, 10000000, 1000000, 4096},
     {"over", bench_over, 1000000, 1000000, 64},
 };
 
