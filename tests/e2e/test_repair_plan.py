@@ -78,10 +78,10 @@ def check(job, made, found, old, new):
         assert c["key"] not in keys
         keys[c["key"]] = c
     for place, sink in enumerate(new.job.sinks):
-        keys = by_output.pop(sink.path, {})
+        keys = by_output.pop(sink.path or sink.topic, {})
         names = [sink.table.shown[i].name for i in sink.columns]
         want = {as_text(sink.table, key): change for key, change in wanted[place].items()}
-        assert keys.keys() == want.keys(), sink.path
+        assert keys.keys() == want.keys(), sink.path or sink.topic
         for key, (before, after) in want.items():
             assert keys[key]["change"] == ("added" if before is None else "vanished" if after is None else "changed")
             columns = keys[key]["columns"]
@@ -91,7 +91,7 @@ def check(job, made, found, old, new):
                     assert (name in columns) == (a != b)
                 if name in columns:
                     assert (driver.text_of(columns[name]["old"]) == a if before else True) and (driver.text_of(columns[name]["new"]) == b if after else True)
-        counts = next(o for o in made["outputs"] if o["output"] == sink.path)
+        counts = next(o for o in made["outputs"] if o["output"] == (sink.path or sink.topic))
         for change in ("changed", "added", "vanished"):
             assert counts[change] == sum(c["change"] == change for c in keys.values())
     assert by_output == {}

@@ -63,40 +63,27 @@ def of_views(a, b):
 
 def history(segments, data=None, until=None, amendments=()):
     """The oracle over a history: `segments` is [(first offset, Job)], the first from the beginning on; amendments as a file has them."""
-    jobs = [job for _, job in segments]
-    expected = oracle.Expected(jobs[0])
-    header, records = oracle.records(jobs[0], data if isinstance(data, bytes) else open(data or jobs[0].source_path, "rb").read())
-    at = {}
-    for a in amendments:
-        kind = next(k for k in ("skip", "replace", "insert") if k in a)
-        at.setdefault(a[kind], []).append((kind, a))
-    switches = dict(segments[1:])
-    for offset, raw in records:
+    job = segments[0][1]
+    header, records = oracle.records(job, data if isinstance(data, bytes) else open(data or job.source_path, "rb").read())
+    return over(segments, ((offset, (raw, header)) for offset, raw in records), until, amendments)
+
+
+def history_of_messages(segments, messages, until=None, amendments=()):
+    """The same over what was read from a partition."""
+    return over(segments, ((m.offset(), (m.value(), None, oracle.message_bytes(m.timestamp()[1], m.key(), m.value(), m.headers() or []), m.key(), m.timestamp()[1] * 1000))
+                           for m in messages), until, amendments)
+
+
+def over(segments, records, until, amendments):
+    jobs, amended = list(segments), oracle.Amendments(amendments)
+    expected = oracle.Expected(jobs[0][1])
+    for offset, record in records:
         if until is not None and offset >= until:
             break
-        if offset in switches:
-            change_logic(expected, switches[offset])
-        value = raw
-        for kind, a in at.get(offset, []):
-            if kind == "insert":
-                expected.take(offset, a["value"].encode(), header)
-            else:
-                value = a["value"].encode() if kind == "replace" else None
-        if value is not None:
-            expected.take(offset, value, header)
+        while len(jobs) > 1 and offset >= jobs[1][0]:
+            jobs.pop(0)
+            expected.become(jobs[0][1])
+        for number, insert in enumerate(amended.before(offset)):
+            expected.take(offset, oracle.bytes_of_amendment(insert), *record[1:2], inserted=number)
+        expected.take(offset, *record, amended=amended.instead.get(offset))
     return expected
-
-
-def change_logic(expected, job):
-    """From here on this one decides; rows that are there are its own from now on. Tables have the same names, keys and aggregates."""
-    expected.job = job
-
-    def anew(name, row):
-        return row and oracle.Row(job.tables[name], row.states, row.key)
-
-    for kept in (expected.tables, expected.last):
-        for name, rows in kept.items():
-            for key in rows:
-                rows[key] = anew(name, rows[key])
-    for name, closed in expected.closed.items():
-        closed[:] = [(offset, key, anew(name, row)) for offset, key, row in closed]
