@@ -9,21 +9,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "operator/logic/step.h"
+#include "tests/bench/bare_loop.h"
 #include "tests/support/random.h"
 
-#define GROUP 256
 #define READ_SIZE (1u << 20)
 #define RECORD_SIZE 120
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static int failed(const rwd_error *err) {
     char text[2048];
@@ -55,43 +47,6 @@ static int write_records(const char *path, uint64_t records, uint64_t keys, uint
 
 // ---- the loop
 
-typedef struct loop {
-    rwd_decoder *decoder;
-    rwd_step *step;
-    rwd_tables *tables;
-    rwd_record records[GROUP];
-    rwd_event events[GROUP];
-    rwd_touch *touches;
-    uint8_t *keys, *row;
-    uint64_t done;
-} loop;
-
-static bool apply(loop *l, size_t count, rwd_error *err) {
-    size_t touch_count = 0, keys_used = 0;
-    rwd_fault fault;
-    rwd_decoder_begin(l->decoder, GROUP);
-    for (size_t i = 0; i < count; i++) {
-        size_t touches, used;
-        if (!rwd_decode(l->decoder, &l->records[i], &l->events[i], &fault) ||
-            !l->step->ops->route(l->step, &l->events[i], (uint32_t)i, l->touches + touch_count, &touches, l->keys + keys_used, &used, &fault))
-            return rwd_fail(err, fault.code, "record %" PRIu64 " is bad; this loop takes good ones only", l->done + i);
-        touch_count += touches;
-        keys_used += used;
-    }
-    rwd_resolve resolved = rwd_tables_resolve(l->tables, l->touches, touch_count, err);
-    if (resolved == RWD_RESOLVE_FULL) return rwd_fail(err, RWD_E_RESOURCE, "state.memory is too small for this loop");
-    if (resolved == RWD_RESOLVE_FAILED) return false;
-    for (size_t i = 0; i < touch_count; i++) {
-        uint32_t old_size = 0, new_size = 0;
-        const uint8_t *old = rwd_tables_row(l->tables, &l->touches[i], &old_size);
-        if (l->step->ops->apply(l->step, &l->events[l->touches[i].event], &l->touches[i], old, old_size, l->row, &new_size, &fault) != RWD_CHANGE_WRITE)
-            return rwd_fail(err, fault.code, "record %" PRIu64 " overflows", l->done + l->touches[i].event);
-        rwd_tables_write(l->tables, &l->touches[i], l->row, new_size);
-    }
-    l->done += count;
-    return true;
-}
-
 static bool read_all(loop *l, const char *path, rwd_error *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return rwd_fail(err, RWD_E_IO, "%s cannot be opened", path);
@@ -122,19 +77,8 @@ static bool read_all(loop *l, const char *path, rwd_error *err) {
 static bool run(const char *job_file, const char *live, rwd_error *err) {
     rwd_job *job;
     if (!rwd_job_load(job_file, NULL, 0, &job, err)) return false;
-    rwd_schema *schemas = rwd_calloc(job->table_count, sizeof *schemas);
-    for (size_t i = 0; i < job->table_count; i++) schemas[i] = job->tables[i].schema;
-    rwd_budget budget;
     loop *l = rwd_calloc(1, sizeof *l);
-    if (!rwd_budget_init(&budget, job->state.memory, err) || !rwd_decoder_new(job, NULL, 0, &l->decoder, err) ||
-        !rwd_tables_new(schemas, job->table_count, &budget, &l->tables, err))
-        return false;
-    rwd_participant *participant = rwd_tables_participant(l->tables);
-    if (!participant->ops->open(participant, NULL, live, err)) return false;
-    l->step = rwd_step_new(job);
-    l->touches = rwd_calloc(GROUP * job->table_count, sizeof *l->touches);
-    l->keys = rwd_malloc(GROUP * job->table_count * RWD_KEY_BYTES_MAX);
-    l->row = rwd_malloc(RWD_ROW_BYTES_MAX);
+    if (!loop_open(job, live, l, err)) return false;
 
     double began = seconds_now();
     if (!read_all(l, job->source.path, err)) return false;
@@ -143,14 +87,8 @@ static bool run(const char *job_file, const char *live, rwd_error *err) {
     rwd_tables_stats stats;
     rwd_tables_get_stats(l->tables, &stats);
     printf("{\"records\": %" PRIu64 ", \"keys\": %" PRIu64 ", \"seconds\": %.6f}\n", l->done, stats.keys, took);
-    l->step->ops->free(l->step);
-    rwd_decoder_free(l->decoder);
-    rwd_tables_free(l->tables);
-    free(l->touches);
-    free(l->keys);
-    free(l->row);
+    loop_close(l);
     free(l);
-    free(schemas);
     rwd_job_free(job);
     return true;
 }
