@@ -94,6 +94,18 @@
     X(change_committing, "change-committing", "the commit that moves C to a new lineage has begun")                                \
     X(change_committed, "change-committed", "C names a new lineage, history.log does not")                                         \
     X(boundary_crossed, "boundary-crossed", "recovery has built the state at the place where a segment begins, and goes on from there") \
+    X(repair_asked, "repair-asked", "a running operator begins to apply a repair, what it read is not committed yet")              \
+    X(repair_paused, "repair-paused", "what was read is committed and the state at C is a checkpoint, the shadow is behind")        \
+    X(repair_built, "repair-built", "the shadow of a repair stands at C, the difference is not made again yet")                     \
+    X(repair_compared, "repair-compared", "the corrections of a repair are durable, its lineage is not kept yet")                   \
+    X(repair_lineage, "repair-lineage", "the new lineage of a repair is kept, no checkpoint is of it yet")                         \
+    X(repair_adopted, "repair-adopted", "the state at C under the new lineage is a checkpoint, C names the old one")                \
+    X(repair_decided, "repair-decided", "all of a repair is durable, nothing of it is published")                                  \
+    X(repair_sending, "repair-sending", "corrections are put into a transaction, which is not committed")                          \
+    X(repair_part_sent, "repair-part-sent", "some transactions of a repair are committed, and not all")                            \
+    X(repair_switched, "repair-switched", "all corrections of a repair are committed, history.log does not say so yet")            \
+    X(repair_entered, "repair-entered", "history.log has the repair, its folder does not say that it is done")                     \
+    X(repair_done, "repair-done", "a repair is done, the state at C is not opened yet")                                            \
     X(genesis_checkpoint, "genesis-checkpoint", "the empty checkpoint is durable, C = S is not committed")                         \
     X(genesis_committing, "genesis-committing", "the commit of C = S has begun")                                                   \
     X(genesis_committed, "genesis-committed", "C = S is committed, which is not marked yet")                                       \

@@ -250,6 +250,7 @@ typedef struct rwd_job {
         int64_t idle_every_ns;    // C3: Kafka: C is committed again after this time without output
     } delivery;
     rwd_on_change on_change; // L5: the job file is not what C's lineage goes on with
+    struct { uint64_t max_transaction; int64_t keep_us; } repair;
     rwd_on_stop on_stop;
     int64_t stop_timeout_ns; // told to stop: how long the last commit is waited for
     struct { char *host; uint16_t port; bool off; } http;

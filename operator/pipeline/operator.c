@@ -19,7 +19,6 @@
 #include "operator/pipeline/operator_private.h"
 #include "operator/pipeline/rooms.h"
 #include "operator/sink/file.h"
-#include "operator/sink/kafka.h"
 #include "operator/source/amended.h"
 
 // Wait before another session after a rollback: doubled each time.
@@ -398,10 +397,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     // What replay changed was published before C (C9): changes count from here.
     rwd_track_changes(op);
     broker_is_back(op);
-    if (op->sink->ops->holds_c(op->sink) && !op->hooks.open_sink) {
-        if (rwd_job_commits_to_kafka(op->job)) rwd_kafka_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
-        else rwd_file_sink_set_lineage(op->sink, rwd_lineage_id(&op->lineage));
-    }
+    rwd_sink_set_lineage(op, rwd_lineage_id(&op->lineage));
     op->sink->ops->begin(op->sink);
     op->at_boundary = true;
     op->commit_started_ns = op->checkpoint_started_ns = rwd_clock_ns(op->clock);
@@ -412,6 +408,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     op->rate_ns = 0;
     op->status.lineage = rwd_lineage_id(&op->lineage);
     op->status.genesis = op->lineage.genesis;
+    op->status.switch_number = op->switch_number;
     rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
     if (atomic_load(&op->paused)) rwd_show_pause(op);
     else rwd_set_phase(op, RWD_PHASE_RUNNING);
@@ -433,6 +430,10 @@ static bool take_batch(rwd_operator *op, const rwd_batch *batch, rwd_error *err)
             int64_t next = at < batch->count ? batch->records[at].offset : op->position.next_offset;
             op->commit_boundary = (next / multiple + 1) * multiple;
             if (!rwd_batch_boundary(op, err)) return false;
+            // With commits fixed to offsets a repair begins at one of them: what is left of the batch is read again from there.
+            bool begun = false;
+            if (op->at_boundary && atomic_load_explicit(&op->apply_wanted, memory_order_relaxed) && !rwd_apply_begin(op, false, &begun, err)) return false;
+            if (begun) return true;
         }
         if (op->held && crossed && (!rwd_end_transaction(op, true, err) || !rwd_lift_hold(op, err))) return false;
     }
@@ -479,6 +480,11 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
         if (changed) return true;
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");
         if (atomic_load_explicit(&op->restore_wanted, memory_order_relaxed)) return rwd_restore_begin(op, err);
+        if (atomic_load_explicit(&op->apply_wanted, memory_order_relaxed)) {
+            bool begun = false;
+            if (!rwd_apply_begin(op, op->status.phase == RWD_PHASE_WAITING || op->status.phase == RWD_PHASE_PAUSED, &begun, err)) return false;
+            if (begun) return true;
+        }
         if (atomic_load_explicit(&op->paused, memory_order_relaxed)) {
             if (!stay_paused(op, err)) return false;
             continue;
@@ -495,6 +501,7 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
             bool taken = take_batch(op, &batch, err);
             rwd_watchdog_end(&op->dog, RWD_STAGE_DECODE);
             if (!taken) return false;
+            if (op->apply_stage == RWD_APPLY_PAUSED) return rwd_release_batch(op, err);
         } else if (batch.end && !op->job->source.follow) {
             *out_input_ended = true;
             return rwd_release_batch(op, err);
@@ -507,9 +514,14 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
 }
 
 static bool run_session(rwd_operator *op, rwd_error *err) {
+    if (op->apply_stage == RWD_APPLY_DECIDED) return rwd_apply_switch(op, err);
     if (!rwd_open_session(op, err) || !rwd_recover(op, err)) return false;
     if (op->options.restore_to) return rwd_finish_restore(op, err);
     if (*op->restore_to && !rwd_finish_live_restore(op, err)) return false;
+    if (op->apply_stage == RWD_APPLY_SWITCHED) {
+        rwd_apply_finish(op);
+        if (op->options.apply) return true;
+    }
     if (!go_live(op, err)) return false;
     bool ended = false;
     if (!run_live(op, &ended, err)) {
@@ -523,7 +535,7 @@ static bool run_session(rwd_operator *op, rwd_error *err) {
         }
         return false;
     }
-    if (*op->restore_to || op->next_job) return true;
+    if (*op->restore_to || op->next_job || op->apply_stage == RWD_APPLY_PAUSED) return true;
     if (!rwd_finish(op, ended, err)) return false;
     // Who wants us gone does not wait for verification, the copy and retention: the next start goes on with them.
     for (int64_t waited = 0; waited < RWD_DRAIN_NS && !atomic_load(&op->stop); waited += RWD_DRAIN_STEP_NS)
@@ -564,16 +576,16 @@ static void park(rwd_operator *op, const rwd_error *err) {
     snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
     rwd_set_phase(op, RWD_PHASE_PARKED);
     rwd_log(RWD_LOG_WARN, "operator", "parked: the lock is held and nothing is processed until this is resolved and the operator is started again");
-    while (!atomic_load(&op->stop) && !atomic_load(&op->restore_wanted)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
-    if (!atomic_load(&op->restore_wanted)) return;
+    while (!atomic_load(&op->stop) && !atomic_load(&op->restore_wanted) && !atomic_load(&op->apply_wanted)) op->clock->sleep_ns(op->clock, RWD_PARKED_NS);
+    if (!atomic_load(&op->restore_wanted) && !atomic_load(&op->apply_wanted)) return;
     op->status.reason[0] = op->status.next[0] = '\0';
-    rwd_restore_begin_parked(op);
+    if (atomic_load(&op->restore_wanted)) rwd_restore_begin_parked(op);
     rwd_set_phase(op, RWD_PHASE_STARTING);
 }
 
 // Asked to stop while recovering, or while somebody was away: nothing was lost, and the next start goes on. Of a restore, nothing was done.
 static bool was_asked_to(const rwd_operator *op, const rwd_error *err) {
-    if (err->decision != RWD_RETRY || !atomic_load(&op->stop) || op->options.restore_to) return false;
+    if (err->decision != RWD_RETRY || !atomic_load(&op->stop) || op->options.restore_to || op->options.apply) return false;
     rwd_log_error(RWD_LOG_WARN, "operator", err);
     return true;
 }
@@ -582,9 +594,11 @@ static void status_of(void *op, rwd_status *out) { rwd_operator_status(op, out);
 
 // Does another session follow this one? A restore that failed is answered, and an ordinary recovery follows.
 static bool goes_on(rwd_operator *op, bool ok, rwd_error *err, unsigned *rollbacks) {
-    bool restoring = *op->restore_to != '\0';
-    if (ok) return (restoring || op->next_job) && !atomic_load(&op->stop);
+    bool restoring = *op->restore_to != '\0', repairing = op->apply_stage != RWD_APPLY_NONE;
+    if (ok) return (restoring || repairing || op->next_job) && !atomic_load(&op->stop);
     if (restoring) rwd_restore_failed(op, err);
+    if (repairing && rwd_apply_goes_on(op, err)) return true;
+    if (op->options.apply && op->apply.state == RWD_RESTORE_FAILED) return false;
     return (restoring && !atomic_load(&op->stop)) || another_session(op, err, rollbacks);
 }
 
@@ -600,6 +614,11 @@ static bool run_sessions(rwd_operator *op, rwd_error *err) {
         rwd_close_session(op);
         if (op->next_job && again) rwd_take_job(op, op->next_job);
         op->next_job = NULL;
+        if (again && op->apply_stage == RWD_APPLY_PAUSED && !rwd_apply_act(op, err)) {
+            rwd_apply_failed(op, err);
+            ok = !op->options.apply;
+            again = ok && !atomic_load(&op->stop);
+        }
     } while (again);
     return ok;
 }
@@ -610,19 +629,23 @@ static void refuse_restores(rwd_operator *op) {
     rwd_fail(&ending, RWD_E_BUSY, "the operator ended before the restore was done");
     rwd_error_next(&ending, "rewind restore %s", op->job->file);
     rwd_restore_failed(op, &ending);
+    rwd_fail(&ending, RWD_E_BUSY, "the operator ended before the repair was applied");
+    rwd_error_next(&ending, "rewind repair list --data %s", op->data);
+    rwd_apply_failed(op, &ending);
 }
 
 bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     bool ok, parks;
+    if (op->options.apply) rwd_apply_order_first(op, op->options.apply);
     // Tests with rooms of their own have a clock of their own, too.
     if (!op->hooks.open_source && !rwd_watchdog_start(status_of, op, &op->dog_thread, err)) return false;
     do {
         ok = run_sessions(op, err);
         rwd_log_progress(NULL);
-        parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to;
+        parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to && !op->options.apply;
         if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
         if (parks) park(op, err);
-    } while (*op->restore_to && !atomic_load(&op->stop));
+    } while ((*op->restore_to || atomic_load(&op->apply_wanted)) && !op->options.apply && !atomic_load(&op->stop));
     if (!parks) rwd_set_phase(op, RWD_PHASE_ENDED);
     refuse_restores(op);
     rwd_watchdog_stop(op->dog_thread);

@@ -44,6 +44,7 @@ typedef struct rwd_operator_options {
     rwd_repo *journal_of;       // a shadow's: whose journal is read first, and never written; borrowed; NULL: nobody's
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL
+    const struct rwd_apply_order *apply;  // repair apply: recover, apply it, end; NULL: run. Borrowed
     bool progress;              // a progress line on stderr where that is a terminal
     bool shows_error;           // who calls run shows its error where the log goes: it is not logged as well
     const rwd_replay_manner *manner;  // a shadow's; borrowed; NULL: as a recovery replays
@@ -90,6 +91,26 @@ typedef struct rwd_restore_result {
 } rwd_restore_result;
 // The newest restore, once it is DONE or after `timeout_ns`, whichever comes first. False: it FAILED, and `err` says why; the operator went on as it was. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_restore_wait(rwd_operator *op, int64_t timeout_ns, rwd_restore_result *out, rwd_error *err);
+// Apply (R4): at the next place where a transaction ends, what was read is committed: that is C. The shadow of the repair is brought to exactly C, the difference made again and compared
+// with what was approved; then lineage, checkpoint and corrections are made durable, and published in one transaction or several, the first of which moves C to the new lineage. Then it
+// goes on, by a recovery from what C names. Returns at once, as restore does: what came of it, refusals too, is for apply_wait. BUSY: in another phase, or another one or a restore is
+// under way. Thread: any but pipeline.
+typedef struct rwd_apply_order {
+    const char *repair;         // id
+    const char *who, *why;
+    unsigned tolerance;         // percent of the approved corrections by which there may be more
+} rwd_apply_order;
+RWD_MUST bool rwd_operator_apply(rwd_operator *op, const rwd_apply_order *order, rwd_error *err);
+typedef struct rwd_apply_result {
+    rwd_restore_state state;
+    char made[RWD_CHECKPOINT_ID];  // of DONE, as the rest: the checkpoint of the new history at C
+    int64_t frontier;           // C
+    uint64_t rows, transactions;
+    int64_t paused_ns;          // how long nothing was read
+    rwd_hash128 lineage, digest;
+} rwd_apply_result;
+// As restore_wait.
+RWD_MUST bool rwd_operator_apply_wait(rwd_operator *op, int64_t timeout_ns, rwd_apply_result *out, rwd_error *err);
 // One key's row as of the next batch boundary; `out_offset` is the next offset there. `job`: whose table and key these are; BUSY: it runs with another one by now. Thread: any but pipeline.
 RWD_MUST bool rwd_operator_state_get(rwd_operator *op, const rwd_job *job, uint16_t table, rwd_slice key, bool *out_found, rwd_buf *out_row, int64_t *out_offset, rwd_error *err);
 

@@ -13,6 +13,9 @@
 //   restore.c    restore, as a run of its own and while running
 //   invariants.c what must hold for rows: counts, marks, parking
 //   hold.c       the place where an invariant parked the job
+//   apply.c      repairs: from the pause to the switch of the lineage
+//   switch.c     what a switch decided, and its transactions
+//   settle.c     behind a recovery: switches that a kill left half done
 //   journal.c    the journal of a session
 //   control.c    requests from other threads, the published status
 //
@@ -34,6 +37,7 @@
 #include "operator/pipeline/invariants.h"
 #include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator.h"
+#include "operator/pipeline/switch.h"
 #include "operator/pipeline/watchdog.h"
 #include "operator/sink/sink.h"
 #include "operator/source/source.h"
@@ -160,6 +164,19 @@ typedef struct rwd_restoring {
     rwd_error error;             // of FAILED
 } rwd_restoring;
 
+// A repair that was asked for. Guarded by the operator's lock.
+typedef struct rwd_applying {
+    rwd_restore_state state;
+    char id[RWD_REPAIR_ID];
+    char who[64], why[512];
+    unsigned tolerance;
+    rwd_apply_result result;
+    rwd_error error;
+} rwd_applying;
+
+// Where the pipeline is with it. A session ends in PAUSED, and from DECIDED on another history may count.
+typedef enum rwd_apply_stage { RWD_APPLY_NONE, RWD_APPLY_PAUSED, RWD_APPLY_DECIDED, RWD_APPLY_SWITCHED } rwd_apply_stage;
+
 struct rwd_operator {
     rwd_operator_options options;
     rwd_operator_hooks hooks;
@@ -262,6 +279,15 @@ struct rwd_operator {
     rwd_restoring restore;
     atomic_bool restore_wanted;
     char restore_to[RWD_CHECKPOINT_ID];  // this session, or the next, recovers from it; empty: from the best there is
+
+    // Repair.
+    rwd_applying apply;
+    atomic_bool apply_wanted;
+    rwd_apply_stage apply_stage;
+    rwd_switch apply_facts;   // of DECIDED and SWITCHED
+    char apply_checkpoint[RWD_CHECKPOINT_ID];  // of PAUSED: the state at C
+    int64_t apply_time_us;    // the record's before C
+    int64_t apply_began_ns;
 
     // Liveness.
     rwd_watchdog dog;
@@ -381,6 +407,9 @@ bool rwd_sessions_admits(rwd_operator *op, const rwd_group_event *at, const rwd_
 // What the event makes of the sessions of one table, whose touches begin at `touch` of its own. New rows go to group->rows + *used. False: the event is at fault.
 bool rwd_sessions_compute(rwd_operator *op, rwd_group_event *at, uint32_t touch, uint32_t *used);
 
+// C6: false where another process moved C since this one knew it: it is not fenced by us.
+RWD_MUST bool rwd_refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err);
+
 // boundary.c
 // From here on the keys that change are published at commits, where a sink asks for that.
 void rwd_track_changes(rwd_operator *op);
@@ -425,6 +454,41 @@ RWD_MUST bool rwd_finish_restore(rwd_operator *op, rwd_error *err);
 RWD_MUST bool rwd_finish_live_restore(rwd_operator *op, rwd_error *err);
 // A wanted or running one will not come to its end. Without one it does nothing.
 void rwd_restore_failed(rwd_operator *op, const rwd_error *why);
+// apply.c
+// At a record boundary, wanted: true where the session is to end for it, in PAUSED. False and no error: it was refused, or has to wait for a commit's place.
+RWD_MUST bool rwd_apply_begin(rwd_operator *op, bool idle, bool *out_begun, rwd_error *err);
+// Between sessions, in PAUSED: the shadow to C, the difference, all that the switch needs. DECIDED behind it.
+RWD_MUST bool rwd_apply_act(rwd_operator *op, rwd_error *err);
+// A session of its own, in DECIDED: the transactions. SWITCHED behind it.
+RWD_MUST bool rwd_apply_switch(rwd_operator *op, rwd_error *err);
+// Behind the recovery that follows. NONE behind it.
+void rwd_apply_finish(rwd_operator *op);
+// A session ended with an error while a repair was under way: true where an ordinary recovery follows whatever the error. What the error decides, else.
+bool rwd_apply_goes_on(rwd_operator *op, const rwd_error *why);
+// What a run is there for, before its first session.
+void rwd_apply_order_first(rwd_operator *op, const rwd_apply_order *order);
+// A wanted or running one will not come to its end. Without one it does nothing.
+void rwd_apply_failed(rwd_operator *op, const rwd_error *why);
+
+// switch.c
+void rwd_sink_set_lineage(rwd_operator *op, rwd_hash128 lineage);
+// Sends what is left of the corrections, in the sink that is open and recovered. `commit`: C as it was read, and as it is behind it.
+RWD_MUST bool rwd_switch_send(rwd_operator *op, const rwd_switch *facts, const rwd_switch_rows *rows, rwd_commit *commit, uint64_t *out_transactions, rwd_error *err);
+
+// settle.c
+// Recovery, between (4) and (5): the rest of the corrections where C says that some are not sent (R4 (5)). The sink is recovered.
+RWD_MUST bool rwd_settle_corrections(rwd_operator *op, rwd_commit *commit, rwd_error *err);
+// C is what the switch made: it goes into history.log, and its folder says DONE. Done already: nothing is.
+RWD_MUST bool rwd_settle_switch(rwd_operator *op, const rwd_switch *facts, rwd_error *err);
+// Behind (4): a switch that has happened and is not in history.log; those that were decided and have not happened are forgotten.
+RWD_MUST bool rwd_settle_history(rwd_operator *op, const rwd_commit *commit, rwd_error *err);
+// <data>/repairs/<id>
+RWD_MUST bool rwd_repair_folder(const rwd_operator *op, const char *id, char out[4096], rwd_error *err);
+// The job whose tables rows have that the logic made, with the outputs of the lineage where those fit.
+RWD_MUST bool rwd_publishing_job(struct rwd_logics *logics, const rwd_lineage *lineage, rwd_hash128 logic, const rwd_job **out, rwd_error *err);
+// Sends with the corrections that are kept in the repair's folder, from where `commit` stands.
+RWD_MUST bool rwd_send_corrections(rwd_operator *op, const rwd_switch *facts, rwd_commit *commit, uint64_t *out_transactions, rwd_error *err);
+
 // journal.c. Opens the session's journal and hands it to the source, if the job has one.
 RWD_MUST bool rwd_open_session_journal(rwd_operator *op, rwd_error *err);
 void rwd_close_session_journal(rwd_operator *op);

@@ -56,7 +56,7 @@ void rwd_set_lineage(rwd_operator *op, const rwd_lineage *lineage) {
 }
 
 // C6: another process has moved C since this one knew it: whoever that is goes on, and is not fenced by us.
-static bool refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+bool rwd_refuse_successor(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
     if (!op->knows_c || commit->owner == op->owner) return true;
     if (commit->owner == op->known_owner && commit->next_offset == op->known_c && commit->closings == op->known_closings) return true;
     (void)rwd_fail(err, RWD_E_FENCED, "offset %" PRId64 " was committed by another process (term %" PRIu64 ") after this one", commit->next_offset, commit->term);
@@ -447,7 +447,7 @@ static bool refuse_lost_commits(rwd_operator *op, rwd_error *err) {
 // In Kafka a look past open transactions may miss the newest commit: absence and order are judged at (4) there.
 static bool refuse_early(rwd_operator *op, const rwd_commit *commit, bool found, bool stable, rwd_error *err) {
     bool early = !stable && rwd_job_commits_to_kafka(op->job);
-    if (found && (!refuse_foreign(op, commit, err) || !refuse_successor(op, commit, err))) return false;
+    if (found && (!refuse_foreign(op, commit, err) || !rwd_refuse_successor(op, commit, err))) return false;
     if (!refuse_lost_checkpoints(op, found, err)) return false;
     if (!found) return early || refuse_lost_commits(op, err);
     if (!rwd_follow_lineage(op, commit->lineage, err)) return false;
@@ -501,6 +501,8 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
         op->known_closings = commit.closings;
         op->known_owner = commit.owner;
     }
+    // R4 (5): what C says of a repair comes before all else.
+    if (found && (!rwd_settle_corrections(op, &commit, err) || !rwd_settle_history(op, &commit, err))) return false;
     bool ok = rwd_repo_is_new(op->repo) ? genesis(op, err) : recover_existing(op, &commit, found, err) && rwd_complete_history(op, err);
     if (!ok) return false;
     RWD_CRASH_POINT(recovery_done);

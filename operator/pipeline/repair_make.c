@@ -22,7 +22,6 @@
 #define FOLDERS_TRIED_MAX 1000u
 #define LOOK_WAIT_NS 20000000LL
 #define LOOKS_WITHOUT_MAX 500  // empty batches in a row: nobody answers
-#define TRANSACTION_ROWS 200000u
 
 typedef struct making {
     const rwd_repair_options *o;
@@ -479,7 +478,7 @@ static void note(making *m, const rwd_corrections_summary *summary) {
     note_tables(plan, summary);
     note_sinks(plan, summary, m->new_job);
     note_violations(m);
-    plan->rows_per_transaction = TRANSACTION_ROWS;
+    plan->rows_per_transaction = m->o->job->repair.max_transaction;
     // One moves C even where there is nothing to correct.
     plan->transactions = plan->rows ? (plan->rows + plan->rows_per_transaction - 1) / plan->rows_per_transaction : 1;
     uint64_t longest = plan->rows < plan->rows_per_transaction ? plan->rows : plan->rows_per_transaction;

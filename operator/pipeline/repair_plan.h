@@ -14,6 +14,7 @@
 #define RWD_REPAIR_PLAN_FILE "PLAN"
 #define RWD_REPAIR_LINEAGE_FILE "lineage"
 #define RWD_REPAIR_LOGIC_FILE "logic.yaml"
+#define RWD_REPAIR_AMENDMENTS_FILE "amendments.jsonl"
 #define RWD_REPAIR_SHADOW "shadow"
 
 typedef struct rwd_repair_sink { char *table, *target; uint64_t changed, added, vanished; } rwd_repair_sink;

@@ -374,6 +374,11 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_uint(json, "done", status->restores);
     rwd_json_put_uint(json, "failed", status->restore_failures);
     rwd_json_object_end(json);
+    rwd_json_put_object(json, "repair");
+    rwd_json_put_uint(json, "switch_number", status->switch_number);
+    rwd_json_put_uint(json, "done", status->repairs);
+    rwd_json_put_uint(json, "failed", status->repair_failures);
+    rwd_json_object_end(json);
 }
 
 static void put_journal(rwd_json_out *json, const rwd_status *status) {

@@ -17,6 +17,7 @@
     X(REPLAYING, "replaying", false, "silent replay from the checkpoint to C")              \
     X(RUNNING, "running", true, "reading, aggregating, publishing")                         \
     X(WAITING, "waiting", true, "at the end of the input, waiting for more")                \
+    X(REPAIRING, "repairing", false, "a repair is being applied: nothing is read until its corrections are published")  \
     X(PAUSED, "paused", false, "told to pause: nothing is read or published until `rewind resume`") \
     X(STOPPING, "stopping", false, "last commit, last checkpoint")                          \
     X(PARKED, "parked", false, "stopped on an error, holding the lock; the reason says why") \
@@ -145,6 +146,7 @@ typedef struct rwd_status {
     char restoring[17];         // the checkpoint that a restore is going back to; empty: none is
     uint64_t restores, restore_failures;
     uint64_t rollbacks;         // times it went back to the last good checkpoint by itself
+    uint64_t repairs, repair_failures, switch_number;
     char io_tier[24];
 
     bool journal_on;            // there is one; else none of these has a meaning
@@ -217,6 +219,9 @@ typedef struct rwd_status {
     X("rollbacks", "counter", "", "Times it went back to the last good checkpoint by itself: damage, a lost transaction, a failed sync", rollbacks, 1)  \
     X("restores", "counter", "", "Restores done by this process", restores, 1)                                            \
     X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1) \
+    X("repairs", "counter", "", "Repairs applied, and undone, by this process", repairs, 1)                               \
+    X("repair_failures", "counter", "", "Repairs that were not applied, since something stood against it", repair_failures, 1) \
+    X("switch_number", "gauge", "", "How often the lineage was switched, as the committed position says", switch_number, 1) \
     X("journal_bytes", "gauge", "bytes", "Disk that the journal takes", journal_bytes, 1)                                \
     X("journal_segments", "gauge", "", "Segments of the journal", journal_segments, 1)                                   \
     X("journal_blocks", "gauge", "", "Blocks of the journal", journal_blocks, 1)                                         \
