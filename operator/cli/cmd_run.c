@@ -59,7 +59,7 @@ bool rwd_cli_run_operator(rwd_cli *cli, const rwd_operator_options *options, con
     bool worked = open_doors(op, data, with_http, &d, err) && rwd_operator_run(op, err);
     close_doors(&d);
     rwd_log_progress(NULL);
-    if (worked) summarise(cli, op, rwd_clock_ns(cli->clock) - began_ns);
+    if (worked && !options->apply) summarise(cli, op, rwd_clock_ns(cli->clock) - began_ns);
     rwd_operator_free(op);
     return worked;
 }

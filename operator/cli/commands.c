@@ -69,6 +69,32 @@ static const rwd_command commands[] = {
      "rewind restore orders.yaml --before 12:00 --dry-run\nrewind restore orders.yaml --before 2026-03-01T12:00:00Z\nrewind restore orders.yaml --offset 1200000 --yes\n"
      "rewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_restore},
+    {"repair apply", RWD_JOB_REQUIRED, "ID", 1, 1, F(SET) | F(IO) | F(REASON) | F(TOLERANCE) | F(OUTPUT) | ACT,
+     "publish the corrections of a plan, and go on with its history",
+     "Where an operator runs, it is asked to do it: the shadow of the plan is brought up beside it first; then it commits what it has read, waits until the shadow stands there too, "
+     "makes the difference again, and publishes the corrections together with the new lineage, in one transaction (repair.max_transaction: in several, of which the first counts). Then it goes on. "
+     "Where none runs, the command does it and ends. Killed on the way, it is as it was before, or the rest is published by the next start before it reads anything.\n\n"
+     "Refused where another repair was applied since the plan was made (repair rebase), where it comes to more corrections than the plan has and --tolerance allows, and where the new state "
+     "violates an invariant.",
+     "rewind repair apply orders.yaml 00000000000000a1 --reason \"wrong price 12:00 to 12:30\" --yes\nrewind repair apply orders.yaml latest --reason \"lost events\" --tolerance 10",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY, RWD_EXIT_LOGIC, RWD_EXIT_DIFFERENT}, rwd_run_repair_apply},
+    {"repair undo", RWD_JOB_REQUIRED, "[ID]", 0, 1, F(SET) | F(IO) | F(REASON) | F(TOLERANCE) | F(OUTPUT) | ACT,
+     "take the newest applied repair back",
+     "A repair of its own: the history before it is replayed up to now, with all that came since, and what differs from what stands published is corrected. Undone again, it goes further back. The "
+     "checkpoint before a repair, and the journal from it on, are kept for repair.keep.",
+     "rewind repair undo orders.yaml --reason \"the old price was right\" --yes\nrewind repair undo orders.yaml 00000000000000a1 --reason \"approved by mistake\" --dry-run",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_undo},
+    {"repair report", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT),
+     "who repaired what, when, why, and what came of it",
+     "All that is known of a repair, applied or not: what was asked for, both lineages, the sums by table, the corrections, checkpoints and digests before and after.",
+     "rewind repair report orders.yaml 00000000000000a1\nrewind repair report --data rewind-data/orders/0 latest -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_repair_report},
+    {"repair rebase", RWD_JOB_REQUIRED, "ID", 1, 1, F(SET) | F(IO) | F(OUTPUT),
+     "plan a repair again, on the history that is live now",
+     "For a plan that was made before another repair was applied or undone, or that comes to more corrections by now: the same logic, places and amendments, replayed against what "
+     "is live. It is a plan of its own, to be looked at and applied; the old one stays as it is.",
+     "rewind repair rebase orders.yaml 00000000000000a1",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_SOURCE}, rwd_run_repair_rebase},
     {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(ALL),
      "the checkpoints, newest first",
      "Good ones, unverified ones (not read back yet), bad ones (set aside), and with --all pruned ones, of which the manifest is left. JSON has all of them. I is an independent "

@@ -44,6 +44,7 @@ typedef enum rwd_flag_kind {
     X(AMEND, "amend", 0, TEXT, "FILE", "", "amendments of the input: JSON Lines of {\"skip\": N}, {\"replace\": N, ...} and {\"insert\": N, ...}")       \
     X(SAMPLE, "sample", 0, TEXT, "PERCENT", "", "only so many of the keys, chosen by their hash: 1%")                                                  \
     X(MEMORY, "memory", 0, TEXT, "SIZE", "", "how much memory it may take; a quarter of state.memory unless given")                                    \
+    X(TOLERANCE, "tolerance", 0, COUNT, "PERCENT", "", "so many more corrections than were approved may it come to; 0 unless given")                       \
     X(REASON, "reason", 'r', TEXT, "TEXT", "", "why, for history.log")                                                                                 \
     X(TAG, "tag", 0, TEXT, "NAME", "", "name for the new checkpoint; a tagged checkpoint is never pruned")                                             \
     X(CHECKPOINT, "checkpoint", 'c', TEXT, "ID", "", "read this checkpoint instead of the state as of now")                                            \

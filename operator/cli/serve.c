@@ -197,10 +197,10 @@ static void show_restore(const rwd_restore_result *r, rwd_buf *out) {
     else if (r->equal > 0) rwd_buf_append_str(out, "it is the same state as before: the checkpoint that was made of that has the same digest\n");
 }
 
-static void show_replay(rwd_operator *op, rwd_buf *out) {
+static void show_replay(rwd_operator *op, const char *what, rwd_buf *out) {
     rwd_status *now = rwd_calloc(1, sizeof(*now));
     rwd_operator_status(op, now);
-    rwd_buf_appendf(out, ".restoring: %s", rwd_phase_name(now->phase));
+    rwd_buf_appendf(out, "%s%s", what, rwd_phase_name(now->phase));
     if (now->phase == RWD_PHASE_REPLAYING)
         rwd_buf_appendf(out, "  offset %lld of [%lld, %lld)  %.0f records/s  about %lld s left", (long long)now->position, (long long)now->replay_from,
                         (long long)now->replay_to, now->rate, (long long)(now->replay_left_ns / 1000000000));
@@ -211,9 +211,25 @@ static bool wait_for_restore(rwd_operator *op, const rwd_admin_call *call, rwd_b
     rwd_restore_result result;
     if (!rwd_operator_restore_wait(op, RESTORE_WAIT_NS, &result, err)) return false;
     if (result.state == RWD_RESTORE_NONE) return rwd_fail(err, RWD_E_NOT_FOUND, "no restore was asked for since this operator started");
-    if (result.state != RWD_RESTORE_DONE) show_replay(op, out);
+    if (result.state != RWD_RESTORE_DONE) show_replay(op, ".restoring: ", out);
     else if (call->json) show_restore_json(&result, out);
     else show_restore(&result, out);
+    return true;
+}
+
+static bool apply(rwd_operator *op, const rwd_admin_call *call, rwd_error *err) {
+    int64_t percent = 0;
+    if (call->arg_count != 4) return rwd_fail(err, RWD_E_USAGE, "%s needs a repair, who asks, why, and a tolerance", call->command);
+    if (rwd_int_parse(rwd_slice_str(call->args[3]), &percent) != RWD_PARSE_OK || percent < 0 || percent > INT32_MAX) return rwd_fail(err, RWD_E_USAGE, "'%s' is no percentage", call->args[3]);
+    rwd_apply_order order = {.repair = call->args[0], .who = call->args[1], .why = call->args[2], .tolerance = (unsigned)percent};
+    return rwd_operator_apply(op, &order, err);
+}
+
+static bool wait_for_apply(rwd_operator *op, rwd_buf *out, rwd_error *err) {
+    rwd_apply_result result;
+    if (!rwd_operator_apply_wait(op, RESTORE_WAIT_NS, &result, err)) return false;
+    if (result.state == RWD_RESTORE_NONE) return rwd_fail(err, RWD_E_NOT_FOUND, "no repair was asked for since this operator started");
+    if (result.state != RWD_RESTORE_DONE) show_replay(op, ".repairing: ", out);
     return true;
 }
 
@@ -258,6 +274,8 @@ bool rwd_serve_operator(void *context, const rwd_admin_call *call, rwd_buf *out,
     if (strcmp(call->command, "resume") == 0) return pause(op, call, false, out, err);
     if (strcmp(call->command, "restore") == 0) return restore(op, call, err);
     if (strcmp(call->command, "restore-wait") == 0) return wait_for_restore(op, call, out, err);
+    if (strcmp(call->command, "repair-apply") == 0) return apply(op, call, err);
+    if (strcmp(call->command, "repair-wait") == 0) return wait_for_apply(op, out, err);
     if (strcmp(call->command, "checkpoint-create") == 0) return create(op, call, out, err);
     if (strcmp(call->command, "state-get") == 0) return get(op, call, out, err);
     return on_operators_repo(op, call, out, err);

@@ -5,6 +5,8 @@
 //   pause WHO [WHY], resume WHO          what became of it, for people or as JSON
 //   restore ID WHO [WHY]                 nothing: it has begun
 //   restore-wait                         "." and a line for people while it is under way, else what became of it; waits a quarter of a second at most
+//   repair-apply ID WHO WHY PERCENT      nothing: it has begun
+//   repair-wait                          "." and a line for people while it is under way, else nothing; waits a quarter of a second at most
 //   checkpoint-forget plan|act ID        what goes or went
 //   checkpoint-prune plan|act [KEEP]     likewise
 //   checkpoint-tag ID [NAME]             nothing
