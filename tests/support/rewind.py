@@ -217,8 +217,8 @@ def view(job, sink):
         else:
             for line in f:
                 found = json.loads(line, parse_float=str, parse_int=str)
-                row = [text_of(v) for v in found.values()]
-                rows[tuple(row[:parts])] = tuple(row[first:-2])
+                row = [text_of(v) for name, v in found.items() if not name.startswith("_")]   # nor what corrections say of themselves
+                rows[tuple(row[:parts])] = tuple(row[first:])
                 if "deleted" in found:
                     del rows[tuple(row[:parts])]
     return rows

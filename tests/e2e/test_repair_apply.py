@@ -1,0 +1,353 @@
+"""Repairs applied and taken back: the outputs are those of the true events, and a kill at any step leaves exactly one of two histories (R4, R5, C6)."""
+import json
+import signal
+
+import pytest
+
+import oracle
+import repairs
+import rewind as driver
+from rewind import Running, crash_points, orders, rewind, rewind_json
+from repairs import Faults, apply, plan, undo
+
+FOLLOW = {"file": {"path": "orders.jsonl", "follow": True}, "format": "json"}
+RESTLESS = {"every": "20ms", "full": {"keep": 0}}
+PARTS = {"max_transaction": 9}   # so that a repair takes several transactions
+POINTS = [p for p in crash_points() if p.startswith("repair-")]
+BEHIND = {"repair-part-sent", "repair-switched", "repair-entered", "repair-done"}   # C names the new history
+
+
+def check(job, expected):
+    """Views of both outputs and the state."""
+    for sink in expected.job.sinks:
+        assert driver.view(job, sink) == expected.view(sink), sink.path
+    assert driver.digest(job) == expected.digest()
+
+
+def wrong_job(make_job, faults, **sections):
+    return make_job(faults.wrong, **{"checkpoints": RESTLESS, "sinks": SINKS, **sections})
+
+
+SINKS = [
+    {"table": "customers", "file": {"path": "out/customers.jsonl"}},
+    {"table": "countries", "file": {"path": "out/countries.csv"}, "format": "csv", "emit": "update"},
+]
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A job that read the wrong events, and a plan; several transactions to publish it. Copied by tests, not changed."""
+    faults = Faults()
+    job = driver.Job(tmp_path_factory.mktemp("planned") / "job", faults.wrong, checkpoints=RESTLESS, sinks=SINKS, repair=PARTS)
+    job.run()
+    check(job, faults.expected(job, False))
+    made = plan(job, "--amend", faults.file(job))
+    assert made["transactions"] > 2
+    return job, faults, made
+
+
+# ------------------------------------------------------------------------------------------------ what it comes to
+def test_corrections_are_exactly_the_keys_that_differ(planned, tmp_path):
+    """R3: of each output the keys whose newest value was wrong, once, with what stood there before."""
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1]
+    old, new = (faults.expected(job, true) for true in (False, True))
+    before = driver.outputs(job)
+    apply(job)
+    check(job, new)
+    sink = new.job.sinks[0]
+    differ = {key for key in {**old.view(sink), **new.view(sink)} if old.view(sink).get(key) != new.view(sink).get(key)}
+    found = repairs.corrections(job, "customers.jsonl")
+    assert sorted((row["customer"],) for row in found) == sorted(differ)
+    for row in found:
+        assert tuple(driver.text_of(v) for v in list(row["_old"].values())[1:]) == old.view(sink)[(row["customer"],)]
+        assert (row["_repair"], row["_reason"], row["_offset"]) == (planned[2]["id"], "as the drill has it", str(len(faults.wrong) - 1))
+    for name, was in before.items():   # what stood there stays
+        assert (job.out / name).read_bytes().startswith(was)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["offline", "live"])
+def test_after_a_repair_all_is_as_if_the_true_events_had_been_read(running, make_job):
+    faults = Faults()
+    job = wrong_job(make_job, faults, source=FOLLOW if running else {"file": {"path": "orders.jsonl"}, "format": "json"})
+
+    def to_end(r=None):
+        r.committed(len(faults.wrong)) if r else job.run()
+
+    def drill(r=None):
+        to_end(r)
+        made = plan(job, "--amend", faults.file(job))
+        job.append(faults.more(orders(150, keys=40, first=600)))   # C moves on between plan and apply
+        to_end(r)
+        apply(job, made["id"])
+        job.append(faults.more(orders(150, keys=40, first=750)))
+        to_end(r)
+        if r:
+            assert r.status()["repair"] == {"switch_number": 1, "done": 1, "failed": 0}
+            assert r.stop() == 0
+
+    if running:
+        with Running(job) as r:
+            drill(r)
+    else:
+        drill()
+    check(job, faults.expected(job, True))
+    job.run(*[], expect=0) if not running else None
+    report = rewind_json("repair", "report", job.file, "latest", cwd=job.folder)
+    assert report["applied"] and report["why"] == "as the drill has it" and report["digest_before"] != report["digest_after"]
+
+
+# ------------------------------------------------------------------------------------------------ kills
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_on_the_way_leaves_exactly_one_of_the_two_histories(point, planned, tmp_path):
+    """Offline: the next run, with more events, is of the old history or of the new one, whole; and a second try ends in the new one."""
+    for passing in (1, 2) if point == "repair-sending" else (1,):
+        job, faults = planned[0].copy(tmp_path / f"{passing}"), planned[1].copy()
+        code = apply(job, expect=None, REWIND_CRASH_POINT=f"{point}:{passing}").returncode
+        assert code == -signal.SIGKILL
+        switched = point in BEHIND or (point == "repair-sending" and passing > 1)
+        job.append(faults.more(orders(60, keys=40, first=600)))
+        job.run()
+        check(job, faults.expected(job, switched))
+        assert [r["state"] for r in repairs.repairs(job)] == ["applied" if switched else "planned"]
+        if not switched:
+            apply(job)
+            check(job, faults.expected(job, True))
+        job.append(faults.more(orders(60, keys=40, first=660)))
+        job.run()
+        check(job, faults.expected(job, True))
+
+
+@pytest.mark.parametrize("point", ["repair-asked", "repair-paused", "repair-built", "repair-decided", "repair-part-sent", "repair-switched", "repair-entered", "repair-done"])
+def test_a_running_operator_that_is_killed_on_the_way_is_of_one_history(point, planned, tmp_path):
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1].copy()
+    job.set(source=FOLLOW)
+    with Running(job, REWIND_CRASH_POINT=point) as r:
+        r.wait_for(lambda s: s["phase"] == "waiting")
+        assert apply(job, expect=None).returncode != 0
+        assert r.wait() == -signal.SIGKILL
+    with Running(job) as r:
+        job.append(faults.more(orders(60, keys=40, first=600)))
+        r.committed(len(faults.wrong))
+        if point not in BEHIND:
+            apply(job)
+        assert r.stop() == 0
+    check(job, faults.expected(job, True))
+
+
+@pytest.mark.parametrize("point", ["repair-built", "repair-adopted", "repair-decided", "repair-part-sent", "repair-switched", "repair-entered"])
+def test_a_kill_while_it_is_taken_back_leaves_exactly_one_of_the_two_histories(point, planned, tmp_path):
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1].copy()
+    apply(job)
+    assert undo(job, expect=None, REWIND_CRASH_POINT=point).returncode == -signal.SIGKILL
+    job.append(faults.more(orders(60, keys=40, first=600)))
+    job.run()
+    check(job, faults.expected(job, point not in BEHIND))
+    if point not in BEHIND:
+        undo(job)
+    check(job, faults.expected(job, False))
+
+
+# ------------------------------------------------------------------------------------------------ cases
+def test_two_applies_that_crash_before_the_switch(planned, tmp_path):
+    """C6: each leaves a checkpoint of a history that never was; the third one counts."""
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1].copy()
+    for first, point in ((600, "repair-decided"), (620, "repair-sending")):
+        assert apply(job, expect=None, REWIND_CRASH_POINT=point).returncode == -signal.SIGKILL
+        job.append(faults.more(orders(20, keys=40, first=first)))
+        job.run()
+        check(job, faults.expected(job, False))
+    apply(job)
+    job.append(faults.more(orders(20, keys=40, first=640)))
+    job.run()
+    check(job, faults.expected(job, True))
+
+
+def test_the_rest_is_published_before_anything_else(planned, tmp_path):
+    """R4 (5): killed behind the first of many transactions, the next start has all corrections out before it reads on."""
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1].copy()
+    assert apply(job, expect=None, REWIND_CRASH_POINT="repair-part-sent").returncode == -signal.SIGKILL
+    out = [json.loads(line) for line in (job.out / "customers.jsonl").read_text().splitlines()]
+    sent = sum("_repair" in row for row in out)
+    assert 0 < sent < planned[2]["outputs"][0]["changed"] + planned[2]["outputs"][0]["added"] + 1
+    job.append(faults.more(orders(100, keys=40, first=600)))
+    assert job.run(expect=None, REWIND_CRASH_POINT="repair-sending:2").returncode == -signal.SIGKILL   # and killed in that again
+    job.run()
+    rows = [json.loads(line) for line in (job.out / "customers.jsonl").read_text().splitlines()]
+    marked = ["_repair" in row for row in rows]
+    last = len(marked) - 1 - marked[::-1].index(True)
+    assert all(marked[marked.index(True):last + 1])   # nothing else between them
+    keys = [row["customer"] for row in rows if "_repair" in row]
+    assert len(keys) == len(set(keys))                # none twice
+    check(job, faults.expected(job, True))
+
+
+def test_undo_after_more_traffic_and_again_further_back(make_job):
+    """R5: a stack. What came since is kept, whatever is taken back."""
+    faults = Faults()
+    job = wrong_job(make_job, faults)
+    job.run()
+    first = plan(job, "--amend", faults.file(job))
+    apply(job, first["id"])
+    job.append(faults.more(orders(100, keys=40, first=600)))
+    job.run()
+    (job.folder / "second.jsonl").write_text('{"skip": 5}\n')
+    second = plan(job, "--amend", "second.jsonl")
+    apply(job, second["id"])
+    job.append(faults.more(orders(100, keys=40, first=700)))
+    job.run()
+    both = faults.copy()
+    del both.true[5]
+    check(job, both.expected(job, True))
+    assert "is not the newest one" in undo(job, first["id"], expect=2).err
+    undo(job, second["id"])
+    check(job, faults.expected(job, True))
+    job.append(faults.more(orders(100, keys=40, first=800)))
+    job.run()
+    undo(job)
+    check(job, faults.expected(job, False))
+    assert "no repair was applied" in undo(job, expect=10).err
+    job.append(faults.more(orders(100, keys=40, first=900)))
+    job.run()
+    check(job, faults.expected(job, False))
+
+
+def test_a_plan_made_before_another_was_applied_is_refused(make_job):
+    """R4 (1)."""
+    faults = Faults()
+    job = wrong_job(make_job, faults)
+    job.run()
+    first = plan(job, "--amend", faults.file(job))
+    (job.folder / "second.jsonl").write_text('{"skip": 5}\n')
+    second = plan(job, "--amend", "second.jsonl")
+    apply(job, first["id"])
+    refused = apply(job, second["id"], expect=None)
+    assert refused.returncode != 0 and "another repair was applied" in refused.err
+    check(job, faults.expected(job, True))
+    again = rewind_json("repair", "rebase", job.file, second["id"], cwd=job.folder)
+    assert again["rebased_from"] == second["id"] != again["repair"]
+    apply(job, again["repair"])
+    del faults.true[5]
+    check(job, faults.expected(job, True))
+    assert [r["state"] for r in repairs.repairs(job)] == ["applied", "planned", "applied"]
+
+
+def test_closed_windows_are_repaired(make_job):
+    """S4: a window that closed long ago is still in the state, and what was published of it is corrected, once."""
+    event = {"time": {"field": "ts"}, "fields": driver.FIELDS}
+    tables = {"hourly": {"key": "country", "window": {"tumbling": "10s", "grace": "0s", "retain": "30d"}, "aggregates": {"orders": "count()", "revenue": "sum(amount)"}}}
+    sinks = [{"table": "hourly", "file": {"path": "out/hourly.jsonl"}, "emit": "close"}]
+    true = [json.dumps({"customer": "c", "country": f"n{i % 3}", "amount": 10, "quantity": 1, "ts": 1700000000000 + i * 100}) for i in range(2000)]
+    wrong = [line.replace('"amount": 10', '"amount": 1000') if 300 <= i < 700 else line for i, line in enumerate(true)]
+    job = make_job(wrong, event=event, tables=tables, sinks=sinks, checkpoints=RESTLESS)
+    job.run()
+    (job.folder / "amend.jsonl").write_text("".join(json.dumps({"replace": i, "value": true[i]}) + "\n" for i in range(300, 700)))
+    plan(job, "--amend", "amend.jsonl")
+    apply(job)
+    faults = Faults(0)
+    faults.true, faults.wrong = true, wrong
+    check(job, faults.expected(job, True))
+    rows = repairs.corrections(job, "hourly.jsonl")
+    assert len(rows) == len({(row["country"], row["window_start"]) for row in rows}) > 0
+    assert all(row["_old"]["revenue"] != row["revenue"] for row in rows)
+    undo(job)
+    check(job, faults.expected(job, False))
+
+
+def test_an_act_wants_a_reason_and_a_plan(planned, tmp_path):
+    job = planned[0].copy(tmp_path / "job")
+    assert "--reason" in rewind("repair", "apply", job.file, "latest", "--yes", cwd=job.folder, expect=2).err
+    assert "no repair has the id" in apply(job, "0000", expect=10).err
+    before = driver.outputs(job)
+    assert "planned at offset" in rewind("repair", "apply", job.file, "latest", "--reason", "x", "--dry-run", cwd=job.folder).out
+    assert driver.outputs(job) == before
+    apply(job)
+    assert "applied already" in apply(job, expect=2).err
+
+
+# ------------------------------------------------------------------------------------------------ another logic
+REVENUE = {"orders": "count()", "revenue": "sum(amount)"}
+FIXED = {"orders": "count()", "revenue": "sum(amount * 2)"}
+LATER = 200   # where the new logic begins
+
+
+def logic_job(make_job, **sections):
+    tables = {"customers": {"key": "customer", "aggregates": REVENUE}}
+    job = make_job(list(orders(600, keys=30)), tables=tables, sinks=SINKS[:1], checkpoints=RESTLESS, **sections)
+    (job.folder / "fixed").mkdir()
+    fixed = driver.Job(job.folder / "fixed", None, "orders", **{**job.given, "tables": {"customers": {"key": "customer", "aggregates": FIXED}}})
+    return job, fixed
+
+
+def revenue(job, until=None):
+    """By customer, with amounts twice from LATER on, up to `until`; as texts."""
+    total = {}
+    for at, line in enumerate(job.input.read_text(encoding="utf-8").splitlines()):
+        event = json.loads(line, parse_float=str, parse_int=str)
+        twice = LATER <= at and (until is None or at < until)
+        cents = round(float(event["amount"]) * 100) * (2 if twice else 1)
+        orders_of, sum_of = total.get(event["customer"], (0, 0))
+        total[event["customer"]] = (orders_of + 1, sum_of + cents)
+    return {(key,): (str(n), f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}") for key, (n, cents) in total.items()}
+
+
+def shown(job):
+    return driver.view(job, oracle.Job(job.file).sinks[0])
+
+
+def test_yesterdays_job_file_does_not_undo_a_repair(make_job):
+    """L5: the pod restarts with the job file of before the repair. C's lineage decides."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    plan(job, "--from", LATER, "--logic", fixed.file)
+    apply(job)
+    assert shown(job) == revenue(job)
+    job.append("".join(line + "\n" for line in orders(200, keys=30, first=600)))
+    assert "its logic is not used" in job.run().err
+    assert shown(job) == revenue(job)
+
+
+def test_undo_and_then_a_restart_with_the_edited_job_file(make_job):
+    """L5: after the repair the job file was edited as advised; then the repair is taken back, and the pod restarts."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    plan(job, "--from", LATER, "--logic", fixed.file)
+    apply(job)
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=600)))
+    job.set(tables=fixed.given["tables"])
+    assert "its logic is not used" not in job.run().err
+    assert shown(job) == revenue(job)
+    undo(job)
+    assert shown(job) == revenue(job, 0)
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=700)))
+    assert "its logic is not used" in job.run().err
+    assert shown(job) == revenue(job, 0)
+
+
+def test_a_logic_that_ends_and_records_behind_it(make_job):
+    """L1: segments begin at offsets. What was read behind --to is of the old logic, before the repair and after it."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    plan(job, "--from", LATER, "--to", 400, "--logic", fixed.file)
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=600)))
+    job.run()
+    apply(job)
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=700)))
+    job.run()
+    assert shown(job) == revenue(job, 400)
+
+
+def test_more_corrections_than_approved_stop_it_unless_they_are_tolerated(make_job):
+    """R4 (3)."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    made = plan(job, "--from", 590, "--logic", fixed.file)
+    assert 0 < made["corrections"] <= 10
+    job.append("".join(line + "\n" for line in orders(300, keys=30, first=600)))   # each of them differs under the new logic
+    job.run()
+    before = driver.outputs(job)
+    refused = apply(job, expect=None)
+    assert refused.returncode != 0 and f"and {made['corrections']} are approved" in refused.err
+    assert driver.outputs(job) == before
+    job.run()
+    apply(job, "latest", "--tolerance", 10000)
+    assert [r["state"] for r in repairs.repairs(job)] == ["applied"]
