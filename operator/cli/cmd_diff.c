@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "operator/cli/cli_private.h"
+#include "operator/cli/export_file.h"
 #include "operator/cli/grid.h"
 #include "operator/cli/output.h"
 #include "operator/cli/render.h"
@@ -124,11 +125,8 @@ static bool put_key(diff *d, const rwd_table_difference *table, rwd_slice key) {
     return rwd_output_step(&d->out, d->err);
 }
 
-static bool see(void *context, size_t pair, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
-    diff *d = context;
-    rwd_table_difference *table = &d->tables[pair];
-    d->ok = rwd_row_difference_open(&d->rows, table, key, old_row, new_row, d->err);
-    if (!d->ok) return false;
+// The rows in hand differ.
+static bool show_key(diff *d, rwd_table_difference *table, rwd_slice key) {
     rwd_row_difference_count(&d->rows, table);
     if (d->left == 0) {
         d->more++;
@@ -137,6 +135,12 @@ static bool see(void *context, size_t pair, rwd_slice key, rwd_slice old_row, rw
     d->left -= d->left != UINT64_MAX;
     d->ok = put_key(d, table, key);
     return d->ok;
+}
+
+static bool see(void *context, size_t pair, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
+    diff *d = context;
+    d->ok = rwd_row_difference_open(&d->rows, &d->tables[pair], key, old_row, new_row, d->err);
+    return d->ok && show_key(d, &d->tables[pair], key);
 }
 
 // ---- what is compared
@@ -178,19 +182,24 @@ static bool compare_all(diff *d, rwd_error *err) {
 }
 
 // --key: its two rows are asked for.
-static bool get_side(diff *d, const rwd_schema *schema, int side, rwd_slice text, rwd_buf *key, rwd_buf *row, bool *out_found, rwd_error *err) {
+static bool encode_key(diff *d, const rwd_schema *schema, rwd_slice text, uint8_t bytes[RWD_KEY_BYTES_MAX], rwd_slice *out, rwd_error *err) {
     rwd_value parts[RWD_KEY_PARTS_MAX];
+    size_t size = rwd_key_read_text(schema, text, &d->scratch, parts) ? rwd_key_encode(schema, parts, bytes) : 0;
+    *out = rwd_slice_of(bytes, size);
+    if (size > 0) return true;
+    (void)rwd_fail(err, RWD_E_USAGE, "'%.*s' is no key of table '%s'", (int)(text.size < 200 ? text.size : 200), (const char *)text.data, schema->name);
+    return rwd_error_next(err, "give it as output records have it: a text as it is; of several fields a JSON array, --key '[\"DE\",7]'");
+}
+
+static bool get_side(diff *d, const rwd_schema *schema, int side, rwd_slice text, rwd_buf *key, rwd_buf *row, bool *out_found, rwd_error *err) {
     uint8_t bytes[RWD_KEY_BYTES_MAX];
+    rwd_slice encoded;
     *out_found = false;
     if (!schema) return true;
-    size_t size = rwd_key_read_text(schema, text, &d->scratch, parts) ? rwd_key_encode(schema, parts, bytes) : 0;
-    if (size == 0) {
-        (void)rwd_fail(err, RWD_E_USAGE, "'%.*s' is no key of table '%s'", (int)(text.size < 200 ? text.size : 200), (const char *)text.data, schema->name);
-        return rwd_error_next(err, "give it as output records have it: a text as it is; of several fields a JSON array, --key '[\"DE\",7]'");
-    }
+    if (!encode_key(d, schema, text, bytes, &encoded, err)) return false;
     rwd_buf_clear(key);
-    rwd_buf_append(key, bytes, size);
-    return rwd_state_get(d->side[side].state, schema->number, rwd_slice_of(bytes, size), out_found, row, err);
+    rwd_buf_append_slice(key, encoded);
+    return rwd_state_get(d->side[side].state, schema->number, encoded, out_found, row, err);
 }
 
 static bool compare_key(diff *d, const char *text, rwd_error *err) {
@@ -209,6 +218,69 @@ static bool compare_key(diff *d, const char *text, rwd_error *err) {
     return ok;
 }
 
+// ---- beside an export
+
+// The state's rows come in order of keys and are merged with the file's.
+typedef struct beside {
+    diff *d;
+    rwd_export_file file;
+    rwd_side side;           // that is the file
+    rwd_slice only;          // --key, encoded; data NULL: all
+} beside;
+
+static bool tell_beside(beside *b, rwd_slice key, rwd_slice row, const rwd_slice *tokens) {
+    diff *d = b->d;
+    if (b->only.data && !rwd_slice_equal(key, b->only)) return true;
+    d->stats.rows_read += (row.data != NULL) + (tokens != NULL);
+    d->ok = rwd_row_difference_open_text(&d->rows, &d->tables[0], key, row, b->side, tokens, d->err);
+    if (!d->ok || (row.data && tokens && !d->rows.any)) return d->ok;
+    return show_key(d, &d->tables[0], key);
+}
+
+// Rows of the file below `key`; NULL: all that are left.
+static bool file_below(beside *b, const rwd_slice *key) {
+    diff *d = b->d;
+    while (d->ok && b->file.key_size && (!key || rwd_slice_compare(rwd_slice_of(b->file.key, b->file.key_size), *key) < 0))
+        d->ok = tell_beside(b, rwd_slice_of(b->file.key, b->file.key_size), (rwd_slice){0}, b->file.tokens) && rwd_export_file_next(&b->file, d->err);
+    return d->ok;
+}
+
+static bool row_beside(void *context, uint16_t table, rwd_slice key, rwd_slice row) {
+    (void)table;
+    beside *b = context;
+    diff *d = b->d;
+    if (!file_below(b, &key)) return false;
+    bool both = b->file.key_size && rwd_slice_equal(rwd_slice_of(b->file.key, b->file.key_size), key);
+    d->ok = tell_beside(b, key, row, both ? b->file.tokens : NULL);
+    if (d->ok && both) d->ok = rwd_export_file_next(&b->file, d->err);
+    return d->ok;
+}
+
+static bool compare_beside(diff *d, rwd_error *err) {
+    rwd_side side = d->side[0].is_file ? RWD_OLD : RWD_NEW;
+    const rwd_cli_side *state = &d->side[side == RWD_OLD ? 1 : 0];
+    const char *key = d->cli->in->values[RWD_FLAG_ID_KEY];
+    uint8_t only[RWD_KEY_BYTES_MAX];
+    uint16_t number;
+    char folder[RWD_PATH_MAX];
+    beside *b = rwd_calloc(1, sizeof(*b));
+    *b = (beside){.d = d, .side = side, .file = {.fd = -1}};
+    temporary_folder(folder);
+    bool ok = rwd_find_table(state->job, d->cli->in->values[RWD_FLAG_ID_TABLE], &number, err);
+    const rwd_job_table *table = ok ? &state->job->tables[number] : NULL;
+    if (ok) {
+        d->tables = rwd_calloc(1, sizeof(*d->tables));
+        d->pair_count = 1;
+        rwd_table_difference_init(&d->tables[0], table, table);
+        if (key) ok = encode_key(d, &table->schema, rwd_slice_str(key), only, &b->only, err);
+    }
+    ok = ok && rwd_export_file_open(d->side[side].io, d->side[side].word, table, &b->file, err) && rwd_export_file_next(&b->file, err);
+    ok = ok && rwd_state_scan_sorted(state->state, number, SORT_MEMORY, folder, row_beside, b, err) && d->ok && file_below(b, NULL);
+    rwd_export_file_close(&b->file);
+    free(b);
+    return ok;
+}
+
 // ---- what it comes to
 
 static uint64_t keys_of(const diff *d) {
@@ -217,15 +289,21 @@ static uint64_t keys_of(const diff *d) {
     return keys;
 }
 
+static bool with_file(const diff *d) { return d->side[0].is_file || d->side[1].is_file; }
+
 // Ids that are remembered, open dead letters: in the digest, in no table.
 static bool rest_differs(const diff *d) {
-    bool all = !rwd_given(d->cli->in, RWD_FLAG_ID_TABLE) && !rwd_given(d->cli->in, RWD_FLAG_ID_KEY);
+    bool all = !rwd_given(d->cli->in, RWD_FLAG_ID_TABLE) && !rwd_given(d->cli->in, RWD_FLAG_ID_KEY) && !with_file(d);
     return all && d->stats.same_digest && !rwd_hash128_equal(d->side[0].checkpoint.digest, d->side[1].checkpoint.digest);
 }
 
 static void put_side_json(rwd_json_out *json, const char *name, const rwd_cli_side *side) {
     rwd_json_put_object(json, name);
     rwd_json_put_string(json, "side", side->word);
+    if (side->is_file) {
+        rwd_json_object_end(json);
+        return;
+    }
     rwd_json_put_string(json, "checkpoint", side->checkpoint.id);
     rwd_json_put_int(json, "next_offset", side->checkpoint.facts.next_offset);
     rwd_json_put_hash(json, "digest", side->checkpoint.digest);
@@ -285,6 +363,10 @@ static void put_summary_json(diff *d, bool equal) {
 
 static void put_side(diff *d, const char *name, const rwd_cli_side *side) {
     char digest[RWD_HASH128_HEX];
+    if (side->is_file) {
+        rwd_buf_appendf(&d->out.text, "%s  %s: an export\n", name, side->word);
+        return;
+    }
     rwd_hash128_hex(side->checkpoint.digest, digest);
     rwd_buf_appendf(&d->out.text, "%s  %s: checkpoint %s at offset %" PRId64 ", digest %s\n", name, side->word, side->checkpoint.id, side->checkpoint.facts.next_offset, digest);
 }
@@ -350,6 +432,11 @@ static void begin(diff *d) {
 static bool run(diff *d, rwd_error *err) {
     const char *key = d->cli->in->values[RWD_FLAG_ID_KEY];
     begin(d);
+    if (d->side[0].is_file && d->side[1].is_file) {
+        (void)rwd_fail(err, RWD_E_USAGE, "both are files: one side is a state, which says what their columns are");
+        return rwd_error_next(err, "exports of equal rows are equal bytes: cmp, or diff, tells");
+    }
+    if (with_file(d)) return compare_beside(d, err) && finish(d, err);
     return match(d, err) && (key ? compare_key(d, key, err) : compare_all(d, err)) && finish(d, err);
 }
 

@@ -209,7 +209,9 @@ static const rwd_command commands[] = {
     {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(LIMIT) | F(FILE),
      "what two states differ in: keys, columns, sums",
      "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
-     "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder. With two paths no job need be named.\n\n"
+     "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder; or a file that export wrote of a table as "
+     "JSON Lines. With two "
+     "paths no job need be named.\n\n"
      "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
      "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
      "one side has is null on the other.\n\n"

@@ -26,6 +26,11 @@ static bool no_job(const char *word, rwd_error *err) {
     return rwd_error_next(err, "name its job file first, or its data directory with --data; or give the path of a data directory or of a checkpoint's folder");
 }
 
+static bool is_file(const char *path) {
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISREG(found.st_mode);
+}
+
 static bool is_folder(const char *path) {
     struct stat found;
     return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
@@ -110,5 +115,8 @@ static bool open_found(rwd_cli *cli, rwd_cli_side *side, const char *id, rwd_err
 bool rwd_cli_side_open(rwd_cli *cli, const rwd_place *place, const char *word, rwd_cli_side *out, rwd_error *err) {
     char id[RWD_PATH_MAX];
     *out = (rwd_cli_side){.word = word};
+    bool name = strcmp(word, "live") == 0 || strcmp(word, "latest") == 0;
+    out->is_file = !name && is_file(word);
+    if (out->is_file) return rwd_io_pread_new(&out->io, err);
     return find_where(out, place, id, err) && open_found(cli, out, id, err);
 }

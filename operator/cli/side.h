@@ -3,6 +3,7 @@
 //   live         the running operator's, as a checkpoint that it is asked for; where none runs, the newest
 //   repair:ID    what the plan of a repair came to: its second state
 //   a path       a data directory (its newest checkpoint), or the folder of a checkpoint
+//   a file       what `export` wrote of a table as JSON Lines
 //   else         a checkpoint of the job: its id, the beginning of one, a tag, or latest
 //
 // Thread: one.
@@ -14,6 +15,7 @@
 
 typedef struct rwd_cli_side {
     const char *word;          // borrowed
+    bool is_file;              // an export: only the word is there
     char data[RWD_PATH_MAX];   // the data directory that it is in
     rwd_io *io;
     rwd_repo *repo;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "operator/base/float.h"
+#include "operator/base/json_in.h"
 
 static bool is_real(rwd_type type) { return type == RWD_TYPE_FLOAT; }
 static bool is_exact(rwd_type type) { return type == RWD_TYPE_INT || type == RWD_TYPE_DECIMAL; }
@@ -65,14 +66,34 @@ void rwd_row_difference_deinit(rwd_row_difference *rows) {
     *rows = (rwd_row_difference){0};
 }
 
+// Of a side that is text: the column's token; data NULL: null.
+static rwd_slice token_of(const rwd_row_difference *rows, size_t column, rwd_side side) {
+    int16_t at = rows->table->columns[column].column[side];
+    rwd_slice token = rows->present[side] && at >= 0 ? rows->tokens[side][at] : (rwd_slice){0};
+    return rwd_slice_equal(token, rwd_slice_str("null")) ? (rwd_slice){0} : token;
+}
+
 void rwd_row_difference_json(rwd_row_difference *rows, size_t column, rwd_side side, rwd_buf *out) {
     int16_t at = rows->table->columns[column].column[side];
-    if (rows->present[side] && at >= 0) rwd_answers_append_json(&rows->answers[side], (size_t)at, out);
+    rwd_slice token = rows->tokens[side] ? token_of(rows, column, side) : (rwd_slice){0};
+    if (token.data) rwd_buf_append_slice(out, token);
+    else if (!rows->tokens[side] && rows->present[side] && at >= 0) rwd_answers_append_json(&rows->answers[side], (size_t)at, out);
     else rwd_buf_append_str(out, "null");
+}
+
+// A quoted one without its quotes and escapes.
+static bool token_text(rwd_slice token, rwd_buf *out) {
+    rwd_error ignored;
+    rwd_json_in in = {.name = "", .at = token.data, .begin = token.data, .end = token.data + token.size, .err = &ignored};
+    if (!token.data) return false;
+    if (token.data[0] == '"') return rwd_json_take_quoted(&in, out, "");
+    rwd_buf_append_slice(out, token);
+    return true;
 }
 
 bool rwd_row_difference_text(rwd_row_difference *rows, size_t column, rwd_side side, rwd_buf *out) {
     int16_t at = rows->table->columns[column].column[side];
+    if (rows->tokens[side]) return token_text(token_of(rows, column, side), out);
     return rows->present[side] && at >= 0 && rwd_answers_append_text(&rows->answers[side], (size_t)at, out);
 }
 
@@ -84,15 +105,32 @@ static bool differs(rwd_row_difference *rows, size_t column) {
     return !rwd_slice_equal(rwd_buf_slice(&rows->text[RWD_OLD]), rwd_buf_slice(&rows->text[RWD_NEW]));
 }
 
+static void find_changes(rwd_row_difference *rows) {
+    rows->any = false;
+    for (size_t i = 0; i < rows->table->column_count; i++) rows->any |= rows->changed[i] = differs(rows, i);
+}
+
+bool rwd_row_difference_open_text(rwd_row_difference *rows, const rwd_table_difference *table, rwd_slice key, rwd_slice row, rwd_side side, const rwd_slice *tokens, rwd_error *err) {
+    rwd_side other = side == RWD_OLD ? RWD_NEW : RWD_OLD;
+    rows->table = table;
+    rows->present[other] = row.data != NULL;
+    rows->present[side] = tokens != NULL;
+    rows->tokens[other] = NULL;
+    rows->tokens[side] = tokens;
+    if (row.data && !rwd_answers_open(&rows->answers[other], table->table[other], key, row.data, (uint32_t)row.size, err)) return false;
+    find_changes(rows);
+    return true;
+}
+
 bool rwd_row_difference_open(rwd_row_difference *rows, const rwd_table_difference *table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err) {
     rwd_slice row[2] = {old_row, new_row};
     rows->table = table;
     for (int side = 0; side < 2; side++) {
+        rows->tokens[side] = NULL;
         rows->present[side] = row[side].data != NULL;
         if (rows->present[side] && !rwd_answers_open(&rows->answers[side], table->table[side], key, row[side].data, (uint32_t)row[side].size, err)) return false;
     }
-    rows->any = false;
-    for (size_t i = 0; i < table->column_count; i++) rows->any |= rows->changed[i] = differs(rows, i);
+    find_changes(rows);
     return true;
 }
 
@@ -104,10 +142,19 @@ static bool scaled_up(rwd_i128 units, unsigned by, rwd_i128 *out) {
     return true;
 }
 
+static rwd_amount amount_of_token(const rwd_column_difference *column, rwd_slice token) {
+    rwd_amount found = {.known = true};
+    if (!token.data) return found;
+    if (column->real) found.known = rwd_float_parse(token, &found.real) == RWD_PARSE_OK;
+    else found.known = rwd_decimal_parse(token, column->scale, &found.units) == RWD_PARSE_OK;
+    return found;
+}
+
 // A side's answer as a number; nothing counts as 0.
 static rwd_amount amount_of(rwd_row_difference *rows, size_t column, rwd_side side) {
     const rwd_column_difference *c = &rows->table->columns[column];
     rwd_amount none = {.known = true};
+    if (rows->tokens[side]) return amount_of_token(c, token_of(rows, column, side));
     if (!rows->present[side] || c->column[side] < 0) return none;
     rwd_job_column what = rwd_job_table_column(rows->table->table[side], (size_t)c->column[side]);
     const rwd_value *value = rwd_answers_column(&rows->answers[side], (size_t)c->column[side]);

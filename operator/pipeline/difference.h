@@ -44,6 +44,7 @@ typedef struct rwd_row_difference {
     const rwd_table_difference *table;
     rwd_answers answers[2];
     bool present[2];
+    const rwd_slice *tokens[2];  // of a side that is given as text: JSON, by column as rwd_job_table_column numbers them; data NULL: null. Else NULL
     bool changed[2 * (RWD_COLUMNS_MAX + RWD_DERIVED_MAX)];  // by column
     bool any;                // one of them
     rwd_buf text[2];
@@ -52,6 +53,8 @@ void rwd_row_difference_deinit(rwd_row_difference *rows);
 
 // Begins a key; its rows are *borrowed* until the next. A row's data NULL: that side has none (one of them has). `key` is one of the side that has a row. CORRUPT: key or row is none of the table's.
 RWD_MUST bool rwd_row_difference_open(rwd_row_difference *rows, const rwd_table_difference *table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err);
+// The same where `side` is known as text only: its row is `tokens`, *borrowed* until the next key; NULL: it has none. `row` is the other side's.
+RWD_MUST bool rwd_row_difference_open_text(rwd_row_difference *rows, const rwd_table_difference *table, rwd_slice key, rwd_slice row, rwd_side side, const rwd_slice *tokens, rwd_error *err);
 // Counts the rows in hand into the table's sums (`table` is the one that they were opened with).
 void rwd_row_difference_count(rwd_row_difference *rows, rwd_table_difference *table);
 // The answer of a column as a JSON token; "null" where there is none. Appends.

@@ -155,6 +155,28 @@ def test_two_jobs_are_compared_by_the_names_of_tables_and_columns(make_job):
     assert {c for c, _ in found["countries"].values()} == {"vanished"}
 
 
+def test_an_export_is_compared_with_a_state(make_job):
+    job = in_steps(make_job(checkpoints=QUIET, event=EVENT, tables=TABLES), 250, 120)
+    for table in TABLES:
+        rewind("export", job.file, "--checkpoint", made_at(job, 250), "--table", table, "-f", f"{table}.jsonl", cwd=job.folder)
+        old, _ = diff_json(job, made_at(job, 250), "latest", "--table", table)
+        found, summary = diff_json(job, f"{table}.jsonl", "latest", "--table", table)
+        assert found == old and summary["old"] == {"side": f"{table}.jsonl"}
+        back, _ = diff_json(job, "latest", f"./{table}.jsonl", "--table", table)
+        assert {k: {"added": "vanished", "vanished": "added"}.get(c, c) for k, (c, _) in back[table].items()} == {k: c for k, (c, _) in old[table].items()}
+        key = sorted(found[table])[0]
+        assert diff_json(job, f"{table}.jsonl", "latest", "--table", table, "--key", key)[0] == {table: {key: found[table][key]}}
+        assert diff_json(job, f"{table}.jsonl", made_at(job, 250), "--table", table, expect=0)[0] == {}
+    lines = (job.folder / "customers.jsonl").read_text(encoding="utf-8").splitlines()
+    for bad, says in (([lines[1], lines[0]], "not in order"), ([lines[0][:-1]], "does not end"), (["[1]"], "an object"), ([lines[0].replace('"orders"', '"odors"')], "no such column"),
+                      (['{"orders":1}'], "key is missing"), ([lines[0] + "x"], "does not end"), ([""], "an object")):
+        (job.folder / "bad.jsonl").write_text("\n".join(bad) + "\n", encoding="utf-8")
+        done = diff(job, "bad.jsonl", "latest", "--table", "customers", expect=None)
+        assert (done.returncode == 2 and says in done.err and "bad.jsonl" in done.err), (bad, done.err)
+    assert "both are files" in diff(job, "bad.jsonl", "customers.jsonl", expect=2).err
+    assert "--table" in diff(job, "customers.jsonl", "latest", expect=2).err
+
+
 def test_a_damaged_side_is_refused(make_job):
     job = in_steps(make_job(checkpoints=QUIET), 200, 100)
     copied = job.copy(job.folder.parent / "copied")
