@@ -262,6 +262,33 @@ static void say_next(const redrive *r) {
     rwd_buf_deinit(&next);
 }
 
+// --yes: the line that would be named, at once.
+static bool plan_repair(redrive *r, rwd_error *err) {
+    const rwd_invocation *in = r->cli->in;
+    char from[24];
+    rwd_invocation repair = {.command = rwd_command_find("repair plan"), .job = in->job};
+    rwd_cli cli = {.in = &repair, .clock = r->cli->clock, .json = r->cli->json};
+    (void)snprintf(from, sizeof from, "%" PRId64, r->first);
+    repair.values[RWD_FLAG_ID_FROM_PLACE] = from;
+    repair.values[RWD_FLAG_ID_LOGIC] = in->values[RWD_FLAG_ID_LOGIC];
+    repair.values[RWD_FLAG_ID_IO] = in->values[RWD_FLAG_ID_IO];
+    if (r->written) repair.values[RWD_FLAG_ID_AMEND] = in->values[RWD_FLAG_ID_FILE];
+    rwd_dlq_close(&r->dlq);
+    r->dlq = (rwd_dlq){0};
+    bool ok = repair.command->run(&cli, err);
+    rwd_buf_append_slice(&r->cli->out, rwd_buf_slice(&cli.out));
+    rwd_buf_deinit(&cli.out);
+    r->cli->exit_code = cli.exit_code;
+    return ok;
+}
+
+static bool may_plan(const redrive *r, rwd_error *err) {
+    const rwd_invocation *in = r->cli->in;
+    if (!rwd_given(in, RWD_FLAG_ID_YES)) return true;
+    if (!in->job) return rwd_fail(err, RWD_E_USAGE, "with --yes a repair is planned, and that wants the job file");
+    return rwd_given(in, RWD_FLAG_ID_FILE) || (!r->skip && r->setting_count == 0) || rwd_fail(err, RWD_E_USAGE, "with --yes a repair is planned with the amendments: say --file");
+}
+
 static bool in_place(redrive *r, rwd_error *err) {
     rwd_output out;
     bool logic = rwd_given(r->cli->in, RWD_FLAG_ID_LOGIC);
@@ -270,11 +297,13 @@ static bool in_place(redrive *r, rwd_error *err) {
         rwd_fail(err, RWD_E_USAGE, "the same record gives the same error by the same logic: say what is to be another");
         return rwd_error_next(err, "--set FIELD=VALUE, --skip, or --logic FILE");
     }
+    if (!may_plan(r, err)) return false;
     bool ok = rwd_output_open(r->dlq.side.io, r->cli->in->values[RWD_FLAG_ID_FILE], &out, err) && write_amendments(r, &out, err);
     rwd_output_close(&out);
     if (!ok) return false;
     if (r->refused) rwd_cli_say("Not %" PRIu64 " others, the first of them %s.", r->refused, r->why);
     if (r->chosen == 0) rwd_cli_say("No dead letter is chosen.");
+    else if (rwd_given(r->cli->in, RWD_FLAG_ID_YES)) return plan_repair(r, err);
     else say_next(r);
     return true;
 }

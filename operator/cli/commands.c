@@ -274,7 +274,8 @@ static const rwd_command commands[] = {
      "long as that dead letter is open, and once, however often it is sent; else it counts a duplicate. One that fails again errors.retries times has failed for good. With --set the value is "
      "another: a field of the job, or a path into the JSON record. The plan is printed first; without --yes, and without a terminal to ask on, that is all.\n\n"
      "In place (--in-place): nothing is sent. Amendments are written, to --file or standard output, that replace the records at their offsets by those with --set, or skip them with --skip; "
-     "`rewind repair plan` shows what they change, as if the records had been so from the beginning. With --logic nothing need be written: the repair's new logic reads the same "
+     "`rewind repair plan` shows what they change, as if the records had been so from the beginning; with --yes it is made at once. "
+     "With --logic nothing need be written: the repair's new logic reads the same "
      "records. Jobs over files have this way only.",
      "rewind dlq redrive orders.yaml --code late --dry-run\nrewind dlq redrive orders.yaml 1200000 --set quantity=3 --yes\n"
      "rewind dlq redrive orders.yaml --in-place --code wrong-type --set quantity=0 -f amend.jsonl\nrewind dlq redrive orders.yaml --in-place --code missing-field --skip -f amend.jsonl",

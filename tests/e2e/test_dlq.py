@@ -120,6 +120,17 @@ def test_made_good_in_place_their_events_count_where_they_stand(make_job):
     assert rewind_lines("dlq", "list", "--data", job.data / "shadows" / "skipped") == []
 
 
+def test_the_repair_is_planned_at_once_if_one_says_yes(make_job):
+    job = make_job(LINES)
+    job.run()
+    words = ["dlq", "redrive", job.file, "--in-place", "--code", "wrong-type,out-of-range", "--set", "quantity=3", "--set", "amount=12.50", "-o", "json", "--yes"]
+    assert "say --file" in rewind(*words, cwd=job.folder, expect=2).err
+    plan = json.loads(rewind(*words, "-f", "amend.jsonl", cwd=job.folder).out.splitlines()[0])["plan"]
+    amended = (job.folder / "amend.jsonl").read_text().splitlines()
+    assert (plan["dead_letters_new"], plan["dead_letters_resolved"]) == (0, len(amended)) and plan["from"] == json.loads(amended[0])["replace"]
+    assert "wants the job file" in rewind("dlq", "redrive", "--data", job.data, "--in-place", "--skip", "-f", "x", "--yes", cwd=job.folder, expect=2).err
+
+
 def rewind_lines(*words):
     return [json.loads(line) for line in rewind(*words, "-o", "json").out.splitlines()]
 

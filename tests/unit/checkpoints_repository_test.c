@@ -43,6 +43,7 @@ static void a_checkpoint_holds_every_fact_it_was_given(void **state) {
     rwd_facts facts = fixture_facts(fx, 500, "request");
     facts.frontier = 499;
     facts.violated = "revenue >= 0";
+    facts.dead = (rwd_dead_facts){.known = true, .since = 12, .open = 3, .failed = 2};
     fixture_must(rwd_repo_stage(fx->repo, fx->io, dir, &err), &err);
     fixture_must(fixture_write_files(fx, dir, 500, &err), &err);
     fixture_must(rwd_repo_publish(fx->repo, fx->io, dir, &facts, (rwd_hash128){41, 42}, id, &err), &err);
@@ -70,6 +71,7 @@ static void a_checkpoint_holds_every_fact_it_was_given(void **state) {
     assert_int_equal(c.facts.keys, 77);
     assert_string_equal(c.facts.reason, "request");
     assert_string_equal(c.facts.violated, "revenue >= 0");
+    assert_true(c.facts.dead.known && c.facts.dead.since == 12 && c.facts.dead.open == 3 && c.facts.dead.failed == 2);
     assert_true(rwd_hash128_equal(c.digest, (rwd_hash128){41, 42}));
     assert_int_equal(c.created_us, 1700000000000000);
     assert_true(strlen(c.build) > 0);
@@ -104,6 +106,7 @@ static void stream_time_before_the_first_event_stays_unknown(void **state) {
     assert_int_equal(c.file_count, 0);
     assert_true(c.pinned);
     assert_null(c.facts.violated);
+    assert_false(c.facts.dead.known);  // as in manifests that are older than the index
     rwd_checkpoint_deinit(&c);
 }
 
