@@ -58,6 +58,7 @@ static void own_facts(const rwd_facts *from, rwd_facts *out) {
     out->source_identity = own_slice(from->source_identity);
     out->reason = from->reason ? rwd_strdup(from->reason) : NULL;
     out->violated = from->violated ? rwd_strdup(from->violated) : NULL;
+    out->rebuilt = from->rebuilt ? rwd_strdup(from->rebuilt) : NULL;
 }
 
 static void disown_facts(rwd_facts *facts) {
@@ -65,6 +66,7 @@ static void disown_facts(rwd_facts *facts) {
     free((void *)(uintptr_t)facts->source_identity.data);
     free((void *)(uintptr_t)facts->reason);
     free((void *)(uintptr_t)facts->violated);
+    free((void *)(uintptr_t)facts->rebuilt);
     *facts = (rwd_facts){0};
 }
 

@@ -80,6 +80,7 @@ static void pack_facts(packing *p, const rwd_facts *f) {
     m->keys = f->keys;
     m->reason = text_field(f->reason);
     m->violated = text_field(f->violated);
+    m->rebuilt = text_field(f->rebuilt);
 }
 
 void rwd_manifest_encode(const rwd_checkpoint *c, rwd_buf *out) {
@@ -155,7 +156,7 @@ static bool take_hashes(const Rewind__Manifest *m, rwd_checkpoint *c) {
 
 static bool sizes_are_right(const Rewind__Manifest *m) {
     return strlen(m->build) <= RWD_MANIFEST_WORDS_MAX && strlen(m->reason) <= RWD_MANIFEST_WORDS_MAX &&
-           strlen(m->violated) <= RWD_MANIFEST_WORDS_MAX && m->cursor.len <= RWD_MANIFEST_WORDS_MAX &&
+           strlen(m->violated) <= RWD_MANIFEST_WORDS_MAX && strlen(m->rebuilt) <= RWD_MANIFEST_WORDS_MAX && m->cursor.len <= RWD_MANIFEST_WORDS_MAX &&
            m->source_identity.len <= RWD_MANIFEST_WORDS_MAX;
 }
 
@@ -180,6 +181,7 @@ static void take_facts(const Rewind__Manifest *m, rwd_facts *f) {
     f->keys = m->keys;
     f->reason = rwd_strdup(m->reason);
     f->violated = m->violated[0] ? rwd_strdup(m->violated) : NULL;
+    f->rebuilt = m->rebuilt[0] ? rwd_strdup(m->rebuilt) : NULL;
 }
 
 static bool take(const Rewind__Manifest *m, rwd_checkpoint *c, rwd_error *err) {
@@ -226,6 +228,7 @@ void rwd_checkpoint_deinit(rwd_checkpoint *c) {
     free((void *)(uintptr_t)c->facts.source_identity.data);
     free((void *)(uintptr_t)c->facts.reason);
     free((void *)(uintptr_t)c->facts.violated);
+    free((void *)(uintptr_t)c->facts.rebuilt);
     for (size_t i = 0; i < c->file_count; i++) free(c->files[i].name);
     free(c->files);
     free(c->build);

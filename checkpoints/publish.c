@@ -225,7 +225,7 @@ bool rwd_publish_staged(rwd_repo *repo, rwd_io *io, const char *stage_dir, rwd_c
 }
 
 static bool facts_fit(const rwd_facts *f, rwd_error *err) {
-    size_t texts[] = {f->cursor.size, f->source_identity.size, f->reason ? strlen(f->reason) : 0, f->violated ? strlen(f->violated) : 0};
+    size_t texts[] = {f->cursor.size, f->source_identity.size, f->reason ? strlen(f->reason) : 0, f->violated ? strlen(f->violated) : 0, f->rebuilt ? strlen(f->rebuilt) : 0};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (texts[i] > RWD_MANIFEST_WORDS_MAX) return rwd_fail(err, RWD_E_RESOURCE, "a text of %zu bytes is too long for a manifest", texts[i]);
     return true;

@@ -62,6 +62,7 @@ typedef struct rwd_facts {
     uint64_t keys;
     const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore" | "repair"
     const char *violated;         // an invariant that did not hold, or NULL (S5)
+    const char *rebuilt;          // the state, or one that it comes from, was rebuilt from outputs: which, and where; or NULL
 } rwd_facts;
 
 typedef enum rwd_checkpoint_state {
@@ -252,7 +253,7 @@ RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage 
 
 // history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.
 typedef struct rwd_history_entry {
-    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy" "repair" "undo" ...
+    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy" "rebuild" "repair" "undo" ...
     char *subject;     // checkpoint id or other name
     char *who, *why;
     int64_t at_us, next_offset;

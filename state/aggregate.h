@@ -57,6 +57,8 @@ typedef struct rwd_aggregate {
     unsigned types;            // bit set of 1u << rwd_type that the argument may have
     bool order_free;           // the answer does not depend on the order of events
     unsigned rounded;          // bit set of the argument types for which it does all the same: each step rounds
+    bool complete;             // its answer is all that its cell knows,
+    bool dated;                // but for the moment that it stands for
     bool list;                 // the answer is a list: it has no rwd_value, only JSON text
     rwd_parameter parameters[RWD_PARAMETERS_MAX];  // in order; a name of NULL ends them
     uint32_t (*size)(const rwd_cell_type *how);             // bytes of a fixed cell; 0: variable

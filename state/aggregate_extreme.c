@@ -101,10 +101,10 @@ static rwd_code max_merge(const rwd_cell_type *how, uint8_t *cell, uint32_t *siz
 }
 
 const rwd_aggregate rwd_aggregate_min = {
-    .name = "min", .doc = "the least value of a field; null when there was none", .takes_field = true, .types = TYPES_ALL, .order_free = true,
+    .name = "min", .doc = "the least value of a field; null when there was none", .takes_field = true, .types = TYPES_ALL, .order_free = true, .complete = true,
     .size = extreme_size, .update = min_update, .grow = min_grow, .merge = min_merge, .read = extreme_read, .result = extreme_result, .valid = extreme_valid,
 };
 const rwd_aggregate rwd_aggregate_max = {
-    .name = "max", .doc = "the greatest value of a field; null when there was none", .takes_field = true, .types = TYPES_ALL, .order_free = true,
+    .name = "max", .doc = "the greatest value of a field; null when there was none", .takes_field = true, .types = TYPES_ALL, .order_free = true, .complete = true,
     .size = extreme_size, .update = max_update, .grow = max_grow, .merge = max_merge, .read = extreme_read, .result = extreme_result, .valid = extreme_valid,
 };

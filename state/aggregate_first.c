@@ -98,11 +98,11 @@ static rwd_code last_merge(const rwd_cell_type *how, uint8_t *cell, uint32_t *si
 
 const rwd_aggregate rwd_aggregate_first = {
     .name = "first", .doc = "the value of a field at the earliest event time, ties by offset; null when there was none", .takes_field = true, .types = TYPES_ALL,
-    .order_free = true, .size = first_size, .update = first_update, .grow = first_grow, .merge = first_merge, .read = first_read, .result = first_result,
+    .order_free = true, .complete = true, .dated = true, .size = first_size, .update = first_update, .grow = first_grow, .merge = first_merge, .read = first_read, .result = first_result,
     .valid = first_valid,
 };
 const rwd_aggregate rwd_aggregate_last = {
     .name = "last", .doc = "the value of a field at the latest event time, ties by offset; null when there was none", .takes_field = true, .types = TYPES_ALL,
-    .order_free = true, .size = first_size, .update = last_update, .grow = last_grow, .merge = last_merge, .read = first_read, .result = first_result,
+    .order_free = true, .complete = true, .dated = true, .size = first_size, .update = last_update, .grow = last_grow, .merge = last_merge, .read = first_read, .result = first_result,
     .valid = first_valid,
 };

@@ -67,7 +67,7 @@ static void count_read(const rwd_cell_type *how, const uint8_t *cell, uint32_t s
 }
 
 const rwd_aggregate rwd_aggregate_count = {
-    .name = "count", .doc = "how many events the key has had", .order_free = true,
+    .name = "count", .doc = "how many events the key has had", .order_free = true, .complete = true,
     .size = count_size, .update = count_update, .merge = count_merge, .read = count_read, .result = count_result,
 };
 
@@ -101,7 +101,7 @@ static void sum_read(const rwd_cell_type *how, const uint8_t *cell, uint32_t siz
 
 const rwd_aggregate rwd_aggregate_sum = {
     .name = "sum", .doc = "the exact sum of a field (of floats: each step rounds); 0 when there was no value", .takes_field = true,
-    .types = TYPE_BIT(INT) | TYPE_BIT(DECIMAL) | TYPE_BIT(FLOAT), .order_free = true, .rounded = TYPE_BIT(FLOAT),
+    .types = TYPE_BIT(INT) | TYPE_BIT(DECIMAL) | TYPE_BIT(FLOAT), .order_free = true, .complete = true, .rounded = TYPE_BIT(FLOAT),
     .size = sum_size, .update = sum_update, .merge = sum_merge, .read = sum_read, .result = sum_result,
 };
 

@@ -80,6 +80,20 @@ rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_
     return code;
 }
 
+rwd_code rwd_row_of_answers(const rwd_schema *schema, const rwd_value *answers, uint8_t *row, uint32_t room, uint32_t *out_size, size_t *out_column) {
+    static const rwd_moment before_all = {.time_us = INT64_MIN, .offset = INT64_MIN};
+    bool wanted[RWD_COLUMNS_MAX];
+    for (size_t i = 0; i < schema->column_count; i++) {
+        assert(schema->columns[i].aggregate->complete);
+        wanted[i] = schema->columns[i].aggregate->takes_field;
+    }
+    // The answer of one value is that value.
+    rwd_code code = rwd_row_apply(schema, NULL, 0, answers, wanted, &before_all, row, room, out_size, out_column);
+    for (size_t i = 0; code == RWD_E_NONE && i < schema->column_count; i++)
+        if (!wanted[i]) rwd_put_le64(row + schema->columns[i].offset, (uint64_t)answers[i].i);  // a count
+    return code;
+}
+
 // ---------------------------------------------------------------------------------------------- merging
 rwd_code rwd_row_merge(const rwd_schema *schema, const uint8_t *row, uint32_t size, const uint8_t *other, uint32_t other_size, uint8_t *new_row,
                        uint32_t room, uint32_t *out_size, size_t *out_column) {

@@ -36,6 +36,10 @@ static inline int64_t rwd_row_window_end(const rwd_schema *schema, int64_t start
 // Of a session's row.
 static inline void rwd_row_set_window_end(uint8_t *row, int64_t end) { rwd_put_le64(row, (uint64_t)end); }
 
+// The row whose answers these are, one per column: only where all columns' aggregates are complete. Of dated ones the moment is before all others: the next event takes the place of a `last`,
+// and none that of a `first`. The errors of apply.
+rwd_code rwd_row_of_answers(const rwd_schema *schema, const rwd_value *answers, uint8_t *row, uint32_t room, uint32_t *out_size, size_t *out_column);
+
 // True if the bytes are a row of the schema: sizes, and tails that are well formed. What is read below has passed this, or came from rwd_row_apply.
 bool rwd_row_check(const rwd_schema *schema, rwd_slice row);
 

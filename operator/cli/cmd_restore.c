@@ -7,10 +7,15 @@
 #include "operator/admin/client.h"
 #include "operator/base/log.h"
 #include "operator/cli/cli_private.h"
+#include "operator/cli/output.h"
 #include "operator/cli/render.h"
 #include "operator/cli/serve.h"
 #include "operator/cli/signals.h"
 #include "operator/cli/when.h"
+#include "operator/config/answers.h"
+#include "operator/pipeline/from_output.h"
+#include "state/key_text.h"
+#include "state/reader.h"
 
 bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag_id id_flag, rwd_target *out, rwd_error *err) {
     const rwd_invocation *in = cli->in;
@@ -116,11 +121,129 @@ static bool restore(rwd_cli *cli, rwd_place *place, const rwd_target *target, co
     return rwd_admin_is_running(place->data) ? ask_operator(cli, place, plan, err) : act_here(cli, place, plan, err);
 }
 
+// ---- from outputs
+
+#define MARKS_NAME "rebuilt.jsonl"
+
+// The row's key, and whether all of it is exact.
+typedef struct marking {
+    const rwd_job *job;
+    rwd_output output;
+    rwd_answers answers;
+    rwd_buf key, scratch;
+    uint64_t exact, estimated;
+    bool worked;
+    rwd_error *err;
+} marking;
+
+static void put_estimates(marking *m, const rwd_job_table *table, rwd_json_out *json, bool *out_any) {
+    *out_any = false;
+    for (size_t i = 0; i < table->schema.column_count; i++) {
+        if (!rwd_from_output_estimated(m->job, table, i) || !rwd_answers_column(&m->answers, i)->present) continue;
+        if (!*out_any) rwd_json_key(json, "estimated"), rwd_json_array(json);
+        *out_any = true;
+        rwd_json_string(json, table->schema.columns[i].name);
+    }
+    if (*out_any) rwd_json_array_end(json);
+}
+
+static bool mark_row(void *context, uint16_t number, rwd_slice key, rwd_slice row) {
+    marking *m = context;
+    const rwd_job_table *table = &m->job->tables[number];
+    rwd_json_out json;
+    bool any;
+    rwd_buf_clear(&m->key);
+    m->worked = rwd_answers_open(&m->answers, table, key, row.data, (uint32_t)row.size, m->err) && rwd_key_write_text(&table->schema, key, &m->scratch, &m->key);
+    if (!m->worked) return false;
+    rwd_json_init(&json, &m->output.text, false);
+    rwd_json_object(&json);
+    rwd_json_put_string(&json, "table", table->schema.name);
+    rwd_json_put_string(&json, "key", rwd_buf_cstr(&m->key));
+    put_estimates(m, table, &json, &any);
+    rwd_json_put_string(&json, "row", any ? "estimated" : "exact");
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(&m->output.text, '\n');
+    m->estimated += any;
+    m->exact += !any;
+    return m->worked = rwd_output_step(&m->output, m->err);
+}
+
+static bool mark_rows(rwd_place *place, const rwd_checkpoint *made, marking *m, rwd_error *err) {
+    char dir[RWD_PATH_MAX], path[RWD_PATH_MAX];
+    rwd_reader_db *reader;
+    if (!rwd_repo_checkpoint_path(place->repo, made->id, dir, err) || !rwd_path_join(path, place->data, MARKS_NAME, err)) return false;
+    if (!rwd_state_open(dir, &reader, err)) return false;
+    bool worked = rwd_output_open(place->io, path, &m->output, err);
+    if (worked) {
+        worked = rwd_state_scan(reader, -1, mark_row, m, err) && m->worked && rwd_output_commit(&m->output, err);
+        rwd_output_close(&m->output);
+    }
+    rwd_state_close(reader);
+    return worked;
+}
+
+// Each row is said to be exact or estimated, in a file of the data directory.
+static bool report_rebuilt(rwd_cli *cli, rwd_place *place, rwd_error *err) {
+    rwd_checkpoint made;
+    marking m = {.job = place->job, .worked = true, .err = err};
+    if (!rwd_place_open_reader(cli, place, err) || !rwd_place_checkpoint(place, "latest", &made, err)) return false;
+    bool worked = mark_rows(place, &made, &m, err);
+    rwd_checkpoint_deinit(&made);
+    rwd_answers_deinit(&m.answers);
+    rwd_buf_deinit(&m.key);
+    rwd_buf_deinit(&m.scratch);
+    if (worked) rwd_cli_say("Rebuilt: %" PRIu64 " rows, %" PRIu64 " exact and %" PRIu64 " estimated; each is in %s/" MARKS_NAME, m.exact + m.estimated, m.exact, m.estimated, place->data);
+    return worked;
+}
+
+static void show_rebuild(const rwd_job *job, const rwd_from_output *chosen, const rwd_commit *commit, rwd_buf *out) {
+    rwd_buf_appendf(out, "Rebuild the state at the committed offset %" PRId64 " from outputs\n\n", commit->next_offset);
+    for (size_t t = 0; t < job->table_count; t++) {
+        bool any = false;
+        rwd_buf_appendf(out, "  %-14s from %s", job->tables[t].schema.name, rwd_from_output_name(&job->sinks[chosen->sinks[t]]));
+        for (size_t i = 0; i < job->tables[t].schema.column_count; i++) {
+            if (!rwd_from_output_estimated(job, &job->tables[t], i)) continue;
+            rwd_buf_appendf(out, "%s%s", any ? ", " : "; estimated, since the time of the value is not known: ", job->tables[t].schema.columns[i].name);
+            any = true;
+        }
+        rwd_buf_append_str(out, any ? "\n" : "; exact\n");
+    }
+    if (job->event.within_us > 0) rwd_buf_append_str(out, "  ids            are not in outputs: events whose ids came before are not known as duplicates\n");
+    if (rwd_job_has_dead_letters(job)) rwd_buf_append_str(out, "  dead letters   that are open are not known any more; the output of dead letters has them\n");
+    rwd_buf_append_str(out, "\nThe repository begins at that offset and is marked as rebuilt in every manifest; nothing before it can be gone back to.\n");
+}
+
+static bool from_output(rwd_cli *cli, rwd_place *place, rwd_error *err) {
+    const char *names = cli->in->values[RWD_FLAG_ID_FROM_OUTPUT];
+    rwd_from_output chosen;
+    rwd_commit commit;
+    bool act, found;
+    if (rwd_given(cli->in, RWD_FLAG_ID_TO) || rwd_given(cli->in, RWD_FLAG_ID_BEFORE) || rwd_given(cli->in, RWD_FLAG_ID_OFFSET))
+        return rwd_fail(err, RWD_E_USAGE, "--from-output rebuilds the state at the committed offset; it takes no place to go back to");
+    if (!rwd_from_output_choose(place->job, names, &chosen, err) || !rwd_peek_commit(place->job, cli->clock, &found, &commit, err)) return false;
+    if (!found) return rwd_fail(err, RWD_E_NOT_FOUND, "nothing was committed with the outputs of this job, so there is no offset to go on from");
+    if (!cli->json) show_rebuild(place->job, &chosen, &commit, &cli->out);
+    if (!rwd_cli_may_act(cli, "Rebuild?", &act, err)) return false;
+    if (!act) return true;
+    rwd_operator_options options = {
+        .job = place->job, .clock = cli->clock, .io = rwd_cli_io_tier(cli, place->job), .from_output = names, .reason = cli->in->values[RWD_FLAG_ID_REASON],
+        .progress = isatty(STDERR_FILENO), .shows_error = isatty(STDERR_FILENO),
+    };
+    rwd_signals_block();
+    return rwd_cli_run_operator(cli, &options, place->data, false, err) && report_rebuilt(cli, place, err);
+}
+
 bool rwd_run_restore(rwd_cli *cli, rwd_error *err) {
     rwd_place place;
     rwd_plan plan;
     rwd_target target;
-    if (!rwd_cli_target(cli, RWD_FLAG_ID_BEFORE, RWD_FLAG_ID_TO, &target, err) || !rwd_place_find(cli, &place, err)) return false;
+    bool rebuild = rwd_given(cli->in, RWD_FLAG_ID_FROM_OUTPUT);
+    if ((!rebuild && !rwd_cli_target(cli, RWD_FLAG_ID_BEFORE, RWD_FLAG_ID_TO, &target, err)) || !rwd_place_find(cli, &place, err)) return false;
+    if (rebuild) {
+        bool rebuilt = from_output(cli, &place, err);
+        rwd_place_deinit(&place);
+        return rebuilt;
+    }
     bool worked = make_plan(cli, &place, &target, &plan, err);
     if (worked) {
         worked = restore(cli, &place, &target, &plan, err);

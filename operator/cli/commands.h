@@ -35,6 +35,7 @@ typedef enum rwd_flag_kind {
     X(TO, "to", 0, TEXT, "ID|DIR", "", "the checkpoint to go back to; of checkpoint copy the folder to copy into")                                     \
     X(FROM, "from", 0, TEXT, "DIR", "", "the folder to copy from")                                                                                     \
     X(REBUILD_OLD, "rebuild-old", 0, SWITCH, "", "", "build the old state again, too, instead of taking the live one as it is")                        \
+    X(FROM_OUTPUT, "from-output", 0, TEXT, "LIST", "", "rebuild the state at the committed offset from these outputs of the job: topics or files, with commas between them")            \
     X(BEFORE, "before", 0, TEXT, "TIME", "", "the newest good checkpoint before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")  \
     X(TIME, "time", 0, TEXT, "TIME", "", "the place before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")   \
     X(OFFSET, "offset", 0, COUNT, "N", "", "the place before the record at offset N")                                                                  \

@@ -65,6 +65,7 @@ static void render_facts(const rwd_checkpoint *c, rwd_buf *out) {
     hash_line(out, "fingerprint", f->fingerprint);
     hash_line(out, "source", f->source);
     if (f->violated) line(out, "violated", f->violated);
+    if (f->rebuilt) line(out, "rebuilt", f->rebuilt);
 }
 
 void rwd_render_checkpoint(const rwd_checkpoint *c, bool with_files, int64_t now_us, rwd_buf *out) {
@@ -131,6 +132,7 @@ static void put_facts(const rwd_checkpoint *c, rwd_json_out *json) {
     rwd_json_put_hash(json, "source", f->source);
     put(json, "reason", f->reason);
     put(json, "violated", f->violated);
+    put(json, "rebuilt", f->rebuilt);
 }
 
 static void put_files(const rwd_checkpoint *c, rwd_json_out *json) {

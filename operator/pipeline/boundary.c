@@ -241,6 +241,7 @@ bool rwd_freeze(rwd_operator *op, const char *reason, bool committed_already, rw
         .keys = stats.keys,
         .reason = reason,
         .violated = violated,
+        .rebuilt = op->rebuilt,
     };
     op->freeze_at = facts.next_offset;
     op->freeze_closings = facts.closings;

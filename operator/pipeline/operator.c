@@ -167,6 +167,7 @@ void rwd_operator_free(rwd_operator *op) {
     rwd_io_free(op->repo_io);
     rwd_io_free(op->io);
     rwd_buf_deinit(&op->due_again);
+    free(op->rebuilt);
     rwd_control_deinit(op);
     free(op);
 }
@@ -283,7 +284,7 @@ bool rwd_operator_open(rwd_operator *op, rwd_error *err) {
     op->status.repository = rwd_repo_id(op->repo);
     op->status.term = rwd_repo_term(op->repo);
     op->logics = op->options.logics ? op->options.logics : rwd_logics_new(op->repo, op->options.job);
-    return op->options.restore_to || rwd_load_pause(op, err);
+    return op->options.restore_to || op->options.from_output || rwd_load_pause(op, err);
 }
 
 // ---------------------------------------------------------------------------------------------- sessions
@@ -515,6 +516,7 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
 
 static bool run_session(rwd_operator *op, rwd_error *err) {
     if (op->apply_stage == RWD_APPLY_DECIDED) return rwd_apply_switch(op, err);
+    if (op->options.from_output) return rwd_open_session(op, err) && rwd_recover_from_output(op, err);
     if (!rwd_open_session(op, err) || !rwd_recover(op, err)) return false;
     if (op->options.restore_to) return rwd_finish_restore(op, err);
     if (*op->restore_to && !rwd_finish_live_restore(op, err)) return false;
@@ -642,7 +644,7 @@ bool rwd_operator_run(rwd_operator *op, rwd_error *err) {
     do {
         ok = run_sessions(op, err);
         rwd_log_progress(NULL);
-        parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to && !op->options.apply;
+        parks = !ok && op->job->on_stop == RWD_ON_STOP_PARK && !op->options.restore_to && !op->options.apply && !op->options.from_output;
         if (!ok && (parks || !op->options.shows_error)) rwd_log_error(RWD_LOG_ERROR, "operator", err);
         if (parks) park(op, err);
     } while ((*op->restore_to || atomic_load(&op->apply_wanted)) && !op->options.apply && !atomic_load(&op->stop));

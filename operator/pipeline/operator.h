@@ -43,6 +43,7 @@ typedef struct rwd_operator_options {
     rwd_logics *logics;         // a shadow's: where jobs of earlier logics are found; borrowed; NULL: in the data directory
     rwd_repo *journal_of;       // a shadow's: whose journal is read first, and never written; borrowed; NULL: nobody's
     const char *restore_to;     // restore --to ID: recover from this checkpoint, make a new one at C, end; NULL: run
+    const char *from_output;    // restore --from-output: rebuild the state at C from these outputs (from_output.h), in a new data directory; end; NULL: run
     const char *reason;         // --reason, for history.log; may be NULL
     const struct rwd_apply_order *apply;  // repair apply: recover, apply it, end; NULL: run. Borrowed
     bool progress;              // a progress line on stderr where that is a terminal

@@ -237,6 +237,7 @@ struct rwd_operator {
     bool held;                // nothing is committed below commit_boundary (hold.c)
     rwd_answers answers;      // of the row that sinks' conditions look at
 
+    char *rebuilt;            // of the base: from which outputs it was rebuilt; NULL: from none
     rwd_position position;    // behind the last applied record
     uint64_t amended[RWD_AMENDED_INSERTED + 1];  // L6: records since the base, by what amendments made of them
     int64_t frontier;         // C: known to be committed
@@ -357,6 +358,12 @@ void rwd_set_lineage(rwd_operator *op, const rwd_lineage *lineage);
 RWD_MUST bool rwd_commit_lineage(rwd_operator *op, rwd_error *err);
 // A shadow's: from a checkpoint, in `base_dir`, to the state at `until`; nothing is looked up or committed. *Takes* `lineage`. The session is open.
 RWD_MUST bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err);
+// Genesis at a C that there is: the state is what `fill` makes of an empty one, marked as rebuilt with `mark`; a checkpoint of it becomes durable, then C is committed again as ours (as C2).
+RWD_MUST bool rwd_genesis_at(rwd_operator *op, const rwd_commit *commit, const char *mark, bool (*fill)(void *context, rwd_operator *op, rwd_error *err), void *context, rwd_error *err);
+// The second half alone: an earlier try was killed behind the checkpoint.
+RWD_MUST bool rwd_genesis_again(rwd_operator *op, const rwd_checkpoint *made, rwd_error *err);
+// from_output.c. Instead of a recovery: the state is rebuilt from the outputs that options.from_output names.
+RWD_MUST bool rwd_recover_from_output(rwd_operator *op, rwd_error *err);
 // After a restore: C4 (8) stops at checkpoints above C, and a person has decided to go on from C. They are set aside, never deleted.
 RWD_MUST bool rwd_set_aside_above(rwd_operator *op, rwd_error *err);
 

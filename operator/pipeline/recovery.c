@@ -77,6 +77,8 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
         .input_hash = facts->input_hash,
     };
     memset(op->amended, 0, sizeof(op->amended));
+    free(op->rebuilt);
+    op->rebuilt = facts->rebuilt ? rwd_strdup(facts->rebuilt) : NULL;
     op->last_record = NULL;
     rwd_buf_clear(&op->cursor);
     // A checkpoint that was made before the index was kept has none: it begins there, as the index of a job without dead letters.
@@ -507,4 +509,60 @@ bool rwd_recover(rwd_operator *op, rwd_error *err) {
     if (!ok) return false;
     RWD_CRASH_POINT(recovery_done);
     return true;                                                                       // (8)
+}
+
+// The source stands at C. A topic is gone to; a file is read up to there, which shows whether it still is what was committed.
+static bool stand_at(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
+    const rwd_source_ops *source = op->source->ops;
+    if (op->job->source.topic) return source->assign(op->source, commit->next_offset, rwd_slice_of(NULL, 0), err);
+    uint64_t count = 0;
+    rwd_hash128 hash = {0};
+    rwd_batch batch = {0};
+    bool done = commit->next_offset == 0;
+    if (!source->assign(op->source, 0, rwd_slice_of(NULL, 0), err)) return false;
+    while (!done) {
+        if (!source->batch(op->source, RWD_BATCH_MAX, RWD_IDLE_NS, &batch, err)) return false;
+        for (size_t i = 0; i < batch.count && !done; i++) {
+            done = batch.records[i].offset >= commit->next_offset;
+            if (done) break;
+            count++;
+            hash = rwd_hash128_add(hash, batch.records[i].hash);
+            op->last_record = &batch.records[i];
+        }
+        done |= batch.count == 0 && batch.end;
+        if (!rwd_release_batch(op, err)) return false;
+    }
+    if (count == commit->input_count && rwd_hash128_equal(hash, commit->input_hash)) return true;
+    rwd_fail(err, RWD_E_SOURCE_CHANGED, "the records of [0, %" PRId64 ") are not those that were committed: a file whose beginning is gone has other offsets", commit->next_offset);
+    return rwd_error_at(err, "%s", source->label(op->source));
+}
+
+bool rwd_genesis_at(rwd_operator *op, const rwd_commit *commit, const char *mark, bool (*fill)(void *context, rwd_operator *op, rwd_error *err), void *context, rwd_error *err) {
+    rwd_facts facts = {
+        .next_offset = commit->next_offset, .closings = commit->closings, .stream_time = RWD_TIME_NONE, .counts = {.read = commit->input_count}, .input_count = commit->input_count,
+        .input_hash = commit->input_hash, .dead = {.known = true, .since = commit->next_offset}, .rebuilt = mark,
+    };
+    new_lineage(op, commit->next_offset);
+    start_at(op, &facts);
+    op->frontier = commit->next_offset;
+    op->frontier_closings = commit->closings;
+    if (!stand_at(op, commit, err) || !rwd_open_participants(op, NULL, err) || !fill(context, op, err)) return false;
+    if (!rwd_logics_save(op->logics, &op->lineage, err) || !rwd_freeze(op, "genesis", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    RWD_CRASH_POINT(genesis_checkpoint);
+    return rwd_confirm_journal(op, err) && commit_genesis(op, err);
+}
+
+bool rwd_genesis_again(rwd_operator *op, const rwd_checkpoint *made, rwd_error *err) {
+    rwd_buf text = {0};
+    rwd_lineage lineage;
+    bool ok = rwd_repo_load_lineage(op->repo, made->facts.lineage, &lineage, &text, err);
+    rwd_buf_deinit(&text);
+    if (!ok) return false;
+    rwd_set_lineage(op, &lineage);
+    start_at(op, &made->facts);
+    op->frontier = made->facts.next_offset;
+    memcpy(op->checkpoint_id, made->id, sizeof(op->checkpoint_id));
+    op->checkpoint_at = made->facts.next_offset;
+    op->status.digest = made->digest;
+    return commit_genesis(op, err);
 }

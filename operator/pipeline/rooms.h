@@ -35,6 +35,9 @@ rwd_kafka_settings rwd_kafka_settings_of(const rwd_job *job, uint64_t memory);
 // Does the job publish anything?
 static inline bool rwd_job_has_outputs(const rwd_job *job) { return job->sink_count > 0 || rwd_job_has_dead_letters(job); }
 
+// How the job's cluster is talked to, with so much memory. What it points to is the job's.
+rwd_kafka_settings rwd_kafka_settings_of(const rwd_job *job, uint64_t memory);
+
 // The retention that a job asks for.
 rwd_keep rwd_keep_of(const rwd_job *job);
 
