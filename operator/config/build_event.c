@@ -71,11 +71,21 @@ static bool misfit(rwd_job_build *b, rwd_place place, const char *name, const rw
     return rwd_build_fail(b, place, "%s: %s is %s, which is no %s", name, field->path, found, rwd_type_name(field->type));
 }
 
-static bool check_protobuf_path(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+static bool dot_without_each(rwd_job_build *b, rwd_place place, const char *name, const rwd_field *field) {
+    return rwd_build_fail(b, place, "%s: \"%s\" begins with a dot, which is the element that event.each names; give event.each, for example each: items", name,
+                          field->path);
+}
+
+static bool check_protobuf_path(rwd_job_build *b, rwd_place place, const char *name, rwd_field *field) {
     rwd_proto_path path;
     rwd_error why;
     rwd_error_clear(&why);
-    if (!rwd_proto_path_resolve(b->job->source.message_type, field->path, &path, &why)) return rwd_build_fail(b, place, "%s: %s", name, why.cause);
+    const rwd_proto_message *message = b->job->source.message_type;
+    field->inside = field->path[0] == '.';
+    if (field->inside && !b->job->event.each) return dot_without_each(b, place, name, field);
+    if (field->inside && !rwd_proto_path_resolve_each(message, b->job->event.each, &path, &why)) return rwd_build_fail(b, place, "%s: %s", name, why.cause);
+    if (field->inside) message = rwd_proto_path_end(&path)->message;
+    if (!rwd_proto_path_resolve(message, field->path + field->inside, &path, &why)) return rwd_build_fail(b, place, "%s: %s", name, why.cause);
     rwd_proto_field found = *rwd_proto_path_end(&path);
     if (protobuf_fits(field, &found)) return true;
     rwd_buf type = {0};
@@ -104,8 +114,7 @@ static bool check_json_path(rwd_job_build *b, rwd_place place, const char *name,
     field->inside = path.inside;
     rwd_json_path_deinit(&path);
     if (!field->inside || b->job->event.each) return true;
-    return rwd_build_fail(b, place, "%s: \"%s\" begins with a dot, which is the element that event.each names; give event.each, for example each: items", name,
-                          field->path);
+    return dot_without_each(b, place, name, field);
 }
 
 static bool check_path(rwd_job_build *b, rwd_place place, const char *name, rwd_field *field) {
@@ -119,10 +128,14 @@ static bool check_path(rwd_job_build *b, rwd_place place, const char *name, rwd_
 
 static bool build_each(rwd_job_build *b) {
     const rwd_node *each = rwd_node_find(b->root, "event.each");
-    if (!each || b->job->source.format != RWD_FORMAT_JSON) return true;  // refused elsewhere
-    rwd_json_path path;
     rwd_error why;
     rwd_error_clear(&why);
+    if (each && b->job->source.format == RWD_FORMAT_PROTOBUF) {
+        rwd_proto_path elements;
+        return rwd_proto_path_resolve_each(b->job->source.message_type, each->text, &elements, &why) || rwd_build_fail(b, each->place, "event.each: %s", why.cause);
+    }
+    if (!each || b->job->source.format != RWD_FORMAT_JSON) return true;  // refused elsewhere
+    rwd_json_path path;
     if (!rwd_json_path_parse(each->text, &path, &why)) return rwd_build_fail(b, each->place, "event.each: %s", why.cause);
     bool inside = path.inside;
     rwd_json_path_deinit(&path);

@@ -84,6 +84,8 @@ typedef struct rwd_proto_path {
 
 // "customer.id", "items[0].sku": from a message to a field of it, or of a message inside. CONFIG names the nearest field.
 RWD_MUST bool rwd_proto_path_resolve(const rwd_proto_message *message, const char *path, rwd_proto_path *out, rwd_error *err);
+// "order.items": to a repeated field of messages, all of whose elements are meant. CONFIG: it is none.
+RWD_MUST bool rwd_proto_path_resolve_each(const rwd_proto_message *message, const char *path, rwd_proto_path *out, rwd_error *err);
 static inline const rwd_proto_field *rwd_proto_path_end(const rwd_proto_path *path) { return path->steps[path->count - 1].field; }
 // google.protobuf.Timestamp, by its name and its two fields.
 bool rwd_proto_is_timestamp(const rwd_proto_field *field);

@@ -66,7 +66,18 @@ static bool split_step(const char *text, size_t size, char name[NAME_MAX_BYTES],
     return true;
 }
 
-static bool take_step(const rwd_proto_message *m, const char *path, const char *text, size_t size, bool last, rwd_proto_step *out, rwd_error *err) {
+// What event.each names.
+static bool take_each(const rwd_proto_message *m, const rwd_proto_field *f, int32_t index, rwd_error *err) {
+    if (f->repeated && f->type == RWD_PROTO_MESSAGE && index < 0) return true;
+    if (f->repeated && index >= 0) return rwd_fail(err, RWD_E_CONFIG, "%.200s.%.200s[%d] is one element; write it without [%d] for all of them", m->name, f->name, index, index);
+    rwd_buf type = {0};
+    rwd_proto_type_text(f, &type);
+    rwd_fail(err, RWD_E_CONFIG, "%.200s.%.200s is %s; events are the elements of a repeated message", m->name, f->name, rwd_buf_cstr(&type));
+    rwd_buf_deinit(&type);
+    return false;
+}
+
+static bool take_step(const rwd_proto_message *m, const char *path, const char *text, size_t size, bool last, bool each, rwd_proto_step *out, rwd_error *err) {
     char name[NAME_MAX_BYTES];
     if (!split_step(text, size, name, &out->index))
         return rwd_fail(err, RWD_E_CONFIG, "\"%.100s\" is no path; for example customer.id, or items[0].sku for the first item", path);
@@ -75,6 +86,7 @@ static bool take_step(const rwd_proto_message *m, const char *path, const char *
     if (!f) return unknown_field(m, name, err);
     if (f->repeated && f->message && f->message->map_entry)
         return rwd_fail(err, RWD_E_CONFIG, "%.200s.%.200s is a map, whose entries have no order: it cannot be read", m->name, name);
+    if (last && each) return take_each(m, f, out->index, err);
     if (f->repeated && out->index < 0)
         return rwd_fail(err, RWD_E_CONFIG, "%.200s.%.200s is repeated; name one element, the first of them is %.200s[0]", m->name, name, name);
     if (!f->repeated && out->index >= 0) return rwd_fail(err, RWD_E_CONFIG, "%.200s.%.200s is not repeated; write it without [%d]", m->name, name, out->index);
@@ -83,7 +95,7 @@ static bool take_step(const rwd_proto_message *m, const char *path, const char *
     return true;
 }
 
-bool rwd_proto_path_resolve(const rwd_proto_message *message, const char *path, rwd_proto_path *out, rwd_error *err) {
+static bool resolve(const rwd_proto_message *message, const char *path, bool each, rwd_proto_path *out, rwd_error *err) {
     const char *at = path;
     out->count = 0;
     for (;;) {
@@ -91,9 +103,15 @@ bool rwd_proto_path_resolve(const rwd_proto_message *message, const char *path, 
         bool last = at[size] == '\0';
         if (out->count == RWD_PROTO_PATH_MAX) return rwd_fail(err, RWD_E_CONFIG, "a path has at most %d steps", RWD_PROTO_PATH_MAX);
         rwd_proto_step *step = &out->steps[out->count++];
-        if (!take_step(message, path, at, size, last, step, err)) return false;
+        if (!take_step(message, path, at, size, last, each, step, err)) return false;
         if (last) return true;
         message = step->field->message;
         at += size + 1;
     }
+}
+
+bool rwd_proto_path_resolve(const rwd_proto_message *message, const char *path, rwd_proto_path *out, rwd_error *err) { return resolve(message, path, false, out, err); }
+
+bool rwd_proto_path_resolve_each(const rwd_proto_message *message, const char *path, rwd_proto_path *out, rwd_error *err) {
+    return resolve(message, path, true, out, err);
 }

@@ -115,9 +115,9 @@ static bool sink_is_raw(const rwd_job *job, const void *base) {
     return ((const rwd_job_sink *)base)->format == RWD_FORMAT_RAW;
 }
 
-static bool source_is_json(const rwd_job *job, const void *base) {
+static bool source_has_elements(const rwd_job *job, const void *base) {
     (void)base;
-    return job->source.format == RWD_FORMAT_JSON;
+    return job->source.format == RWD_FORMAT_JSON || job->source.format == RWD_FORMAT_PROTOBUF;
 }
 
 static bool field_is_optional(const rwd_job *job, const void *base) {
@@ -311,8 +311,8 @@ static const rwd_key keys[] = {
     {.path = "event.late", .kind = RWD_KEY_CHOICE, .fallback = "dead-letter", WORDS(late_words), JOB(event.late), .example = "drop",
      .doc = "What becomes of an event that comes after all its windows of a table are closed. dead-letter: it goes there, and no table takes it. drop: it is counted, "
             "and the tables whose windows are open take it."},
-    {.path = "event.each", .kind = RWD_KEY_TEXT, JOB(event.each), .applies = source_is_json, .only = "where source.format is json", .example = "line.items",
-     .doc = "The path of an array: each element of it is an event, of 4096 in a record at most. A field whose `path` begins with a dot stands in the element (`.sku`; "
+    {.path = "event.each", .kind = RWD_KEY_TEXT, JOB(event.each), .applies = source_has_elements, .only = "where source.format is json or protobuf", .example = "line.items",
+     .doc = "The path of an array, or of a repeated message: each element of it is an event, of 4096 in a record at most. A field whose `path` begins with a dot stands in the element (`.sku`; "
             "the dot alone is the element itself), any other in the record around it. Where there is no array, or it is null or empty, the record has no events."},
     {.path = "event.max_size", .kind = RWD_KEY_SIZE, .fallback = "1MiB", .min = 64, .max = GIB, JOB(event.max_size), .example = "64KiB",
      .doc = "A record larger than this is a dead letter."},

@@ -254,7 +254,8 @@ _Static_assert(RWD_EVENTS_PER_RECORD_MAX == 4096, "the message below names it");
 
 static bool open_each(rwd_decoder *decoder, size_t *out_count, rwd_fault *out_fault) {
     size_t count = 0;
-    if (!rwd_json_open_each(decoder->json, decoder->raw, &count, out_fault)) return false;
+    bool opened = decoder->json ? rwd_json_open_each(decoder->json, decoder->raw, &count, out_fault) : rwd_proto_open_each(decoder->proto, decoder->raw, &count, out_fault);
+    if (!opened) return false;
     if (count > RWD_EVENTS_PER_RECORD_MAX) return rwd_fault_set(out_fault, RWD_E_TOO_LARGE, -1, 0, "more events in one record than are possible (4096)");
     decoder->around_fault.field = -1;
     if (count > 0) (void)!make_values(decoder, AROUND, decoder->around, &decoder->around_fault);  // a fault is that of each event
@@ -281,7 +282,8 @@ static bool make_element(rwd_decoder *decoder, rwd_value *values, rwd_fault *out
     const rwd_job *job = decoder->job;
     for (size_t i = 0; i < job->event.field_count; i++)
         if (job->event.fields[i].inside) decoder->raw[i].kind = RWD_RAW_ABSENT;
-    rwd_json_next_element(decoder->json, decoder->raw);
+    if (decoder->json) rwd_json_next_element(decoder->json, decoder->raw);
+    else rwd_proto_next_element(decoder->proto, decoder->raw);
     bool good = make_values(decoder, INSIDE, values, out_fault);
     const rwd_fault *around = &decoder->around_fault;
     if (around->field >= 0 && (good || around->field < out_fault->field)) {

@@ -93,6 +93,9 @@ RWD_MUST bool rwd_csv_take_apart(const rwd_csv_plan *plan, rwd_slice record, rwd
 rwd_proto_plan *rwd_proto_plan_new(const rwd_job *job);
 void rwd_proto_plan_free(rwd_proto_plan *plan);
 RWD_MUST bool rwd_proto_take_apart(rwd_proto_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault);
+// As their namesakes of JSON. All elements have been read once when this has worked: a fault of one is the record's.
+RWD_MUST bool rwd_proto_open_each(rwd_proto_plan *plan, rwd_raw *raw, size_t *out_count, rwd_fault *out_fault);
+void rwd_proto_next_element(rwd_proto_plan *plan, rwd_raw *raw);
 
 RWD_MUST bool rwd_extern_plan_new(const rwd_job *job, rwd_extern_plan **out, rwd_error *err);
 void rwd_extern_plan_free(rwd_extern_plan *plan);

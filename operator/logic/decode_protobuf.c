@@ -5,6 +5,9 @@
 // elements of a repeated one are counted over all its parts, packed or not, and a member of a oneof removes the others: as the implementations of the format's
 // authors do it. Stricter than they are: a known field with another wire type, and a number that does not fit its 32 bits, are faults.
 //
+// With event.each the plan of the record remembers where the elements of that repeated field stand, and the element's own plan, whose root is the element, walks them one by
+// one: once when the record is opened, so that a record is whole or at fault as a whole, and once more for its events.
+//
 // What must stay true: no byte at or behind the record's end is read (the padding of records is not relied on); the walk needs no memory but the plan's.
 #include <assert.h>
 #include <stdlib.h>
@@ -74,6 +77,8 @@ typedef struct binding {
 
 struct rwd_proto_plan {
     const rwd_job *job;
+    const rwd_proto_message *message;  // the root's
+    bool is_inside;                 // the root is the element of event.each
     node *nodes;
     found *found;                   // one per node
     size_t node_count;
@@ -82,6 +87,12 @@ struct rwd_proto_plan {
     int16_t *clears;
     size_t clear_count;
     binding *bindings;              // one per field of the job
+    // Of event.each; else NULL, NONE.
+    rwd_proto_plan *inside;
+    int16_t each;                   // the repeated field; found[each].bits counts its elements
+    rwd_slice *elements;            // RWD_EVENTS_PER_RECORD_MAX
+    size_t next;                    // element
+    const uint8_t *begin;           // of the record
     frame stack[RWD_PROTO_PATH_MAX + 2];  // messages that the walk is inside of: no path is longer, and a Timestamp ends it
 };
 
@@ -136,7 +147,8 @@ static void bind(rwd_proto_plan *plan, size_t index) {
     const rwd_field *field = &plan->job->event.fields[index];
     rwd_proto_path path;
     rwd_error err;
-    bool known = rwd_proto_path_resolve(plan->job->source.message_type, field->path, &path, &err);
+    if (field->inside != plan->is_inside) return;
+    bool known = rwd_proto_path_resolve(plan->message, field->path + field->inside, &path, &err);
     assert(known && "the job was checked");
     (void)known;
     binding *b = &plan->bindings[index];
@@ -187,7 +199,7 @@ static void plan_member(rwd_proto_plan *plan, int16_t at, const rwd_proto_messag
 
 // The message at node `at`, if a path leads into it.
 static void plan_level(rwd_proto_plan *plan, int16_t at) {
-    const rwd_proto_message *message = at == 0 ? plan->job->source.message_type : plan->nodes[at].field->message;
+    const rwd_proto_message *message = at == 0 ? plan->message : plan->nodes[at].field->message;
     bool inside = at == 0;
     for (size_t i = 1; i < plan->node_count; i++) inside = inside || (plan->nodes[i].parent == at && plan->nodes[i].index == NONE);
     if (!inside || !message) return;
@@ -205,14 +217,33 @@ static void plan_level(rwd_proto_plan *plan, int16_t at) {
     plan->levels[plan->level_count++] = l;
 }
 
-rwd_proto_plan *rwd_proto_plan_new(const rwd_job *job) {
+// The fields of the record around the elements, or of an element.
+static rwd_proto_plan *plan_of(const rwd_job *job, const rwd_proto_message *message, const rwd_proto_path *each, bool is_inside) {
     rwd_proto_plan *plan = rwd_calloc(1, sizeof *plan);
     plan->job = job;
+    plan->message = message;
+    plan->is_inside = is_inside;
+    plan->each = NONE;
     plan->bindings = rwd_calloc(job->event.field_count + 1, sizeof *plan->bindings);
     (void)add_node(plan, NONE, NULL, NONE);
     for (size_t i = 0; i < job->event.field_count; i++) bind(plan, i);
+    if (each) plan->each = add_path(plan, each);
     for (size_t i = 0; i < plan->node_count; i++) plan_level(plan, (int16_t)i);
     plan->found = rwd_calloc(plan->node_count, sizeof *plan->found);
+    return plan;
+}
+
+rwd_proto_plan *rwd_proto_plan_new(const rwd_job *job) {
+    rwd_proto_path each;
+    rwd_error err;
+    const rwd_proto_message *message = job->source.message_type;
+    if (!job->event.each) return plan_of(job, message, NULL, false);
+    bool known = rwd_proto_path_resolve_each(message, job->event.each, &each, &err);
+    assert(known && "the job was checked");
+    (void)known;
+    rwd_proto_plan *plan = plan_of(job, message, &each, false);
+    plan->inside = plan_of(job, rwd_proto_path_end(&each)->message, NULL, true);
+    plan->elements = rwd_calloc(RWD_EVENTS_PER_RECORD_MAX, sizeof *plan->elements);
     return plan;
 }
 
@@ -228,6 +259,8 @@ void rwd_proto_plan_free(rwd_proto_plan *plan) {
     free(plan->clears);
     free(plan->nodes);
     free(plan->found);
+    rwd_proto_plan_free(plan->inside);
+    free(plan->elements);
     free(plan);
 }
 
@@ -290,6 +323,11 @@ static bool wrong_wire(walk *w, const member *m, const uint8_t *at) {
     return rwd_fault_set(w->fault, RWD_E_WRONG_TYPE, field, (size_t)(at - w->begin), "a field does not have the wire type of its type in the descriptor");
 }
 
+// The next element of event.each. Those beyond the most are counted only.
+static void keep_element(rwd_proto_plan *plan, uint64_t index, rwd_slice bytes) {
+    if (index < RWD_EVENTS_PER_RECORD_MAX) plan->elements[index] = bytes;
+}
+
 static inline void clear(rwd_proto_plan *plan, const member *m) {
     for (size_t i = 0; i < m->clear_count; i++) plan->found[plan->clears[m->first_clear + i]] = (found){0};
 }
@@ -322,18 +360,22 @@ static bool walk_message(walk *w) {
             continue;
         }
         int16_t at = m ? m->node : NONE;
-        if (at != NONE && plan->nodes[at].first_element != NONE) at = next_element(plan, at);
-        if (at == NONE) {
+        bool each = at != NONE && at == plan->each;
+        uint64_t element = each ? plan->found[at].bits : 0;
+        if (at != NONE && (each || plan->nodes[at].first_element != NONE)) at = next_element(plan, at);
+        if (at == NONE && !each) {
             if (!rwd_wire_skip(&w->in, number, wire)) return malformed(w, w->in.why);
             continue;
         }
-        found *f = &plan->found[at];
         if (wire != RWD_WIRE_SIZED) {
-            if (!take_number(w, wire, f)) return malformed(w, w->in.why);
+            if (!take_number(w, wire, &plan->found[at])) return malformed(w, w->in.why);
             continue;
         }
         rwd_slice bytes;
         if (!rwd_wire_sized(&w->in, &bytes)) return malformed(w, w->in.why);
+        if (each) keep_element(plan, element, bytes);
+        if (at == NONE) continue;
+        found *f = &plan->found[at];
         f->present = true;
         f->at = bytes.data;
         f->size = (uint32_t)bytes.size;
@@ -476,12 +518,41 @@ static bool put_field(walk *w, const binding *b, rwd_raw *raw) {
     return true;
 }
 
+static bool put_fields(walk *w, rwd_raw *raw) {
+    const rwd_job *job = w->plan->job;
+    for (size_t i = 0; i < job->event.field_count; i++) {
+        if (job->event.fields[i].inside != w->plan->is_inside) continue;
+        if (!put_field(w, &w->plan->bindings[i], &raw[i])) return false;
+    }
+    return true;
+}
+
 bool rwd_proto_take_apart(rwd_proto_plan *plan, rwd_slice record, rwd_raw *raw, rwd_fault *out_fault) {
     walk w = {.plan = plan, .begin = record.data, .in = rwd_wire_reader_of(record), .fault = out_fault};
     memset(plan->found, 0, plan->node_count * sizeof *plan->found);
     if (plan->job->source.framing == RWD_PROTO_CONFLUENT && !take_frame(&w)) return false;
-    if (!walk_message(&w)) return false;
-    for (size_t i = 0; i < plan->job->event.field_count; i++)
-        if (!put_field(&w, &plan->bindings[i], &raw[i])) return false;
+    plan->begin = record.data;
+    return walk_message(&w) && put_fields(&w, raw);
+}
+
+static bool take_element(rwd_proto_plan *plan, size_t index, rwd_raw *raw, rwd_fault *out_fault) {
+    walk w = {.plan = plan->inside, .begin = plan->begin, .in = rwd_wire_reader_of(plan->elements[index]), .fault = out_fault};
+    memset(plan->inside->found, 0, plan->inside->node_count * sizeof *plan->inside->found);
+    return walk_message(&w) && put_fields(&w, raw);
+}
+
+bool rwd_proto_open_each(rwd_proto_plan *plan, rwd_raw *raw, size_t *out_count, rwd_fault *out_fault) {
+    *out_count = plan->found[plan->each].bits;
+    plan->next = 0;
+    if (*out_count > RWD_EVENTS_PER_RECORD_MAX) return true;  // which is too many
+    for (size_t i = 0; i < *out_count; i++)
+        if (!take_element(plan, i, raw, out_fault)) return false;
     return true;
+}
+
+void rwd_proto_next_element(rwd_proto_plan *plan, rwd_raw *raw) {
+    rwd_fault fault;
+    bool good = take_element(plan, plan->next++, raw, &fault);
+    assert(good && "read once before");
+    (void)good;
 }

@@ -2,6 +2,7 @@
 import decimal
 import json
 import random
+import signal
 import subprocess
 
 import pytest
@@ -373,3 +374,96 @@ def test_the_printed_proto_is_compiled_and_keeps_its_numbers(make_job):
     assert set(before.splitlines()) <= set(after.splitlines())
     compile_proto(after, job.folder, "after")
     assert 'optional string revenue = 33 [json_name = "revenue"];  // decimal(2)' in after
+
+
+# ------------------------------------------------------------------------------------------------ event.each
+def each_jobs(make_job, kind, pick):
+    """A job for each repeated message of the kind: its elements are the events, two fields of theirs and one around them are the key."""
+    for path, message in kind.repeated():
+        fields = {**kind.fields(2, message, ".", "i"), **kind.fields(1)}
+        if not any(f["path"].startswith(".") for f in fields.values()):
+            continue
+        for given in fields.values():
+            if pick.randrange(3):
+                given["optional"] = True
+        job = make_job(name="each", event={"each": path, "fields": fields}, tables={"t": {"key": list(fields), "aggregates": {"n": "count()"}}},
+                       sinks=[{"file": {"path": "out/rows.jsonl"}, "emit": "update"}],
+                       source={"file": {"path": "in.pb"}, "format": "protobuf", "protobuf": {"descriptor": "t.desc", "message": "t.Outer"}})
+        job.input = job.folder / "in.pb"
+        (job.folder / "t.desc").write_bytes(kind.descriptor_set())
+        yield job
+
+
+def compare_elements(job, messages):
+    """Each row is an element that the package finds, in their order; it may find more good ones, and what no path names may be broken."""
+    given = oracle.Job(job.file)
+    message_class = proto_messages.class_of(job.folder / "t.desc", "t.Outer")
+    rows = {}
+    for row in map(json.loads, (job.folder / "out/rows.jsonl").read_text().splitlines()):
+        rows.setdefault(row["_offset"], []).append(row)
+    for offset, found in rows.items():
+        try:
+            events = [e for e in proto_messages.decode(message_class, given, messages[offset]) if not isinstance(e, oracle.Fault)]
+        except oracle.Fault as fault:
+            assert fault.code == "malformed", (offset, messages[offset].hex())
+            continue
+        shown = ({n: json.loads(oracle.value_json(v, given.fields[n].kind, given.fields[n].scale)) for n, v in event.items()} for event in events)
+        for row in found:
+            assert any(event == {n: row[n] for n in event} for event in shown), (offset, messages[offset].hex())
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_elements_of_a_repeated_message_are_events(make_job, damaged):
+    good = dead = jobs = 0
+    for seed in range(8):
+        pick = random.Random(seed)
+        kind = proto_messages.Kind(pick, pick.choice(["proto2", "proto3"]))
+        for job in each_jobs(make_job, kind, pick):
+            messages = [kind.message(pick) for _ in range(150)]
+            if damaged:
+                messages = [damage(pick, m) if pick.randrange(3) == 0 else m for m in messages]
+            job.input.write_bytes(proto_messages.delimited(messages))
+            job.run()
+            expected = job.expected()
+            if damaged:
+                compare_elements(job, messages)
+            else:
+                driver.check_against(expected, job)
+            good += expected.applied
+            dead += len(expected.dead)
+            jobs += 1
+    assert jobs > 5 and good > 500 and dead > 100
+
+
+def test_lines_of_orders_are_events(make_job):
+    """Through kills, and with an element that is named by its index, too; more elements than a record may have are a dead letter."""
+    fields = {**FIELDS, "sku": {"type": "string", "path": ".sku"}, "units": {"type": "int", "path": ".units"}, "first_sku": {"type": "string", "path": "items[0].sku"}}
+    tables = {"skus": {"key": "sku", "aggregates": {"n": "count()", "units": "sum(units)", "buyer": "last(customer)", "first": "first(first_sku)"}}}
+    job, order_class = shop_job(make_job, event={"fields": fields, "time": {"field": "at"}, "each": "items"}, tables=tables,
+                                sinks=[{"table": "skus", "file": {"path": "out/skus.jsonl"}, "emit": "update"}], delivery={"commit_every": "1ms"}, checkpoints={"every": "10ms"})
+    messages = list(orders(order_class, 3000))
+    large = order_class.FromString(messages[7])
+    for i in range(4097):
+        large.items.add(sku="s", units=1)
+    messages[7] = large.SerializeToString()
+    job.input.write_bytes(proto_messages.delimited(messages))
+    for point in ("commit-begin", "freeze-begun", "checkpoint-synced"):
+        job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=point)
+    job.run()
+    expected = job.expected()
+    driver.check_against(expected, job)
+    assert expected.applied > 2000 and any(d.code == "too-large" for d in expected.dead)
+
+
+def test_what_cannot_be_each_is_said(make_job):
+    job, _ = shop_job(make_job)
+
+    def said(each, **fields):
+        job.set(event={"fields": {**FIELDS, **fields}, "each": each})
+        return rewind("config", "check", job.file, cwd=job.folder, expect=2).err
+
+    assert "is one element; write it without [0]" in said("items[0]")
+    assert "events are the elements of a repeated message" in said("customer") and "events are the elements of a repeated message" in said("amount")
+    assert "is a map" in said("labels")
+    assert 'did you mean "items"' in said("itmes")
+    assert 'has no field "skuu"; did you mean "sku"' in said("items", x={"type": "string", "path": ".skuu"})

@@ -108,11 +108,17 @@ class Kind:
             if field.message_type and depth < 3:
                 yield from self.paths(field.message_type, path + ".", depth + 1)
 
-    def fields(self, count=7):
+    def repeated(self):
+        """(path, message type) of what event.each can name."""
+        for path, field in self.paths(self.type.DESCRIPTOR, "", 0):
+            if field.is_repeated and field.message_type:
+                yield path[:path.rindex("[")], field.message_type
+
+    def fields(self, count=7, root=None, prefix="", name="j"):
         """Fields of a job over random paths, each of a type that its kind can be."""
         kinds = {F.TYPE_BOOL: ["bool"], F.TYPE_STRING: ["string", "decimal(2)"], F.TYPE_BYTES: ["bytes"], F.TYPE_FLOAT: ["float"], F.TYPE_DOUBLE: ["float"],
                  F.TYPE_ENUM: ["string", "int"]}
-        paths = [(p, f) for p, f in self.paths(self.type.DESCRIPTOR, "", 0)]
+        paths = [(p, f) for p, f in self.paths(root or self.type.DESCRIPTOR, prefix, 0)]
         found = {}
         for path, field in self.pick.sample(paths, min(len(paths), 3 * count)):
             if field.message_type and field.message_type.full_name != "google.protobuf.Timestamp":
@@ -122,7 +128,7 @@ class Kind:
                 given = {"type": "time", "format": "protobuf-timestamp", "path": path}
             elif given["type"] == "time":
                 given["format"] = self.pick.choice(["epoch-s", "epoch-ms", "epoch-us", "epoch-ns"])
-            found[f"j{len(found)}"] = given
+            found[f"{name}{len(found)}"] = given
             if len(found) == count:
                 break
         return found
@@ -201,8 +207,8 @@ def found_at(message, path):
 
 
 def value_of(message, field):
-    """The value of a job's field, or oracle.Fault."""
-    found, at = found_at(message, field.path)
+    """The value of a job's field, or oracle.Fault. A path that begins with a dot is the element's own."""
+    found, at = found_at(message, field.path.lstrip("."))
     if at is None:
         return field.absent()
     if field.kind == "time":
@@ -238,7 +244,17 @@ def decode(message_class, job, raw):
         message.ParseFromString(raw)
     except DecodeError:
         raise oracle.Fault("malformed") from None
-    return {field.name: value_of(message, field) for field in job.fields.values()}
+    if job.each is None:
+        return event_of(job, message, None)
+    place = end_of(message, job.each)
+    elements = getattr(place[0], place[1].name) if place else []
+    if len(elements) > oracle.EVENTS_MAX:
+        raise oracle.Fault("too-large")
+    return [oracle.attempt(event_of, job, message, element) for element in elements]
+
+
+def event_of(job, message, element):
+    return {field.name: value_of(element if field.path[0] == "." else message, field) for field in job.fields.values()}
 
 
 def class_of(path, name):
