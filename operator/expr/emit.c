@@ -247,10 +247,45 @@ static void emit_in(emitter *e, const rwd_expr_node *node, rwd_operand to) {
 
 // ---- logic: what is not needed is not evaluated
 
+// A comparison that one instruction makes.
+static bool is_direct(const rwd_expr_node *node) {
+    if (!is_comparison(node)) return false;
+    const rwd_expr_node *left = node->args[0];
+    return left->type != RWD_TYPE_BOOL && (left->type != RWD_TYPE_DECIMAL || left->scale == node->args[1]->scale);
+}
+
+static bool is_all(const rwd_expr_node *node) {
+    if (node->kind == RWD_NODE_OPERATOR && node->id == RWD_EXPR_AND) return is_all(node->args[0]) && is_all(node->args[1]);
+    return is_direct(node);
+}
+
+// The parts of an `and` that is the program's answer, from left to right: a false one ends it (RWD_ALL).
+static void emit_all(emitter *e, const rwd_expr_node *node, rwd_operand to, bool first) {
+    if (!is_comparison(node)) {
+        emit_all(e, node->args[0], to, first);
+        emit_all(e, node->args[1], to, false);
+        return;
+    }
+    static const rwd_op families[][2] = {
+        [RWD_TYPE_INT] = {RWD_OP_FIRST_EQ_I, RWD_OP_ALSO_EQ_I},     [RWD_TYPE_TIME] = {RWD_OP_FIRST_EQ_I, RWD_OP_ALSO_EQ_I},
+        [RWD_TYPE_DECIMAL] = {RWD_OP_FIRST_EQ_D, RWD_OP_ALSO_EQ_D}, [RWD_TYPE_FLOAT] = {RWD_OP_FIRST_EQ_F, RWD_OP_ALSO_EQ_F},
+        [RWD_TYPE_STRING] = {RWD_OP_FIRST_EQ_S, RWD_OP_ALSO_EQ_S},  [RWD_TYPE_BYTES] = {RWD_OP_FIRST_EQ_S, RWD_OP_ALSO_EQ_S},
+    };
+    unsigned registers = e->registers;
+    rwd_operand a = operand(e, node->args[0]), b = operand(e, node->args[1]);
+    add(e, (rwd_op)(families[node->args[0]->type][!first] + (node->id - RWD_EXPR_EQ)), node, a, b, to);
+    e->registers = registers;
+}
+
 static void emit_logic(emitter *e, const rwd_expr_node *node, rwd_operand to, bool last) {
     bool is_and = node->id == RWD_EXPR_AND;
     const rwd_expr_node *left = node->args[0], *right = node->args[1];
     uint16_t end = NO_CHAIN;
+    if (last && is_all(node)) {
+        emit_all(e, node, to, true);
+        add_return(e, node);
+        return;
+    }
     emit_into(e, left, to, false);
     if (last) add_unary(e, is_and ? RWD_OP_RETURN_IF_FALSE : RWD_OP_RETURN_IF_TRUE, node, to, to);
     else add_jump(e, is_and ? RWD_OP_JUMP_IF_FALSE : RWD_OP_JUMP_IF_TRUE, node, to, to, &end);
@@ -273,8 +308,8 @@ static void emit_unless(emitter *e, const rwd_expr_node *node, uint16_t *chain) 
         emit_unless(e, node->args[1], chain);
         return;
     }
-    const rwd_expr_node *left = node->arg_count ? node->args[0] : NULL;
-    if (is_comparison(node) && left->type != RWD_TYPE_BOOL && (left->type != RWD_TYPE_DECIMAL || left->scale == node->args[1]->scale)) {
+    if (is_direct(node)) {
+        const rwd_expr_node *left = node->args[0];
         rwd_operand a = operand(e, left), b = operand(e, node->args[1]);
         rwd_op op = (rwd_op)(RWD_OP_UNLESS_EQ_I + (comparison_op(left->type, node->id - RWD_EXPR_EQ) - RWD_OP_EQ_I));
         add_jump(e, op, node, a, b, chain);

@@ -96,7 +96,7 @@ static bool is_time(int64_t us) { return us >= RWD_TIME_MIN && us <= RWD_TIME_MA
 #define PARAMETERS const rwd_instruction *ip, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out
 #define OP(id) static rwd_code op_##id(PARAMETERS)
 #define GO_TO(next) return (next)->run(next, in, scratch, out)
-#define NEXT GO_TO(ip + 1)
+#define NEXT do { if (ip->op) return RWD_E_NONE; GO_TO(ip + 1); } while (0)
 #define GO GO_TO(ip + ip->target)
 #define OPERAND(base, offset) operand_at(scratch->bases, ip->base, ip->offset)
 #define TO ((rwd_value *)(uintptr_t)OPERAND(to_base, to))
@@ -145,6 +145,27 @@ static rwd_code fail_at(const rwd_instruction *ip, rwd_expr_scratch *scratch, rw
         const rwd_value *a = OPERAND(a_base, a), *b = OPERAND(b_base, b);                             \
         if ((a->present & b->present) && (test)) NEXT;                                                \
         GO;                                                                               \
+    }
+// Parts of an `and` (RWD_ALL). False, whatever the others are; else unknown where one is.
+#define FIRST(id, test)                                                                               \
+    OP(FIRST_##id) {                                                                                  \
+        const rwd_value *a = OPERAND(a_base, a), *b = OPERAND(b_base, b);                             \
+        rwd_value *to = TO;                                                                           \
+        bool known = a->present & b->present, answer = !known || (test);                              \
+        to->b = answer;                                                                               \
+        to->present = known;                                                                          \
+        if (!answer) return RWD_E_NONE;                                                               \
+        NEXT;                                                                                         \
+    }
+#define ALSO(id, test)                                                                                \
+    OP(ALSO_##id) {                                                                                   \
+        const rwd_value *a = OPERAND(a_base, a), *b = OPERAND(b_base, b);                             \
+        rwd_value *to = TO;                                                                           \
+        bool known = a->present & b->present, answer = !known || (test);                              \
+        to->b = answer;                                                                               \
+        to->present = (to->present & known) | (answer ^ true);                                        \
+        if (!answer) return RWD_E_NONE;                                                               \
+        NEXT;                                                                                         \
     }
 #define NUMBER_COMPARISONS(make, kind, member)                                                        \
     make(EQ_##kind, a->member == b->member) make(NE_##kind, a->member != b->member)                   \
@@ -309,6 +330,14 @@ NUMBER_COMPARISONS(UNLESS, I, i)
 NUMBER_COMPARISONS(UNLESS, D, d)
 NUMBER_COMPARISONS(UNLESS, F, f)
 STRING_COMPARISONS(UNLESS)
+NUMBER_COMPARISONS(FIRST, I, i)
+NUMBER_COMPARISONS(FIRST, D, d)
+NUMBER_COMPARISONS(FIRST, F, f)
+STRING_COMPARISONS(FIRST)
+NUMBER_COMPARISONS(ALSO, I, i)
+NUMBER_COMPARISONS(ALSO, D, d)
+NUMBER_COMPARISONS(ALSO, F, f)
+STRING_COMPARISONS(ALSO)
 
 // ---- programs
 
@@ -321,6 +350,7 @@ void rwd_program_link(rwd_program *program) {
     for (uint32_t i = 0; i < program->code_count; i++) {
         rwd_instruction *ip = &program->code[i];
         ip->run = handlers[ip->op];
+        ip->op = i + 1 < program->code_count && program->code[i + 1].op == RWD_OP_RETURN;
         if (ip->target) ip->target = (uint16_t)(ip->target - i);  // jumps go forward
     }
 }

@@ -96,6 +96,10 @@ typedef enum rwd_base { RWD_BASE_VALUES, RWD_BASE_CONSTANTS, RWD_BASE_REGISTERS,
 // The same that jump unless the answer is true.
 #define RWD_UNLESS(X, kind) X(UNLESS_EQ_##kind) X(UNLESS_NE_##kind) X(UNLESS_LT_##kind) X(UNLESS_LE_##kind) X(UNLESS_GT_##kind) X(UNLESS_GE_##kind)
 
+// The same as parts of an `and` that is the program's answer: `to` is what the parts so far came to (FIRST: there are none), and the program ends where one is false.
+#define RWD_ALL(X, kind) X(FIRST_EQ_##kind) X(FIRST_NE_##kind) X(FIRST_LT_##kind) X(FIRST_LE_##kind) X(FIRST_GT_##kind) X(FIRST_GE_##kind) \
+    X(ALSO_EQ_##kind) X(ALSO_NE_##kind) X(ALSO_LT_##kind) X(ALSO_LE_##kind) X(ALSO_GT_##kind) X(ALSO_GE_##kind)
+
 // I: int, time; D: decimal; F: float; S: string, bytes; B: bool; T: time. `n` is the instruction's small number.
 #define RWD_OP_TABLE(X)                                                                                                   \
     X(RETURN) X(RETURN_IF_FALSE) X(RETURN_IF_TRUE)   /* the last two look at a */                                         \
@@ -109,7 +113,8 @@ typedef enum rwd_base { RWD_BASE_VALUES, RWD_BASE_CONSTANTS, RWD_BASE_REGISTERS,
     X(CONCAT) X(LOWER) X(UPPER) X(STARTS_WITH) X(LEN_S) X(LEN_B)                                                          \
     RWD_COMPARISONS(X, I) RWD_COMPARISONS(X, D) RWD_COMPARISONS(X, F) RWD_COMPARISONS(X, S)                               \
     X(EQ_B) X(NE_B) X(COMPARE_SCALED) /* n: scale of a less that of b; extra: the comparison */                           \
-    RWD_UNLESS(X, I) RWD_UNLESS(X, D) RWD_UNLESS(X, F) RWD_UNLESS(X, S)
+    RWD_UNLESS(X, I) RWD_UNLESS(X, D) RWD_UNLESS(X, F) RWD_UNLESS(X, S)                                                   \
+    RWD_ALL(X, I) RWD_ALL(X, D) RWD_ALL(X, F) RWD_ALL(X, S)
 
 typedef enum rwd_op {
 #define RWD_OP_ENUM(id) RWD_OP_##id,
@@ -130,7 +135,7 @@ typedef rwd_code rwd_handler(const struct rwd_instruction *ip, const rwd_expr_in
 
 typedef struct rwd_instruction {
     rwd_handler *run;
-    uint8_t op;
+    uint8_t op;         // until the program is linked; from then on: the program ends behind this one
     uint8_t a_base, b_base, to_base;
     int8_t n;
     uint8_t extra;
