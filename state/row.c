@@ -12,11 +12,11 @@ void rwd_row_init(const rwd_schema *schema, uint8_t *row) { memset(row, 0, schem
 // ---------------------------------------------------------------------------------------------- applying an event
 static inline bool is_wanted(const bool *wanted, size_t i) { return !wanted || wanted[i]; }
 
-static rwd_code apply_fixed(const rwd_schema *schema, const rwd_value *args, const bool *wanted, const rwd_moment *when, uint8_t *row, size_t *out_column) {
+static rwd_code apply_fixed(const rwd_schema *schema, const rwd_value *const *args, const bool *wanted, const rwd_moment *when, uint8_t *row, size_t *out_column) {
     for (size_t i = 0; i < schema->column_count; i++) {
         const rwd_column *column = &schema->columns[i];
         if (!is_wanted(wanted, i)) continue;
-        rwd_code code = column->update(&column->how, row + column->offset, &args[i], when);
+        rwd_code code = column->update(&column->how, row + column->offset, args[i], when);
         if (code == RWD_E_NONE) continue;
         *out_column = i;
         return code;
@@ -42,7 +42,7 @@ static void end_tail(writing *w, const rwd_column *column, uint32_t size) {
     w->size += size;
 }
 
-static rwd_code apply_variable(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *args, const bool *wanted,
+static rwd_code apply_variable(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *const *args, const bool *wanted,
                                const rwd_moment *when, writing *w, size_t *out_column) {
     uint32_t old_at = schema->row_size;
     for (size_t i = 0; i < schema->column_count; i++) {
@@ -50,13 +50,13 @@ static rwd_code apply_variable(const rwd_schema *schema, const uint8_t *old_row,
         rwd_code code = RWD_E_NONE;
         *out_column = i;
         if (column->update) {
-            if (is_wanted(wanted, i)) code = column->update(&column->how, w->row + column->offset, &args[i], when);
+            if (is_wanted(wanted, i)) code = column->update(&column->how, w->row + column->offset, args[i], when);
         } else {
             uint32_t size = rwd_get_le32(w->row + column->offset);
             if (size > old_size - old_at) return RWD_E_CORRUPT;
             if (!put_tail(w, old_row + old_at, size)) return RWD_E_TOO_LARGE;
             old_at += size;
-            if (is_wanted(wanted, i)) code = column->grow(&column->how, w->row + w->size, &size, w->room - w->size, &args[i], when);
+            if (is_wanted(wanted, i)) code = column->grow(&column->how, w->row + w->size, &size, w->room - w->size, args[i], when);
             if (code == RWD_E_NONE) end_tail(w, column, size);
         }
         if (code != RWD_E_NONE) return code;
@@ -64,8 +64,8 @@ static rwd_code apply_variable(const rwd_schema *schema, const uint8_t *old_row,
     return RWD_E_NONE;
 }
 
-rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *args, const bool *wanted,
-                       const rwd_moment *when, uint8_t *new_row, uint32_t room, uint32_t *out_size, size_t *out_column) {
+rwd_code rwd_row_apply_from(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *const *args, const bool *wanted,
+                            const rwd_moment *when, uint8_t *new_row, uint32_t room, uint32_t *out_size, size_t *out_column) {
     uint32_t fixed = schema->row_size;
     assert(room >= fixed);
     if (old_row && old_size < fixed) return RWD_E_CORRUPT;
@@ -78,6 +78,13 @@ rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_
     rwd_code code = apply_variable(schema, old_row ? old_row : nothing, old_row ? old_size : fixed, args, wanted, when, &w, out_column);
     *out_size = w.size;
     return code;
+}
+
+rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *args, const bool *wanted,
+                       const rwd_moment *when, uint8_t *new_row, uint32_t room, uint32_t *out_size, size_t *out_column) {
+    const rwd_value *places[RWD_COLUMNS_MAX];
+    for (size_t i = 0; i < schema->column_count; i++) places[i] = &args[i];
+    return rwd_row_apply_from(schema, old_row, old_size, places, wanted, when, new_row, room, out_size, out_column);
 }
 
 rwd_code rwd_row_of_answers(const rwd_schema *schema, const rwd_value *answers, uint8_t *row, uint32_t room, uint32_t *out_size, size_t *out_column) {

@@ -25,6 +25,9 @@ void rwd_row_init(const rwd_schema *schema, uint8_t *row);
 // RWD_E_NONE, or OVERFLOW or TOO_LARGE with the column in `out_column`; then `new_row` is void. CORRUPT: the old row is none of this schema.
 rwd_code rwd_row_apply(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *args, const bool *wanted,
                        const rwd_moment *when, uint8_t *new_row, uint32_t room, uint32_t *out_size, size_t *out_column);
+// The same with the arguments where they stand: a pointer for each column, not followed where the aggregate takes no field or the column is not wanted.
+rwd_code rwd_row_apply_from(const rwd_schema *schema, const uint8_t *old_row, uint32_t old_size, const rwd_value *const *args, const bool *wanted,
+                            const rwd_moment *when, uint8_t *new_row, uint32_t room, uint32_t *out_size, size_t *out_column);
 // The row of the events of both. The same errors.
 rwd_code rwd_row_merge(const rwd_schema *schema, const uint8_t *row, uint32_t size, const uint8_t *other, uint32_t other_size, uint8_t *new_row,
                        uint32_t room, uint32_t *out_size, size_t *out_column);

@@ -30,7 +30,8 @@ typedef struct job_step {
     size_t capacity;                  // events
     bool *known;                      // of the event being routed, by expression
     rwd_expr_scratch *expressions;
-    rwd_value args[RWD_COLUMNS_MAX];  // of the row being made
+    rwd_value parts[RWD_KEY_PARTS_MAX];      // of the key being made
+    const rwd_value *args[RWD_COLUMNS_MAX];  // of the row being made
     bool wanted[RWD_COLUMNS_MAX];
     rwd_buf scratch;
 } job_step;
@@ -229,7 +230,7 @@ static bool route_tombstone(job_step *step, const rwd_event *event, uint32_t eve
 static bool route_table(job_step *step, const table_plan *plan, const routed *r, rwd_touch *touches, size_t *out_count, uint8_t *keys, size_t *out_used,
                         rwd_fault *out_fault) {
     bool windowed = plan->schema->window.kind != RWD_WINDOW_NONE;
-    rwd_value parts[RWD_KEY_PARTS_MAX];
+    rwd_value *parts = step->parts;
     for (size_t i = 0; i + windowed < plan->schema->part_count; i++) {
         const rwd_job_use *use = &plan->table->key[i];
         if (!evaluate(step, r, use, out_fault)) return false;
@@ -288,9 +289,9 @@ static rwd_change apply(rwd_step *self, const rwd_event *event, const rwd_touch 
     }
     for (size_t i = 0; i < schema->column_count; i++) {
         int16_t slot = plan->table->args[i].slot;
-        if (slot >= 0) step->args[i] = *value_at(step, event, touch->event, slot);
+        if (slot >= 0) step->args[i] = value_at(step, event, touch->event, slot);
     }
-    rwd_code code = rwd_row_apply(schema, old_row, old_size, step->args, plan->conditional ? step->wanted : NULL, &when, new_row, rwd_schema_row_max(schema),
+    rwd_code code = rwd_row_apply_from(schema, old_row, old_size, step->args, plan->conditional ? step->wanted : NULL, &when, new_row, rwd_schema_row_max(schema),
                                   out_size, &column);
     if (code == RWD_E_NONE) return RWD_CHANGE_WRITE;
     return total_fault(step, &plan->table->args[column], code, out_fault);
