@@ -843,8 +843,10 @@ class Expected:
             old = self.job.tables.get(name)
             for kept in (self.tables, self.last):
                 kept[name] = moved(kept[name], old, table) if old else {}
-            for kept, empty in ((self.events, []), (self.closed, []), (self.open, {}), (self.sessions, {})):
-                kept.setdefault(name, empty)
+            for kept in (self.events, self.closed):
+                kept[name] = [(offset, key, row and moved({key: row}, old, table)[key]) for offset, key, row in kept.get(name, [])]
+            for kept in (self.open, self.sessions):
+                kept.setdefault(name, {})
         self.job = job
 
     def take_event(self, offset, raw, event, ordinal, several):
@@ -1169,11 +1171,15 @@ def run_messages(job, messages, until=None, source=None):
     for m in messages:
         if until is not None and m.offset() >= until:
             break
-        headers = m.headers() or []
-        retries = int(next((value for name, value in reversed(headers) if name == "rewind-retries"), RETRIES))
-        expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), headers), m.key(), m.timestamp()[1] * 1000,
-                      origin_of(source, headers), retries)
+        take_message(expected, m, source)
     return expected
+
+
+def take_message(expected, m, source=None):
+    headers = m.headers() or []
+    retries = int(next((value for name, value in reversed(headers) if name == "rewind-retries"), RETRIES))
+    expected.take(m.offset(), m.value(), None, message_bytes(m.timestamp()[1], m.key(), m.value(), headers), m.key(), m.timestamp()[1] * 1000,
+                  origin_of(source, headers), retries)
 
 
 def run(job, data=None, until=None):
@@ -1189,20 +1195,33 @@ def run(job, data=None, until=None):
     return expected
 
 
-def run_segments(segments, data=None):
+class Segments:
     """`segments`: (first offset, path of the job file) of each, in order; the first offset of the first does not matter."""
-    jobs = [(first, Job(path)) for first, path in segments]
-    data = data if isinstance(data, bytes) else open(data or jobs[0][1].source_path, "rb").read()
-    expected = Expected(jobs[0][1])
-    header, all_records = records(jobs[0][1], data)
+
+    def __init__(self, segments):
+        self.jobs = [(first, Job(path)) for first, path in segments]
+        self.expected = Expected(self.jobs.pop(0)[1])
+
+    def before(self, offset):
+        """What has come, with the logic that decides the record at `offset`."""
+        while self.jobs and offset >= self.jobs[0][0]:
+            self.expected.become(self.jobs.pop(0)[1])
+        return self.expected
+
+
+def run_segments(segments, data):
+    all_of = Segments(segments)
+    header, all_records = records(all_of.expected.job, data if isinstance(data, bytes) else open(data, "rb").read())
     for offset, raw in all_records:
-        while len(jobs) > 1 and offset >= jobs[1][0]:
-            jobs.pop(0)
-            expected.become(jobs[0][1])
-        expected.take(offset, raw, header)
-    for _, job in jobs[1:]:
-        expected.become(job)
-    return expected
+        all_of.before(offset).take(offset, raw, header)
+    return all_of.before(math.inf)
+
+
+def run_message_segments(segments, messages):
+    all_of = Segments(segments)
+    for m in messages:
+        take_message(all_of.before(m.offset()), m)
+    return all_of.before(math.inf)
 
 
 class Amendments:
