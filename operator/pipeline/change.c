@@ -195,6 +195,40 @@ bool rwd_change_now(rwd_operator *op, bool *out_done, rwd_error *err) {
     return true;
 }
 
+// ---- shown
+
+static void show_new(rwd_status *status, const rwd_job *before, const rwd_job *job, int64_t from) {
+    for (size_t t = 0; t < job->table_count; t++) {
+        const rwd_schema *schema = &job->tables[t].schema;
+        for (size_t i = 0; i < schema->column_count && status->since_count < RWD_STATUS_SINCE_MAX; i++) {
+            if (rwd_logic_column_before(before, job, t, i) >= 0) continue;
+            rwd_since_status *one = &status->since[status->since_count++];
+            (void)snprintf(one->table, sizeof(one->table), "%.63s", schema->name);
+            (void)snprintf(one->aggregate, sizeof(one->aggregate), "%.63s", schema->columns[i].name);
+            one->offset = from;
+        }
+    }
+}
+
+void rwd_show_lineage(rwd_operator *op) {
+    rwd_status *status = &op->status;
+    const rwd_lineage *lineage = &op->lineage;
+    rwd_error why;
+    status->earlier_job_file = op->job != op->options.job && !op->switch_to;
+    status->since_count = 0;
+    for (size_t i = 1; i < lineage->segment_count; i++) {
+        const rwd_job *before, *job;
+        rwd_logic_comparison how;
+        if (rwd_hash128_equal(lineage->segments[i - 1].logic, lineage->segments[i].logic)) continue;
+        if (!rwd_logics_job(op->logics, lineage->segments[i - 1].logic, &before, &why) || !rwd_logics_job(op->logics, lineage->segments[i].logic, &job, &why)) {
+            rwd_log_error(RWD_LOG_WARN, "recovery", &why);
+            return;
+        }
+        rwd_logic_compare(before, job, &how);
+        if (how.relation == RWD_LOGIC_COMPATIBLE) show_new(status, before, job, lineage->segments[i].from);
+    }
+}
+
 // ---- after a kill
 
 // A repair that is not through yet enters its switch itself.

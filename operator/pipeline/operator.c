@@ -410,6 +410,7 @@ static bool go_live(rwd_operator *op, rwd_error *err) {
     op->status.lineage = rwd_lineage_id(&op->lineage);
     op->status.genesis = op->lineage.genesis;
     op->status.switch_number = op->switch_number;
+    rwd_show_lineage(op);
     rwd_keeper_notify(op->keeper, &op->lineage, op->frontier, NULL);
     if (atomic_load(&op->paused)) rwd_show_pause(op);
     else rwd_set_phase(op, RWD_PHASE_RUNNING);

@@ -337,6 +337,8 @@ void rwd_take_job(rwd_operator *op, const rwd_job *job);
 RWD_MUST bool rwd_follow_lineage(rwd_operator *op, rwd_hash128 lineage, rwd_error *err);
 // Live, between records, with `switch_to`: begins its segment here. `out_done`: C names it, and the session is to end for `next_job`; false: not at a boundary yet.
 RWD_MUST bool rwd_change_now(rwd_operator *op, bool *out_done, rwd_error *err);
+// What people are told of the lineage, into the status: aggregates that begin above genesis, and whether the job file is what runs.
+void rwd_show_lineage(rwd_operator *op);
 // A switch that C names and history.log does not (a kill came between) is entered.
 RWD_MUST bool rwd_complete_history(rwd_operator *op, rwd_error *err);
 

@@ -186,6 +186,21 @@ void rwd_status_metrics(const rwd_status *status, rwd_buf *out) {
 // The time where it is known.
 static int64_t known(int64_t us, bool is_known) { return is_known ? us : RWD_TIME_NONE; }
 
+static void put_lineage(rwd_json_out *json, const rwd_status *status) {
+    rwd_json_put_bool(json, "earlier_job_file", status->earlier_job_file != 0);
+    if (status->since_count == 0) return;
+    rwd_json_key(json, "since");
+    rwd_json_array(json);
+    for (size_t i = 0; i < status->since_count; i++) {
+        rwd_json_object(json);
+        rwd_json_put_string(json, "table", status->since[i].table);
+        rwd_json_put_string(json, "aggregate", status->since[i].aggregate);
+        rwd_json_put_int(json, "offset", status->since[i].offset);
+        rwd_json_object_end(json);
+    }
+    rwd_json_array_end(json);
+}
+
 static void put_identity(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_string(json, "job", status->job);
     rwd_json_put_string(json, "phase", rwd_phase_name(status->phase));
@@ -203,6 +218,7 @@ static void put_identity(rwd_json_out *json, const rwd_status *status) {
     rwd_json_put_hash(json, "repository", status->repository);
     rwd_json_put_hash(json, "lineage", status->lineage);
     rwd_json_put_hash(json, "fingerprint", status->fingerprint);
+    put_lineage(json, status);
     rwd_json_put_object(json, "plugins");
     for (size_t i = 0; i < status->plugin_count; i++) rwd_json_put_hash(json, status->plugins[i].name, status->plugins[i].hash);
     rwd_json_object_end(json);
@@ -547,6 +563,19 @@ static void screen_memory(const rwd_status *status, rwd_buf *out) {
     line_end(out);
 }
 
+static void screen_lineage(const rwd_status *status, rwd_buf *out) {
+    if (status->earlier_job_file) {
+        label(out, "job file");
+        rwd_buf_append_str(out, "an earlier one: what runs is the lineage in force");
+        line_end(out);
+    }
+    for (size_t i = 0; i < status->since_count; i++) {
+        label(out, "since");
+        rwd_buf_appendf(out, "offset %" PRId64 ": %s.%s", status->since[i].offset, status->since[i].table, status->since[i].aggregate);
+        line_end(out);
+    }
+}
+
 static void screen_invariants(const rwd_status *status, rwd_buf *out) {
     for (size_t i = 0; i < status->invariant_count; i++) {
         const rwd_invariant_status *one = &status->invariants[i];
@@ -612,6 +641,7 @@ void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
     line_end(out);
     screen_dead(status, out);
     screen_keys(status, out);
+    screen_lineage(status, out);
     screen_invariants(status, out);
     screen_memory(status, out);
     screen_commits(status, out);

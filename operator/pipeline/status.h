@@ -69,6 +69,13 @@ typedef struct rwd_plugin_status {
     rwd_hash128 hash;           // of its file
 } rwd_plugin_status;
 
+// An aggregate that the lineage has not had from genesis on (L3).
+typedef struct rwd_since_status {
+    char table[64], aggregate[64];  // cut where they are longer
+    int64_t offset;                 // records below it are not in it
+} rwd_since_status;
+#define RWD_STATUS_SINCE_MAX 64     // more are not shown
+
 typedef struct rwd_invariant_status {
     char table[64];             // cut where they are longer
     char check[256];
@@ -126,6 +133,9 @@ typedef struct rwd_status {
     size_t table_count;
     rwd_plugin_status plugins[RWD_STATUS_PLUGINS_MAX];
     size_t plugin_count;
+    uint64_t earlier_job_file;  // 1: the job file is not what runs: the lineage in force is (L5)
+    rwd_since_status since[RWD_STATUS_SINCE_MAX];
+    size_t since_count;
     rwd_invariant_status invariants[RWD_STATUS_INVARIANTS_MAX];
     size_t invariant_count;
     bool hot_complete;
@@ -217,6 +227,7 @@ typedef struct rwd_status {
     X("recovery_replay_seconds", "gauge", "seconds", "Silent replay at this start", recovery_replay_ns, 1e9)  \
     X("replay_left_seconds", "gauge", "seconds", "How long the running silent replay will go on, at its pace so far; 0: none runs", replay_left_ns, 1e9) \
     X("rollbacks", "counter", "", "Times it went back to the last good checkpoint by itself: damage, a lost transaction, a failed sync", rollbacks, 1)  \
+    X("earlier_job_file", "gauge", "", "1: the job file is an earlier one, and what runs is the lineage in force", earlier_job_file, 1) \
     X("restores", "counter", "", "Restores done by this process", restores, 1)                                            \
     X("restore_failures", "counter", "", "Restores that did not come to their end", restore_failures, 1) \
     X("repairs", "counter", "", "Repairs applied, and undone, by this process", repairs, 1)                               \

@@ -152,6 +152,9 @@ def test_an_earlier_job_file_runs_on_with_the_lineage_in_force_and_a_warning(tmp
     done = job.run()
     assert "is an earlier job file of this data directory" in done.err and "quantity > 0" in done.err
     check(job)
+    job.set(source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+    with Running(job) as r:
+        assert r.wait_for(lambda s: s["phase"] == "waiting")["earlier_job_file"]
 
 
 def test_after_two_changes_the_first_job_file_still_changes_nothing(tmp_path):
@@ -220,6 +223,9 @@ def test_a_running_job_answers_from_the_tables_that_it_has_by_then(tmp_path):
     job.segments = job.segments[:-1] + [(HALF, job.file)]
     with Running(job) as r:
         r.wait_for(lambda s: s["committed"] == 2 * HALF and s["phase"] == "waiting")
+        assert {(one["table"], one["aggregate"], one["offset"]) for one in r.status()["since"]} == {("customers", "last_place", HALF), ("customers", "units", HALF)}
+        assert (r.status()["repair"]["switch_number"], r.status()["earlier_job_file"]) == (1, False)
+        assert f"offset {HALF}: customers.units" in rewind("status", "--data", job.data).out
         key = next(iter(job.expected().tables["customers"]))[0]
         row = driver.rewind_json("state", "get", "--data", job.data, "--table", "customers", key)
         assert "last_place" in json.dumps(row)
