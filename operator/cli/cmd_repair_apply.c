@@ -389,6 +389,7 @@ static void report_done(const rwd_switch *done, rwd_buf *out) {
     rwd_buf_appendf(out, "%-14s%s\n%-14s%s\n", "applied by", done->who, "why", done->why);
     rwd_buf_appendf(out, "%-14s%" PRId64 ", switch %" PRIu64 "\n", "at C", done->next_offset, done->switch_number);
     rwd_buf_appendf(out, "%-14s%" PRIu64 "\n", "corrections", done->rows);
+    if (done->dead > 0) rwd_buf_appendf(out, "%-14s%" PRIu64 " new or resolved\n", "dead letters", done->dead);
     rwd_buf_appendf(out, "%-14scheckpoint %s\n", "before", done->old_checkpoint);
     put_hash(out, "  digest", done->old_digest);
     rwd_buf_appendf(out, "%-14scheckpoint %s\n", "after", done->new_checkpoint);
@@ -421,6 +422,7 @@ static void report_json(const rwd_repair_plan *plan, const rwd_switch *done, rwd
         rwd_json_put_int(&json, "committed", done->next_offset);
         rwd_json_put_uint(&json, "switch_number", done->switch_number);
         rwd_json_put_uint(&json, "corrections", done->rows);
+        rwd_json_put_uint(&json, "dead_letters", done->dead);
         rwd_json_put_string(&json, "checkpoint_before", done->old_checkpoint);
         rwd_json_put_hash(&json, "digest_before", done->old_digest);
         rwd_json_put_string(&json, "checkpoint_after", done->new_checkpoint);

@@ -19,6 +19,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/corrections.h"
+#include "operator/pipeline/dead_changes.h"
 #include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator_private.h"
 #include "operator/pipeline/repair_plan.h"
@@ -192,7 +193,7 @@ typedef struct act {
     rwd_checkpoint base, before;   // of the shadow; the state at C
     rwd_read_lock lock;            // on it (K6)
     bool locked;
-    uint64_t rows;
+    uint64_t rows, dead;
     rwd_hash128 hash;              // of the corrections
 } act;
 
@@ -271,6 +272,17 @@ static bool compare(act *a, rwd_reader_db *before, rwd_reader_db *after, rwd_err
     return ok && !refuse_more(a, err);
 }
 
+// R6. A job without a place for them has none.
+static bool compare_dead(act *a, const char *before, rwd_error *err) {
+    rwd_operator *op = a->op;
+    rwd_dead_changes_options options = {
+        .old_dir = before, .new_dir = rwd_shadow_dir(a->shadow), .lineage = &a->lineage, .job = op->job, .repo = op->repo, .io = op->repo_io, .clock = op->clock, .folder = a->folder,
+    };
+    bool ok = !rwd_job_has_dead_letters(op->job) || rwd_dead_changes_make(&options, &a->dead, err);
+    if (ok) RWD_CRASH_POINT(repair_compared);
+    return ok;
+}
+
 // (3) The difference at C.
 static bool make_corrections(act *a, rwd_error *err) {
     char dir[RWD_PATH_MAX];
@@ -286,8 +298,7 @@ static bool make_corrections(act *a, rwd_error *err) {
               compare(a, before, after, err);
     if (before) rwd_state_close(before);
     if (after) rwd_state_close(after);
-    if (ok) RWD_CRASH_POINT(repair_compared);
-    return ok;
+    return ok && compare_dead(a, dir, err);
 }
 
 // ---------------------------------------------------------------------------------------------- (4)
@@ -311,7 +322,7 @@ static void decide(const act *a, rwd_switch *out) {
         .decided_us = rwd_clock_wall_us(op->clock), .old_lineage = a->plan.old_lineage, .new_lineage = a->plan.new_lineage, .switch_number = a->plan.switch_number + 1,
         .old_logic = a->before.facts.fingerprint, .new_logic = shadow->facts.fingerprint, .next_offset = op->position.next_offset,
         .old_closings = op->position.closings, .new_closings = shadow->facts.closings, .time_us = op->apply_time_us,
-        .rows = a->rows, .corrections = a->hash, .old_digest = a->before.digest, .new_digest = shadow->digest,
+        .rows = a->rows, .dead = a->dead, .corrections = a->hash, .old_digest = a->before.digest, .new_digest = shadow->digest,
     };
     memcpy(out->id, a->plan.id, sizeof(out->id));
     memcpy(out->old_checkpoint, a->before.id, sizeof(out->old_checkpoint));

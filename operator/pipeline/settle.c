@@ -10,6 +10,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/corrections.h"
+#include "operator/pipeline/dead_changes.h"
 #include "operator/pipeline/logics.h"
 #include "operator/pipeline/operator_private.h"
 #include "operator/pipeline/repair_plan.h"
@@ -21,6 +22,7 @@ bool rwd_repair_folder(const rwd_operator *op, const char *id, char out[4096], r
 
 typedef struct sending {
     rwd_corrections *corrections;
+    rwd_dead_changes *dead;     // NULL: there are none
     const rwd_job *old_job;
     rwd_kafka_record_text old;  // values of old rows
 } sending;
@@ -38,7 +40,10 @@ static bool next_row(void *context, rwd_switch_row *out, bool *out_found, rwd_er
     sending *s = context;
     rwd_correction c;
     if (!rwd_corrections_next(s->corrections, &c, out_found, err)) return false;
-    if (!*out_found) return true;
+    if (!*out_found) {
+        *out = (rwd_switch_row){0};
+        return !s->dead || rwd_dead_changes_next(s->dead, &out->dead, out_found, err);
+    }
     *out = (rwd_switch_row){.sink = c.sink, .key = c.key, .row = c.new_row, .offset = c.offset};
     return old_value(s, &c, &out->old, err);
 }
@@ -70,9 +75,12 @@ bool rwd_send_corrections(rwd_operator *op, const rwd_switch *facts, rwd_commit 
         ok = rwd_fail(err, RWD_E_CORRUPT, "these are not the corrections that repair %s decided on", facts->id);
         (void)rwd_error_at(err, "%s", path);
     }
-    rwd_switch_rows rows = {.next = next_row, .context = &s};
-    ok = ok && rwd_corrections_skip(s.corrections, commit->repair_rows, err) && rwd_switch_send(op, facts, &rows, commit, out_transactions, err);
+    rwd_switch_rows all = {.next = next_row, .context = &s};
+    uint64_t sent = commit->repair_rows, rows = sent < facts->rows ? sent : facts->rows;
+    if (ok && facts->dead > 0) ok = rwd_dead_changes_open(folder, op->repo_io, op, facts->id, &s.dead, err) && rwd_dead_changes_skip(s.dead, sent - rows, err);
+    ok = ok && rwd_corrections_skip(s.corrections, rows, err) && rwd_switch_send(op, facts, &all, commit, out_transactions, err);
     if (s.corrections) rwd_corrections_close(s.corrections);
+    rwd_dead_changes_close(s.dead);
     rwd_kafka_record_deinit(&s.old);
     rwd_logics_free(logics);
     return ok;
@@ -95,7 +103,7 @@ bool rwd_settle_corrections(rwd_operator *op, rwd_commit *commit, rwd_error *err
     }
     bool ok = rwd_switch_stage_of(&facts, commit) == RWD_SWITCH_UNDER_WAY ||
               rwd_fail(err, RWD_E_CORRUPT, "repair %s is under way, and its folder says otherwise", id);
-    if (ok) rwd_log(RWD_LOG_WARN, "repair", "%s: %" PRIu64 " of %" PRIu64 " corrections are published; the rest goes first", id, commit->repair_rows, facts.rows);
+    if (ok) rwd_log(RWD_LOG_WARN, "repair", "%s: %" PRIu64 " of %" PRIu64 " corrections are published; the rest goes first", id, commit->repair_rows, facts.rows + facts.dead);
     ok = ok && rwd_send_corrections(op, &facts, commit, &transactions, err);
     rwd_switch_deinit(&facts);
     return ok;

@@ -55,6 +55,7 @@ bool rwd_switch_save(const rwd_switch *facts, const char *folder, const char *na
     message.new_closings = facts->new_closings;
     message.time_us = facts->time_us;
     message.rows = facts->rows;
+    message.dead = facts->dead;
     message.corrections_hash = rwd_proto_put_hash(facts->corrections, corrections);
     message.old_checkpoint = text_of(facts->old_checkpoint);
     message.new_checkpoint = text_of(facts->new_checkpoint);
@@ -85,7 +86,7 @@ static bool take(const Rewind__Switch *message, rwd_switch *out) {
     *out = (rwd_switch){
         .kind = rwd_strdup(message->kind), .who = rwd_strdup(message->who), .why = rwd_strdup(message->why), .undoes = rwd_strdup(message->undoes),
         .decided_us = message->decided_us, .switch_number = message->switch_number, .next_offset = message->next_offset, .old_closings = message->old_closings,
-        .new_closings = message->new_closings, .time_us = message->time_us, .rows = message->rows, .transactions = message->transactions,
+        .new_closings = message->new_closings, .time_us = message->time_us, .rows = message->rows, .dead = message->dead, .transactions = message->transactions,
     };
     return rwd_repair_number(message->id) != 0 && message->next_offset >= 0 && take_id(message->id, out->id) && take_id(message->old_checkpoint, out->old_checkpoint) &&
            take_id(message->new_checkpoint, out->new_checkpoint) && rwd_proto_get_hash(message->old_lineage, &out->old_lineage) &&
@@ -141,7 +142,8 @@ static bool put_rows(rwd_operator *op, const rwd_switch_rows *rows, uint64_t mos
             *out_last = true;
             return true;
         }
-        op->sink->ops->put_correction(op->sink, row.sink, row.key, row.row.data, (uint32_t)row.row.size, row.offset, row.old);
+        if (row.dead && !op->sink->ops->put_dead_letter(op->sink, row.dead, err)) return false;
+        if (!row.dead) op->sink->ops->put_correction(op->sink, row.sink, row.key, row.row.data, (uint32_t)row.row.size, row.offset, row.old);
         ++*out_count;
     }
     return true;
@@ -163,11 +165,11 @@ static bool commit_part(rwd_operator *op, const rwd_switch *facts, rwd_commit *c
 bool rwd_switch_send(rwd_operator *op, const rwd_switch *facts, const rwd_switch_rows *rows, rwd_commit *commit, uint64_t *out_transactions, rwd_error *err) {
     // At least once C goes first: corrections that are out while C names the old history would stand there unanswered.
     bool empty = op->job->delivery.mode == RWD_DELIVERY_AT_LEAST_ONCE && commit->switch_number != facts->switch_number;
-    uint64_t sent = commit->repair_rows;
+    uint64_t sent = commit->repair_rows, all = facts->rows + facts->dead;
     rwd_sink_set_lineage(op, facts->new_lineage);
     for (bool last = false; !last; empty = false) {
         if (atomic_load(&op->stop)) {
-            (void)rwd_fail(err, RWD_E_BUSY, "stopped: %" PRIu64 " of %" PRIu64 " corrections of repair %s are published", sent, facts->rows, facts->id);
+            (void)rwd_fail(err, RWD_E_BUSY, "stopped: %" PRIu64 " of %" PRIu64 " corrections of repair %s are published", sent, all, facts->id);
             return rwd_error_next(err, "start it again: it publishes the rest first");
         }
         uint64_t count = 0;
@@ -176,14 +178,13 @@ bool rwd_switch_send(rwd_operator *op, const rwd_switch *facts, const rwd_switch
         if (op->sink->ops->stamp) op->sink->ops->stamp(op->sink, facts->time_us);
         if (!put_rows(op, rows, empty ? 0 : op->job->repair.max_transaction, &count, &last, err)) return false;
         sent += count;
-        last = last || (!empty && sent == facts->rows);
+        if (last && sent != all) return rwd_fail(err, RWD_E_CORRUPT, "repair %s decided on %" PRIu64 " corrections, and its folder has %" PRIu64, facts->id, all, sent);
+        last = last || (!empty && sent == all);
         RWD_CRASH_POINT(repair_sending);
         if (!commit_part(op, facts, commit, sent, last, err)) return false;
         ++*out_transactions;
         if (!last) RWD_CRASH_POINT(repair_part_sent);
     }
-    if (sent != facts->rows)
-        return rwd_fail(err, RWD_E_CORRUPT, "%" PRIu64 " corrections of repair %s are published, and it decided on %" PRIu64, sent, facts->id, facts->rows);
     RWD_CRASH_POINT(repair_switched);
     return true;
 }

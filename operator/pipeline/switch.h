@@ -22,17 +22,18 @@ typedef struct rwd_switch {
     int64_t next_offset;              // C
     uint64_t old_closings, new_closings;
     int64_t time_us;                  // of the record before C
-    uint64_t rows;
+    uint64_t rows, dead;              // corrections; dead letters that are new or resolved, behind them (R6)
     rwd_hash128 corrections;          // hash over them
     char old_checkpoint[RWD_CHECKPOINT_ID], new_checkpoint[RWD_CHECKPOINT_ID];
     rwd_hash128 old_digest, new_digest;
     uint64_t transactions;            // of DONE
 } rwd_switch;
 
-// In the repair's folder: what was decided; the same, once it is in history.log; the corrections that it decided on.
+// In the repair's folder: what was decided; the same, once it is in history.log; the corrections and dead letters that it decided on.
 #define RWD_SWITCH_FILE "SWITCH"
 #define RWD_SWITCH_DONE "DONE"
 #define RWD_FINAL_CORRECTIONS "corrections.final"
+#define RWD_FINAL_DEAD "dead.final"
 void rwd_switch_deinit(rwd_switch *facts);
 // Durable on return. `name`: SWITCH or DONE, in the repair's folder.
 RWD_MUST bool rwd_switch_save(const rwd_switch *facts, const char *folder, const char *name, rwd_io *io, rwd_error *err);
@@ -55,6 +56,7 @@ typedef struct rwd_switch_row {
     rwd_slice row;     // data NULL: the key vanishes
     int64_t offset;
     rwd_slice old;     // as in rwd_sink_ops.put_correction
+    const rwd_dead_letter *dead;  // this instead of all that; NULL: it is a row
 } rwd_switch_row;
 
 // Corrections in their order, from the first that is not sent yet.

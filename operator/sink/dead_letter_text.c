@@ -10,6 +10,7 @@
 //   message   the same for people
 //   origin    of a record that was redriven: cluster, topic, partition, offset and, of an event, ordinal of the dead letter that it comes from, joined by '/'; else it is not there
 //   attempts  likewise: how often that was tried in vain, this time included
+//   resolved_by  of one that is none any more: the repair's id; then nothing follows. Else it is not there
 //   size      raw bytes of the record
 //   text      the record as text; only if it is valid UTF-8 and not longer than RWD_DEAD_TEXT_MAX
 //   value     the record's exact bytes, base64 (RFC 4648, padded)
@@ -65,6 +66,11 @@ void rwd_dead_letter_head(const rwd_dead_letter *letter, rwd_buf *out) {
         rwd_json_key(&json, "attempts");
         rwd_json_uint(&json, letter->attempts);
     }
+    if (letter->resolved_by) {
+        rwd_json_key(&json, "resolved_by");
+        rwd_json_string(&json, letter->resolved_by);
+        return;
+    }
     rwd_json_key(&json, "size");
     rwd_json_uint(&json, letter->full_size);
     if (readable(letter)) {
@@ -90,4 +96,4 @@ bool rwd_dead_letter_piece(const rwd_dead_letter *letter, uint64_t at, rwd_buf *
     return true;
 }
 
-void rwd_dead_letter_tail(rwd_buf *out) { rwd_buf_append_str(out, "\"}\n"); }
+void rwd_dead_letter_tail(const rwd_dead_letter *letter, rwd_buf *out) { rwd_buf_append_str(out, letter->resolved_by ? "}\n" : "\"}\n"); }

@@ -14,6 +14,6 @@ void rwd_dead_letter_head(const rwd_dead_letter *letter, rwd_buf *out);
 // The raw bytes from `at` (a multiple of RWD_DEAD_PIECE) on, one piece of them. `scratch` is cleared and used. Appends.
 RWD_MUST bool rwd_dead_letter_piece(const rwd_dead_letter *letter, uint64_t at, rwd_buf *scratch, rwd_buf *out, rwd_error *err);
 // What closes the line. Appends.
-void rwd_dead_letter_tail(rwd_buf *out);
+void rwd_dead_letter_tail(const rwd_dead_letter *letter, rwd_buf *out);
 
 #endif

@@ -285,7 +285,7 @@ static bool file_put_dead_letter(rwd_sink *sink, const rwd_dead_letter *letter, 
         ok = rwd_dead_letter_piece(letter, at, &piece, &h->dead, err);
         if (ok && h->dead.size > DEAD_LETTERS_MAX) ok = write_ahead(self, h, err);
     }
-    rwd_dead_letter_tail(&h->dead);
+    rwd_dead_letter_tail(letter, &h->dead);
     h->dead_letters++;
     rwd_committer_grown(self->committer);
     rwd_buf_deinit(&piece);

@@ -140,7 +140,7 @@ bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink
     return true;
 }
 
-// ---- dead letters: offset, ordinal, time, code, whole size, partition, attempts, hash; then sized: source, topic, origin, field, reason, key, value
+// ---- dead letters: offset, ordinal, time, code, whole size, partition, attempts, hash; then sized: source, topic, origin, resolved by, field, reason, key, value
 
 static void keep_u64(rwd_buf *out, uint64_t value) {
     uint8_t bytes[8];
@@ -191,6 +191,7 @@ bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_
     keep_slice(out, rwd_slice_str(letter->source));
     keep_text(out, letter->topic);
     keep_text(out, letter->origin);
+    keep_text(out, letter->resolved_by);
     keep_text(out, letter->field);
     keep_slice(out, letter->reason);
     keep_slice(out, letter->key);
@@ -237,7 +238,7 @@ void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const c
     int64_t partition = (int64_t)take_u64(run), attempts = (int64_t)take_u64(run);
     rwd_hash128 hash = {.low = take_u64(run)};
     hash.high = take_u64(run);
-    rwd_slice source = take_slice(run), source_topic = take_slice(run), origin = take_slice(run), field = take_slice(run);
+    rwd_slice source = take_slice(run), source_topic = take_slice(run), origin = take_slice(run), resolved_by = take_slice(run), field = take_slice(run);
     begin(record, topic, time_us);
     add_source(record, source, source_topic, partition, offset);
     if (ordinal >= 0) add_number(record, RWD_HEADER_DEAD_ORDINAL, ordinal, record->ordinal);
@@ -245,7 +246,8 @@ void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const c
     if (field.data) add_header(record, RWD_HEADER_DEAD_FIELD, field);
     add_header(record, RWD_HEADER_DEAD_MESSAGE, take_slice(run));
     rwd_hash128_hex(hash, record->hash);
-    add_header(record, RWD_HEADER_DEAD_HASH, rwd_slice_str(record->hash));
+    if (resolved_by.data) add_header(record, RWD_HEADER_DEAD_RESOLVED, resolved_by);
+    else add_header(record, RWD_HEADER_DEAD_HASH, rwd_slice_str(record->hash));
     add_header(record, RWD_HEADER_DEAD_LINEAGE, rwd_slice_str(lineage));
     if (origin.data) {
         add_header(record, RWD_HEADER_DEAD_ORIGIN, origin);

@@ -42,6 +42,7 @@ RWD_MUST bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_s
 #define RWD_HEADER_DEAD_LINEAGE "rewind-lineage"
 #define RWD_HEADER_DEAD_ORIGIN "rewind-origin"                  // of a redriven record: where the event failed first
 #define RWD_HEADER_DEAD_ATTEMPTS "rewind-attempts"
+#define RWD_HEADER_DEAD_RESOLVED "resolved-by"                   // R6: the repair under which it is none any more; such a record has a key and no value
 #define RWD_HEADER_DEAD_SIZE "rewind-size"                      // of a record that is longer than what is kept of it
 
 // Appends a dead letter to a run of them; of its value at most `most` bytes.

@@ -54,6 +54,7 @@ typedef struct rwd_dead_letter {
     rwd_hash128 hash;          // of the raw record, as the source has it (E4)
     const char *origin;        // of a record that was redriven: CLUSTER/TOPIC/PARTITION/OFFSET[/ORDINAL] of the dead letter that it comes from; or NULL
     uint32_t attempts;         // how often that was tried, this time included; 0: it was not redriven
+    const char *resolved_by;   // R6: the repair under which it is none any more: of the record only its key is there; or NULL
     int64_t offset;
     bool has_ordinal;          // it is one event of a job with event.each, and this is its place in the record
     uint32_t ordinal;

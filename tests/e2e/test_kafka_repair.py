@@ -71,6 +71,8 @@ def test_a_live_repair_and_its_undo_are_those_of_the_true_events(drill):
     for key, headers in corrected:
         assert (headers["rewind-repair"], headers["rewind-reason"]) == (made["id"].encode(), b"as the drill has it")
         assert json.loads(headers["rewind-old"])["customer"] == key.decode()
+    resolved = [m for m in job.broker.read(job.output_topics[2]) if "resolved-by" in dict(m.headers())]
+    assert [(m.value(), dict(m.headers())["resolved-by"]) for m in resolved] == [(None, made["id"].encode())]
     with job.running() as r:
         undo(job)
         drill.more(80, 760)

@@ -1,4 +1,5 @@
 """Repairs applied and taken back: the outputs are those of the true events, and a kill at any step leaves exactly one of two histories (R4, R5, C6)."""
+import base64
 import json
 import signal
 
@@ -351,3 +352,37 @@ def test_more_corrections_than_approved_stop_it_unless_they_are_tolerated(make_j
     job.run()
     apply(job, "latest", "--tolerance", 10000)
     assert [r["state"] for r in repairs.repairs(job)] == ["applied"]
+
+
+# ------------------------------------------------------------------------------------------------ dead letters
+def letters(job):
+    return [json.loads(line) for line in job.dead.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("point", [None, "repair-part-sent", "repair-switched"])
+def test_dead_letters_that_are_new_and_those_that_are_resolved(point, make_job, tmp_path):
+    """R6: what is none any more is said so under the same offset; what fails now stands there with its bytes. Once, whatever is killed."""
+    faults = Faults()
+    job = wrong_job(make_job, faults, repair=PARTS)
+    job.run()
+    was = letters(job)
+    assert [letter["offset"] for letter in was] == [len(faults.wrong) - 200]   # the line that broke off
+    bad = "not an order"
+    (job.folder / "amend.jsonl").write_text("".join([faults.file(job) and line + "\n" for line in faults.amendments if '"insert"' not in line] +
+                                                    [json.dumps({"replace": 7, "value": bad}) + "\n", json.dumps({"insert": 9, "value": bad}) + "\n"]))
+    made = plan(job, "--amend", "amend.jsonl")
+    assert (made["dead_letters_new"], made["dead_letters_resolved"]) == (2, 1)
+    if point:
+        assert apply(job, expect=None, REWIND_CRASH_POINT=point).returncode == -signal.SIGKILL
+        job.run()
+    else:
+        apply(job)
+    found = letters(job)[len(was):]
+    assert [(letter["offset"], letter.get("resolved_by")) for letter in found] == [(7, None), (9, None), (was[0]["offset"], made["id"])]
+    assert all("value" not in letter for letter in found if "resolved_by" in letter)
+    assert base64.b64decode(found[1]["value"]) == bad.encode()
+    listed = [json.loads(line) for line in rewind("dlq", "list", job.file, "-o", "json", cwd=job.folder).out.splitlines()]
+    assert [letter["offset"] for letter in listed] == [7, 9]
+    undo(job)
+    assert [(letter["offset"], "resolved_by" in letter) for letter in letters(job)[len(was) + 3:]] == [(7, True), (9, True), (was[0]["offset"], False)]
+    assert letters(job)[-1]["value"] == was[0]["value"]

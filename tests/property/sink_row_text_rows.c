@@ -184,7 +184,7 @@ static void print_dead(test_random *r) {
     rwd_error err;
     rwd_dead_letter_head(&letter, &out);
     if (!rwd_dead_letter_piece(&letter, 0, &scratch, &out, &err)) abort();
-    rwd_dead_letter_tail(&out);
+    rwd_dead_letter_tail(&letter, &out);
     print_hex("dead", letter.value);
     print_hex("", rwd_buf_slice(&out));
     printf("\n");
