@@ -1,4 +1,5 @@
-// demo: a job is killed with SIGKILL, started again, and compared with one that was never killed.
+// demo: orders with faults in them, a job that is killed with SIGKILL and started again, a repair of what the faults did, and the proof: the state is that of a job over the true orders that was
+// never interrupted.
 //
 // Every step is a command that the reader could have typed; it is printed before it is run, in a process of its own.
 #include <errno.h>
@@ -11,18 +12,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "operator/admin/client.h"
 #include "operator/cli/cli_private.h"
 
-#define RECORDS_DEFAULT 2000000
+#define RECORDS_DEFAULT 300000
 #define RECORDS_LEAST 1000
 #define POLL_NS 5000000
-#define WAIT_AFTER_CHECKPOINT_NS 250000000  // long enough for commits beyond it, so that there is something to replay
+#define WAIT_AFTER_CHECKPOINT_NS 100000000  // long enough for commits beyond it, so that there is something to replay
+#define PATIENCE_NS 60000000000LL  // until the job answers
 #define ARGS_MAX 24
 
 static const char job_text[] =
     "job: orders\n"
     "source:\n"
-    "  file: {path: ../orders.jsonl}\n"
+    "  file: {path: orders.jsonl}\n"
     "  format: json\n"
     "event:\n"
     "  time: {field: ts, format: epoch-ms}\n"
@@ -31,19 +34,19 @@ static const char job_text[] =
     "  customers:\n"
     "    key: customer\n"
     "    aggregates: {orders: count(), units: sum(quantity), revenue: sum(amount), biggest: max(amount)}\n"
-    "  countries:\n"
+    "  minutes:\n"
     "    key: country\n"
+    "    window: {tumbling: 1m, retain: 30d}\n"
     "    aggregates: {orders: count(), revenue: sum(amount)}\n"
+    "invariants:\n"
+    "  - {table: customers, check: biggest < 210}      # no article costs more\n"
     "sinks:\n"
     "  - {table: customers, file: {path: customers.jsonl}}\n"
-    "  - {table: countries, file: {path: countries.jsonl}}\n"
+    "  - {table: minutes, file: {path: minutes.jsonl}, emit: close}\n"
     "state: {path: rewind-data, memory: 256MiB}\n"
     "checkpoints: {every: 500ms}\n"
-    "delivery: {commit_at: {offset_multiple: 50000}}   # commits at fixed offsets, so that outputs can be compared byte by byte\n"
     "errors: {dead_letter: {file: {path: dead-letters.jsonl}}}\n"
     "http: {listen: \"off\"}\n";
-
-static const char *const compared[] = {"customers.jsonl", "countries.jsonl", "dead-letters.jsonl"};
 
 typedef struct demo {
     rwd_cli *cli;
@@ -66,15 +69,15 @@ static bool say(demo *d, rwd_error *err, const char *format, ...) {
 
 // ---- commands in processes of their own
 
-static bool start(demo *d, const char *where, const char *const args[], pid_t *out_pid, rwd_error *err) {
+static bool start(demo *d, const char *where, const char *const args[], bool behind, pid_t *out_pid, rwd_error *err) {
     char folder[RWD_PATH_MAX];
     char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t) "rewind"};
     rwd_buf shown = {0};
     for (size_t i = 0; args[i] && i < ARGS_MAX; i++) {
         argv[i + 1] = (char *)(uintptr_t)args[i];
-        rwd_buf_appendf(&shown, " %s", args[i]);
+        rwd_buf_appendf(&shown, strchr(args[i], ' ') ? " \"%s\"" : " %s", args[i]);  // as a shell takes it
     }
-    bool worked = rwd_path_join(folder, d->folder, where, err) && say(d, err, "%s$ rewind%s", where, rwd_buf_cstr(&shown));
+    bool worked = rwd_path_join(folder, d->folder, where, err) && say(d, err, behind ? "%s$ rewind%s &\n" : "%s$ rewind%s", where, rwd_buf_cstr(&shown));
     rwd_buf_deinit(&shown);
     if (!worked) return false;
     posix_spawn_file_actions_t actions;
@@ -104,7 +107,7 @@ static bool wait_for(pid_t pid, int *out_code, rwd_error *err) {
 static bool command(demo *d, const char *where, const char *const args[], int expected, rwd_error *err) {
     pid_t pid;
     int code;
-    if (!start(d, where, args, &pid, err) || !wait_for(pid, &code, err)) return false;
+    if (!start(d, where, args, false, &pid, err) || !wait_for(pid, &code, err)) return false;
     if (code == expected) return say(d, err, "%s", "");
     rwd_fail(err, RWD_E_INTERNAL, "the command ended with exit code %d, not %d", code, expected);
     return rwd_error_next(err, "rewind demo --keep-files");
@@ -133,7 +136,7 @@ static bool wait_for_offset(demo *d, pid_t pid, int64_t offset, bool *out_ended,
         rwd_checkpoint checkpoint;
         bool found;
         siginfo_t info = {0};
-        if (!newest(d, "killed", &checkpoint, &found, err)) return false;
+        if (!newest(d, "shop", &checkpoint, &found, err)) return false;
         bool reached = found && checkpoint.facts.next_offset >= offset;
         if (found) rwd_checkpoint_deinit(&checkpoint);
         *out_ended = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
@@ -145,28 +148,31 @@ static bool wait_for_offset(demo *d, pid_t pid, int64_t offset, bool *out_ended,
 // ---- the story
 
 static bool make_files(demo *d, uint64_t records, rwd_error *err) {
-    char path[RWD_PATH_MAX], count[24], seed[24];
+    char path[RWD_PATH_MAX], count[24], seed[24], inject[160];
     (void)snprintf(count, sizeof(count), "%" PRIu64, records);
     (void)snprintf(seed, sizeof(seed), "%" PRIu64, rwd_count_of(d->cli->in, RWD_FLAG_ID_SEED, 1));
-    const char *generate[] = {"generate", "orders", "--records", count, "--keys", "20000", "--bad", "50", "--seed", seed, "-f", "orders.jsonl", NULL};
+    (void)snprintf(inject, sizeof(inject), "lost=100,gap=3,duplicated=100,late=30,malformed=100,price=%" PRIu64 "..%" PRIu64, records / 3 * 2, records / 3 * 2 + records / 150);
+    const char *generate[] = {"generate", "orders", "--records", count, "--keys", "20000", "--seed", seed, "--inject", inject,
+                              "--faults", "shop/faults.jsonl", "--amendments", "shop/amendments.jsonl", "--truth", "truth/orders.jsonl", "-f", "shop/orders.jsonl", NULL};
     if (!rwd_path_join(path, d->folder, "orders.yaml", err) || !rwd_io_write_file(d->io, path, rwd_slice_str(job_text), err)) return false;
-    if (!rwd_path_join(path, d->folder, "killed", err) || !rwd_mkdirs(path, err)) return false;
-    if (!rwd_path_join(path, d->folder, "uninterrupted", err) || !rwd_mkdirs(path, err)) return false;
-    if (!say(d, err, "1. A job, and %" PRIu64 " orders, a few of them malformed.\n\n.$ cat orders.yaml\n%s", records, job_text)) return false;
-    return command(d, ".", generate, RWD_EXIT_OK, err);
+    if (!rwd_path_join(path, d->folder, "shop", err) || !rwd_mkdirs(path, err)) return false;
+    if (!rwd_path_join(path, d->folder, "truth", err) || !rwd_mkdirs(path, err)) return false;
+    return say(d, err, "1. A job, and %" PRIu64 " orders in which things went wrong: lost, twice, late, malformed, and for a while with ten times the price.\n\n.$ cat orders.yaml\n%s", records,
+               job_text) &&
+           command(d, ".", generate, RWD_EXIT_OK, err);
 }
 
 // It follows its input, so that it cannot be done before it is killed, however fast the machine.
 static bool kill_in_the_middle(demo *d, uint64_t records, rwd_error *err) {
-    static const char *const run[] = {"run", "../orders.yaml", "--set", "source.file.follow=true", "--log-level", "warn", NULL};
+    static const char *const run[] = {"run", "../orders.yaml", "--set", "source.file.follow=true", "--log-level", "error", NULL};
     pid_t pid;
     int code;
     bool ended = false;
-    if (!say(d, err, "2. The job runs, and is killed in the middle.\n") || !start(d, "killed", run, &pid, err)) return false;
+    if (!say(d, err, "2. The job runs, and is killed in the middle.\n") || !start(d, "shop", run, true, &pid, err)) return false;
     bool worked = wait_for_offset(d, pid, (int64_t)(records / 3), &ended, err);
     if (worked && !ended) {
         d->cli->clock->sleep_ns(d->cli->clock, WAIT_AFTER_CHECKPOINT_NS);
-        worked = say(d, err, "killed$ kill -9 %d\n", (int)pid);
+        worked = say(d, err, "shop$ kill -9 %d\n", (int)pid);
     }
     (void)kill(pid, SIGKILL);
     if (!wait_for(pid, &code, err)) return false;
@@ -174,59 +180,78 @@ static bool kill_in_the_middle(demo *d, uint64_t records, rwd_error *err) {
     return worked;
 }
 
-static bool look_and_go_on(demo *d, rwd_error *err) {
+static bool go_on(demo *d, rwd_error *err) {
     static const char *const list[] = {"checkpoint", "list", "../orders.yaml", NULL};
-    static const char *const get[] = {"state", "get", "../orders.yaml", "--table", "countries", "DE", NULL};
     static const char *const run[] = {"run", "../orders.yaml", NULL};
-    return say(d, err, "3. What is left: checkpoints, and the state in them.\n") && command(d, "killed", list, RWD_EXIT_OK, err) &&
-           command(d, "killed", get, RWD_EXIT_OK, err) &&
-           say(d, err, "4. It starts again: back to the last good checkpoint, silent replay to the committed offset, and on to the end.\n") &&
-           command(d, "killed", run, RWD_EXIT_OK, err);
+    return say(d, err, "3. What is left are checkpoints. It starts again: back to the last good one, silent replay to the committed offset, and on.\n") &&
+           command(d, "shop", list, RWD_EXIT_OK, err) && command(d, "shop", run, RWD_EXIT_OK, err);
 }
 
-static bool run_uninterrupted(demo *d, rwd_error *err) {
-    static const char *const run[] = {"run", "../orders.yaml", "--log-level", "warn", NULL};
-    static const char *const check[] = {"checkpoint", "check", "../orders.yaml", "--scan", NULL};
-    return say(d, err, "5. The same job over the same orders, never interrupted.\n") && command(d, "uninterrupted", run, RWD_EXIT_OK, err) &&
-           say(d, err, "6. Is the killed run's state what its digest says, row by row?\n") && command(d, "killed", check, RWD_EXIT_OK, err);
-}
-
-static bool compare_file(demo *d, const char *name, bool *inout_same, rwd_error *err) {
-    rwd_hash128 hash[2];
-    uint64_t size[2];
-    static const char *const runs[] = {"killed", "uninterrupted"};
-    for (int i = 0; i < 2; i++) {
-        char path[RWD_PATH_MAX + 64];
-        (void)snprintf(path, sizeof(path), "%s/%s/%s", d->folder, runs[i], name);
-        if (!rwd_io_hash_file(d->io, path, RWD_IO_FROM_CACHE, NULL, &hash[i], &size[i], err)) return false;
+// Until it answers: it makes a checkpoint for us.
+static bool wait_until_running(demo *d, rwd_error *err) {
+    char data[RWD_PATH_MAX + 64];
+    rwd_buf answer = {0};
+    (void)snprintf(data, sizeof(data), "%s/shop/rewind-data/orders/0", d->folder);
+    for (int64_t waited = 0; waited < PATIENCE_NS; waited += POLL_NS) {
+        rwd_admin_call call = {.command = "checkpoint-create"};
+        bool answers = rwd_admin_ask(data, &call, 0, &answer, err);
+        rwd_buf_deinit(&answer);
+        if (answers) return true;
+        d->cli->clock->sleep_ns(d->cli->clock, POLL_NS);
     }
-    bool same = size[0] == size[1] && rwd_hash128_equal(hash[0], hash[1]);
-    *inout_same = *inout_same && same;
-    return say(d, err, "  %-20s %s, %" PRIu64 " bytes", name, same ? "the same, byte for byte" : "DIFFERENT", size[0]);
+    return false;
+}
+
+static bool look_and_repair(demo *d, rwd_error *err) {
+    static const char *const status[] = {"status", "../orders.yaml", NULL};
+    static const char *const bisect[] = {"bisect", "../orders.yaml", "--table", "customers", "--check", "biggest < 210", NULL};
+    static const char *const plan[] = {"repair", "plan", "../orders.yaml", "--amend", "amendments.jsonl", "--limit", "5", NULL};
+    static const char *const apply[] = {"repair", "apply", "../orders.yaml", "latest", "--reason", "orders were lost, doubled, late or wrong", "--yes", NULL};
+    return say(d, err, "4. It waits for more orders. Something is wrong: an invariant says so, and bisect finds the first order that broke it.\n") &&
+           command(d, "shop", status, RWD_EXIT_OK, err) &&
+           command(d, "shop", bisect, RWD_EXIT_DIFFERENT, err) &&
+           say(d, err, "5. Beside it a second state is built, as it would be without the faults: what would change of the outputs?\n") && command(d, "shop", plan, RWD_EXIT_OK, err) &&
+           say(d, err, "6. Only the corrections are published, all of them or none; rewind repair undo would take them back.\n") &&
+           command(d, "shop", apply, RWD_EXIT_OK, err);
+}
+
+static bool repair(demo *d, rwd_error *err) {
+    static const char *const run[] = {"run", "../orders.yaml", "--set", "source.file.follow=true", "--log-level", "error", NULL};
+    pid_t pid;
+    int code;
+    if (!start(d, "shop", run, true, &pid, err)) return false;
+    bool worked = wait_until_running(d, err) && look_and_repair(d, err) && say(d, err, "shop$ kill %d\n", (int)pid);
+    (void)kill(pid, worked ? SIGTERM : SIGKILL);
+    if (!wait_for(pid, &code, worked ? err : NULL) || !worked) return false;
+    return code == RWD_EXIT_OK ? say(d, err, "%s", "") : rwd_fail(err, RWD_E_INTERNAL, "the job ended with exit code %d", code);
+}
+
+static bool run_truth(demo *d, rwd_error *err) {
+    static const char *const run[] = {"run", "../orders.yaml", "--log-level", "error", NULL};
+    static const char *const check[] = {"checkpoint", "check", "../orders.yaml", "--scan", NULL};
+    return say(d, err, "7. The same job over the true orders, never interrupted.\n") && command(d, "truth", run, RWD_EXIT_OK, err) &&
+           say(d, err, "8. Is the repaired state what its digest says, row by row?\n") && command(d, "shop", check, RWD_EXIT_OK, err);
 }
 
 static bool compare(demo *d, rwd_error *err) {
-    rwd_checkpoint killed, whole;
-    bool found_killed, found_whole, same = false;
-    if (!newest(d, "killed", &killed, &found_killed, err) || !newest(d, "uninterrupted", &whole, &found_whole, err)) return false;
+    static const char *const diff[] = {"diff", "shop/rewind-data/orders/0", "truth/rewind-data/orders/0", NULL};
+    rwd_checkpoint repaired, truth;
+    bool found_repaired, found_truth, same = false;
+    if (!newest(d, "shop", &repaired, &found_repaired, err) || !newest(d, "truth", &truth, &found_truth, err)) return false;
     char hex[2][RWD_HASH128_HEX] = {"none", "none"};
-    if (found_killed) rwd_hash128_hex(killed.digest, hex[0]);
-    if (found_whole) rwd_hash128_hex(whole.digest, hex[1]);
-    if (found_killed && found_whole)
-        same = rwd_hash128_equal(killed.digest, whole.digest) && killed.facts.next_offset == whole.facts.next_offset &&
-               rwd_hash128_equal(killed.facts.input_hash, whole.facts.input_hash);
-    if (found_killed) rwd_checkpoint_deinit(&killed);
-    if (found_whole) rwd_checkpoint_deinit(&whole);
-    if (!say(d, err, "7. Compared.\n")) return false;
-    for (size_t i = 0; i < sizeof(compared) / sizeof(compared[0]); i++)
-        if (!compare_file(d, compared[i], &same, err)) return false;
+    if (found_repaired) rwd_hash128_hex(repaired.digest, hex[0]);
+    if (found_truth) rwd_hash128_hex(truth.digest, hex[1]);
+    if (found_repaired && found_truth) same = rwd_hash128_equal(repaired.digest, truth.digest);
+    if (found_repaired) rwd_checkpoint_deinit(&repaired);
+    if (found_truth) rwd_checkpoint_deinit(&truth);
+    if (!say(d, err, "9. Compared.\n") || !command(d, ".", diff, same ? RWD_EXIT_OK : RWD_EXIT_DIFFERENT, err)) return false;
     if (!same) d->cli->exit_code = RWD_EXIT_DIFFERENT;
-    return say(d, err, "\n  digest of the killed run         %s\n  digest of the uninterrupted run  %s\n\n%s", hex[0], hex[1],
-               same ? "Equal: the kill left no trace." : "DIFFERENT: this is a bug.");
+    return say(d, err, "  digest of the killed and repaired run  %s\n  digest of the run over the truth       %s\n\n%s", hex[0], hex[1],
+               same ? "Equal: neither the kill nor the faults left a trace." : "DIFFERENT: this is a bug.");
 }
 
 static bool tell(demo *d, uint64_t records, rwd_error *err) {
-    return make_files(d, records, err) && kill_in_the_middle(d, records, err) && look_and_go_on(d, err) && run_uninterrupted(d, err) && compare(d, err);
+    return make_files(d, records, err) && kill_in_the_middle(d, records, err) && go_on(d, err) && repair(d, err) && run_truth(d, err) && compare(d, err);
 }
 
 static char **quiet_environment(void) {

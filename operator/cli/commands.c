@@ -22,11 +22,11 @@ uint64_t rwd_common_flags(void) { return COMMON; }
 
 static const rwd_command commands[] = {
     {"demo", RWD_JOB_NEVER, "", 0, 0, F(RECORDS) | F(SEED) | F(KEEP_FILES),
-     "kill a job with SIGKILL, restart it, and compare it with one that was never killed",
-     "Makes a folder below the folder for temporary files, generates orders, runs a job over them, kills it in the middle, looks at what is left, starts it again "
-     "and compares state and output with those of an uninterrupted run. Every command is printed before it is run. Nothing outside that folder is touched, and it "
-     "is removed at the end.",
-     "rewind demo\nrewind demo --records 3000000 --keep-files",
+     "kill a job, repair what faults in its input did, and compare it with a run over the truth",
+     "Makes a folder below the folder for temporary files, generates orders with faults in them, runs a job over them, kills it in the middle, starts it again, finds where an invariant broke, plans "
+     "a repair beside the running job, applies it, and compares the state with that of an uninterrupted run over the true orders. Every command is printed before it is run, and can be typed by hand. "
+     "Nothing outside that folder is touched, and it is removed at the end.",
+     "rewind demo\nrewind demo --records 1000000 --keep-files",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_IO}, rwd_run_demo},
     {"run", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(OUTPUT) | F(FRESH) | F(REASON),
      "run a job: read, aggregate, publish, checkpoint",

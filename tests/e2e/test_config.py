@@ -1,5 +1,6 @@
 """The schema, the examples and the job file's own printing agree."""
 import json
+import re
 
 import jsonschema
 import pytest
@@ -88,6 +89,9 @@ def test_doctor_says_what_is_and_what_is_wrong(make_job):
 
 
 def test_the_demonstration_proves_the_digest(tmp_path):
-    done = rewind("demo", "--records", "200000", cwd=tmp_path, TMPDIR=tmp_path)
-    assert "digest" in done.out.lower()
+    done = rewind("demo", "--records", "100000", cwd=tmp_path, TMPDIR=tmp_path)
+    digests = re.findall(r"digest of the .*?run.*? +([0-9a-f]{32})", done.out)
+    assert len(digests) == 2 and digests[0] == digests[1] and "Equal: neither the kill nor the faults left a trace." in done.out
+    shown = re.findall(r"^\S+\$ rewind (\w+(?: plan| apply)?)", done.out, re.M)
+    assert {"generate", "run", "status", "bisect", "repair plan", "repair apply", "diff"} <= set(shown) and "kill -9" in done.out
     assert not list(tmp_path.iterdir()), "the folder is removed at the end"
