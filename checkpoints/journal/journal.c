@@ -290,8 +290,8 @@ static bool scan_segment(rwd_journal *j, rwd_journal_segment *s, rwd_error *err)
     s->size = scan.size;
     s->changed_us = (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
     s->torn = scan.torn;
-    // K3: what lies below a checkpoint's X was synced before its manifest.
-    s->durable = s->entries.count > 0 && s->entries.items[s->entries.count - 1].next <= j->options.durable_to;
+    // K3: what lies below a checkpoint's X was synced before its manifest, if it was there then.
+    s->durable = s->entries.count > 0 && s->entries.items[s->entries.count - 1].next <= j->options.durable_to && s->name.term < j->options.durable_term;
     j->stats.damaged += scan.damaged;
     if (ok && scan.newer) {
         ok = rwd_journal_fail(j, err, RWD_E_NEWER_FORMAT, s->file, "was written by a newer version of the program");

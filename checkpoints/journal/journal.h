@@ -35,7 +35,8 @@ typedef struct rwd_journal_options {
     const char *data;           // <data>; the folder is made by an owner
     rwd_hash128 repository;
     uint64_t term;              // of the owner; 0: a reader, which changes nothing
-    int64_t durable_to;         // the newest checkpoint's X: what lies below is durable (K3); 0: nothing is known to be
+    int64_t durable_to;         // the newest checkpoint's X: what was there below it when it was made is durable (K3); 0: nothing is known to be
+    uint64_t durable_term;      // of the owner that made it: segments of earlier terms were there then; of one as late, holes may have been filled since
     rwd_journal_codec codec;    // of new blocks
     uint64_t size;              // bytes of all segments, roughly
     int64_t keep_ns;            // age of what may go

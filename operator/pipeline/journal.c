@@ -16,12 +16,17 @@ _Static_assert((int)RWD_JOURNAL_PLAIN == 0 && (int)RWD_JOURNAL_LZ4 == 1 && (int)
 static bool is_journaled(const rwd_operator *op) { return op->job->source.topic && !op->hooks.open_source && op->job->journal.mode == RWD_JOURNAL_ON; }
 
 // K3: whatever manifest there is was written behind a sync of the journal below its X, whether it is good, bad or pruned by now.
-static bool durable_to(rwd_repo *repo, int64_t *out, rwd_error *err) {
+static bool durable_to(rwd_repo *repo, int64_t *out, uint64_t *out_term, rwd_error *err) {
     rwd_checkpoint_list list = {0};
     *out = 0;
+    *out_term = 0;
     if (!rwd_repo_list(repo, &list, err)) return false;
-    for (size_t i = 0; i < list.count; i++)
-        if (list.items[i].facts.next_offset > *out) *out = list.items[i].facts.next_offset;
+    for (size_t i = 0; i < list.count; i++) {
+        const rwd_checkpoint *c = &list.items[i];
+        if (c->facts.next_offset < *out || (c->facts.next_offset == *out && c->term <= *out_term)) continue;
+        *out = c->facts.next_offset;
+        *out_term = c->term;
+    }
     rwd_checkpoint_list_deinit(&list);
     return true;
 }
@@ -29,7 +34,8 @@ static bool durable_to(rwd_repo *repo, int64_t *out, rwd_error *err) {
 bool rwd_open_journal_of(rwd_repo *repo, rwd_io *io, rwd_clock *clock, rwd_journal **out, rwd_error *err) {
     rwd_io *own = NULL;
     int64_t durable;
-    return durable_to(repo, &durable, err) && rwd_io_clone(io, &own, err) &&
+    uint64_t term;
+    return durable_to(repo, &durable, &term, err) && rwd_io_clone(io, &own, err) &&
            rwd_journal_open_reader(rwd_repo_path(repo), rwd_repo_id(repo), durable, own, clock, out, err);
 }
 
@@ -49,7 +55,7 @@ bool rwd_open_session_journal(rwd_operator *op, rwd_error *err) {
         .data = op->data, .repository = rwd_repo_id(op->repo), .term = rwd_repo_term(op->repo), .codec = (rwd_journal_codec)op->job->journal.codec,
         .size = op->job->journal.size, .keep_ns = op->job->journal.keep_ns, .on_full_continue = op->job->journal.on_full == RWD_ON_FULL_CONTINUE,
     };
-    if (!durable_to(op->repo, &options.durable_to, err) || !rwd_io_clone(op->io, &io, err)) return false;
+    if (!durable_to(op->repo, &options.durable_to, &options.durable_term, err) || !rwd_io_clone(op->io, &io, err)) return false;
     if (!rwd_journal_open(&options, io, op->clock, &op->journal, err)) return false;
     rwd_journaled_source_use(op->raw_source, op->journal);
     return true;

@@ -9,8 +9,7 @@
 #include "checkpoints/io/fake_disk.h"
 #include "checkpoints/journal/journal.h"
 #include "operator/base/fs.h"
-#include "tests/support/random.h"
-#include "tests/support/tier.h"
+#include "tests/support/journal_topic.h"
 #include "tests/unit/test.h"
 
 typedef struct rig {
@@ -19,80 +18,6 @@ typedef struct rig {
     rwd_journal *journal;
     rwd_journal_options options;
 } rig;
-
-static rwd_error err;
-
-static void must(bool ok) {
-    char text[2048];
-    rwd_error_format(&err, text, sizeof text);
-    if (!ok) fail_msg("%s", text);
-}
-
-// ---- the model: a topic with gaps
-
-static bool is_record(int64_t offset) { return offset % 7 != 3 && offset % 100 < 90; }
-
-// Bytes that depend on the offset only; every ninth is random, the rest compresses.
-static rwd_journal_record record_at(int64_t offset, rwd_buf *bytes) {
-    test_random random = {(uint64_t)offset * 77 + 5};
-    size_t size = test_random_below(&random, 300);
-    rwd_buf_clear(bytes);
-    for (size_t i = 0; i < size; i++) rwd_buf_append_char(bytes, offset % 9 == 0 ? (char)test_random_u64(&random) : (char)('a' + i % 7));
-    int64_t time = offset % 13 == 0 ? INT64_MIN : 1700000000000000 + offset * 1000 - (int64_t)test_random_below(&random, 100000);
-    return (rwd_journal_record){offset, time, rwd_buf_slice(bytes)};
-}
-
-static bool append_topic(rwd_journal *j, int64_t from, int64_t until) {
-    rwd_buf bytes = {0};
-    bool ok = true;
-    if (rwd_journal_position(j) != from) rwd_journal_begin(j, from);
-    for (int64_t o = from; o < until && ok; o++) {
-        if (!is_record(o)) continue;
-        rwd_journal_record record = record_at(o, &bytes);
-        ok = rwd_journal_append(j, &record, 1, &err);
-    }
-    if (ok) rwd_journal_pass(j, until);
-    rwd_buf_deinit(&bytes);
-    return ok;
-}
-
-// Reads from `from` on: each record must be the topic's next one. Returns where the journal ends, or a hole begins.
-static int64_t read_topic(rwd_journal *j, int64_t from) {
-    rwd_journal_reader *reader;
-    rwd_buf bytes = {0};
-    int64_t at = from, next = from, before;
-    must(rwd_journal_reader_open(j, from, &reader, &err));
-    do {
-        const rwd_journal_record *records;
-        size_t count;
-        before = next;
-        must(rwd_journal_read(reader, &records, &count, &next, &err));
-        for (size_t i = 0; i < count; i++, at++) {
-            while (!is_record(at)) at++;
-            rwd_journal_record wanted = record_at(at, &bytes);
-            assert_int_equal(records[i].offset, at);
-            assert_int_equal(records[i].time_us, wanted.time_us);
-            assert_true(rwd_slice_equal(records[i].raw, wanted.raw));
-        }
-        for (; at < next; at++) assert_false(is_record(at));
-    } while (next != before);
-    rwd_journal_reader_close(reader);
-    rwd_buf_deinit(&bytes);
-    return next;
-}
-
-// All that is said to be covered is there, and right.
-static void check_ranges(rwd_journal *j) {
-    rwd_journal_range *before;
-    size_t count = rwd_journal_ranges(j, &before);
-    for (size_t i = 0; i < count; i++) {
-        int64_t until;
-        (void)read_topic(j, before[i].from);
-        if (!rwd_journal_covers(j, before[i].from, &until)) continue;  // it turned out bad
-        assert_int_equal(read_topic(j, before[i].from), until);
-    }
-    free(before);
-}
 
 // ---- the rig
 
@@ -545,6 +470,42 @@ static void an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on(
     }
 }
 
+// What is there stays there: whatever read, open or look fails, it is an error or right, and the next process finds all of it.
+static void an_error_at_any_read_is_an_error_and_loses_nothing(void **state) {
+    rig *r = *state;
+    open_owner(r);
+    must(rwd_journal_confirm(r->journal, &err));
+    for (int64_t from = 0; from < 3000; from += 1000) {
+        must(append_topic(r->journal, from, from + 1000));
+        rwd_journal_begin(r->journal, from + 1000);
+    }
+    close_it(r);
+    bool failed = true;
+    for (uint64_t n = 1; failed; n++)
+        for (int known = 0; known < 2; known++) {
+            rwd_io *faulty;
+            rwd_journal_reader *reader = NULL;
+            int64_t at = 0, before = -1;
+            must(rwd_io_fault_new(test_tier_new(), &(rwd_io_fault_plan){.seed = n, .fail_at = n, .error = EIO, .reorder = 4, .short_percent = 20, .again_percent = 20}, &faulty, &err));
+            rwd_journal *j = NULL;
+            bool ok = rwd_journal_open_reader(r->root, r->options.repository, known ? 3000 : 0, faulty, r->clock, &j, &err) && rwd_journal_reader_open(j, 0, &reader, &err);
+            while (ok && at != before) {
+                const rwd_journal_record *records;
+                size_t count;
+                before = at;
+                ok = rwd_journal_read(reader, &records, &count, &at, &err);
+            }
+            if (ok) assert_int_equal(at, 3000);
+            else assert_int_equal(err.code, RWD_E_IO);
+            failed = !ok;
+            rwd_journal_reader_close(reader);
+            rwd_journal_close(j);
+            j = NULL;
+        }
+    open_owner(r);
+    assert_int_equal(read_topic(r->journal, 0), 3000);
+}
+
 static void a_power_loss_at_any_operation_loses_nothing_that_a_checkpoint_counts_on(void **state) {
     rig *r = *state;
     bool cut = true;
@@ -700,6 +661,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_lost_segment_is_a_hole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_zombie_writes_into_its_own_segments_only, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_error_at_any_read_is_an_error_and_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_power_loss_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
         cmocka_unit_test_setup_teardown(inherited_segments_are_synced_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_an_error_or_a_hole_as_the_job_says, setup, teardown),
