@@ -197,6 +197,31 @@ def test_the_horizon_is_that_of_journal_and_topic_together_and_checkpoints_below
         assert r.stop() == 0, r.stderr
 
 
+def test_when_the_one_checkpoint_above_the_cut_turns_out_bad_the_one_before_it_can_still_be_replayed_from(make_kafka_job, broker):
+    """K7: whatever keep says, the journal reaches from the second newest good checkpoint up to C. The topic has none of it any more."""
+    job = remembering(make_kafka_job(name="second", checkpoints={"every": "1h", "keep": {"last": 2}, "full": {"keep": 0}}, journal={"keep": "100ms"}))
+    for part in range(5):
+        job.produce(orders(300, first=300 * part))
+        job.run_to_end()
+        time.sleep(0.12)
+    job.produce(orders(200, first=1500))
+    with job.running() as r:
+        r.committed(1700)                       # C is above the newest checkpoint, at 1500; the one before it is at 1200
+        r.wait_for(lambda s: s["journal"]["first"] > 0, "retention to have taken what it may")
+        assert r.status()["journal"]["first"] <= 1200
+        r.kill()
+    job.broker.read(job.source_topic)
+    broker.delete_records(job.source_topic, 0, 1700)
+    newest = driver.newest(job)
+    assert newest["next_offset"] == 1500
+    flip(job.checkpoints / newest["id"] / "MANIFEST", 40)
+    with job.running() as r:
+        r.committed(1700)
+        assert "from checkpoint" in r.stderr and "at offset 1200" in r.stderr
+        assert r.stop() == 0, r.stderr
+    job.check()
+
+
 def test_without_a_journal_there_is_none(make_kafka_job, tmp_path):
     job = make_kafka_job(name="unjournaled", journal="off")
     job.produce(orders(300))
