@@ -247,7 +247,8 @@ void rwd_render_repair(const rwd_repair_plan *p, rwd_buf *out) {
     rwd_buf_appendf(out, " by %s\n", p->who);
     put_asked(p, out);
     put_made(p, out);
-    if (p->rows == 0) rwd_buf_append_str(out, "\nOutputs show already what they ought to: nothing is to be corrected.\n");
+    if (p->sink_count == 0) rwd_buf_append_str(out, "\nThe job has no outputs: only the state would be another.\n");
+    else if (p->rows == 0) rwd_buf_append_str(out, "\nOutputs show already what they ought to: nothing is to be corrected.\n");
     else put_outputs(p, out);
     for (size_t i = 0; i < p->table_count; i++) put_table(&p->tables[i], out);
 }

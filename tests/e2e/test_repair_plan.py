@@ -39,7 +39,7 @@ def logic_file(job, tables, name="fixed.yaml", event=None):
     import yaml
 
     given = {**job.given, "job": "another-name", "tables": tables, "event": event or job.given["event"]}
-    given.pop("sinks")
+    given.pop("sinks", None)
     (job.folder / name).write_text(yaml.safe_dump(given, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return name
 
@@ -210,6 +210,31 @@ def test_if_nothing_differs_the_plan_says_so(wrong):
     made, found = plan(wrong, "--from", 200, "--logic", logic_file(wrong, tables))
     assert found == [] and made["corrections"] == 0 and made["tables"] == [] and made["old_digest"] == made["new_digest"]
     assert "nothing is to be corrected" in rewind("repair", "show", wrong.file, cwd=wrong.folder).out
+
+
+def test_invariants_that_keys_begin_to_violate_are_named(make_job):
+    invariants = [{"table": "customers", "check": "revenue > 5000 or orders < 6", "on_violation": "alert"}, {"table": "minutes", "check": "n > 0", "on_violation": "alert"}]
+    job = grown(make_job(checkpoints=QUIET, event=EVENT, tables=wrong_tables(), sinks=SINKS, invariants=invariants), 250, 250)
+    made, found = plan(job, "--from", 0, "--logic", logic_file(job, TABLES))
+    old, new = job.expected(), differences.history([(0, with_logic(job, TABLES))], job.input)
+    check(job, made, found, old, new)
+
+    def breaks(run):
+        return {key[0] for key, row in run.tables["customers"].items() if row[1] <= 5000 and row[0] >= 6}
+
+    begin = breaks(new) - breaks(old)
+    assert begin and [(v["table"], v["keys"], v["key"] in begin) for v in made["violations"]] == [("customers", len(begin), True)]
+    assert "VIOLATED" in rewind("repair", "show", job.file, cwd=job.folder).out
+
+
+def test_a_job_without_outputs_has_a_plan_of_its_state(make_job):
+    job = grown(make_job(checkpoints=QUIET, event={**EVENT, "missing": "drop"}, tables=wrong_tables(), sinks=None, errors=None))
+    job.append("".join(line + "\n" for line in orders(300, keys=60)))
+    job.run()
+    made, found = plan(job, "--from", 0, "--logic", logic_file(job, TABLES))
+    new = differences.history([(0, with_logic(job, TABLES))], job.input)
+    assert found == [] and made["outputs"] == [] and made["new_digest"] == new.digest() and made["tables"]
+    assert "no outputs" in rewind("repair", "show", job.file, cwd=job.folder).out
 
 
 def test_windows_that_have_left_cannot_be_repaired(make_job):
