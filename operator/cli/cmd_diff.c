@@ -12,6 +12,7 @@
 #include "operator/cli/output.h"
 #include "operator/cli/render.h"
 #include "operator/cli/side.h"
+#include "operator/cli/signals.h"
 #include "operator/pipeline/difference.h"
 #include "operator/sink/row_text.h"
 #include "state/compare.h"
@@ -444,14 +445,17 @@ bool rwd_run_diff(rwd_cli *cli, rwd_error *err) {
     rwd_place place = {0};
     uint64_t limit = rwd_count_of(cli->in, RWD_FLAG_ID_LIMIT, DIFF_LIMIT);
     bool named = cli->in->job || cli->in->values[RWD_FLAG_ID_DATA];
+    if (rwd_given(cli->in, RWD_FLAG_ID_WHY)) rwd_signals_block();
     if (named && !rwd_place_find(cli, &place, err)) return false;
     diff *d = rwd_calloc(1, sizeof(*d));
     *d = (diff){.cli = cli, .left = limit ? limit : UINT64_MAX, .ok = true, .err = err};
     rwd_grid_init(&d->grid);
     bool ok = true;
     for (int side = 0; side < 2 && ok; side++) ok = rwd_cli_side_open(cli, named ? &place : NULL, cli->in->args[side], &d->side[side], err);
-    ok = ok && rwd_output_open(d->side[0].io, cli->in->values[RWD_FLAG_ID_FILE], &d->out, err);
-    if (ok) {
+    bool why = rwd_given(cli->in, RWD_FLAG_ID_WHY);
+    if (ok && why) ok = rwd_diff_why(cli, &place, d->side, err);
+    else ok = ok && rwd_output_open(d->side[0].io, cli->in->values[RWD_FLAG_ID_FILE], &d->out, err);
+    if (ok && !why) {
         ok = run(d, err);
         rwd_output_close(&d->out);
     }

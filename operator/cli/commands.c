@@ -209,7 +209,7 @@ static const rwd_command commands[] = {
      "not at all.",
      "rewind export orders.yaml --format csv -f customers.csv\nrewind export --data rewind-data/orders/0 --checkpoint before-migration --table hourly",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT}, rwd_run_export},
-    {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(LIMIT) | F(FILE),
+    {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(WHY) | F(LIMIT) | F(FILE),
      "what two states differ in: keys, columns, sums",
      "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
      "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder; or a file that export wrote of a table as "
@@ -218,9 +218,12 @@ static const rwd_command commands[] = {
      "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
      "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
      "one side has is null on the other.\n\n"
+     "--why KEY names the first records (--limit of them) behind which the key's rows differ, with both rows: both histories are replayed in a "
+     "private folder below TMPDIR (/var/tmp), from the newest checkpoint that they have in common. Both sides are the job's own then.\n\n"
      "--limit bounds the keys that are shown; what is counted is everything. Exit code 0: the states are equal; 1: they differ.",
      "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
-     "rewind diff orders.yaml live repair:latest\nrewind diff orders.yaml latest live --key C000042\nrewind diff rewind-data/orders/0 /backup/orders -o json",
+     "rewind diff orders.yaml live repair:latest\nrewind diff orders.yaml live repair:latest --why C000042\nrewind diff orders.yaml latest live --key C000042\nrewind diff "
+     "rewind-data/orders/0 /backup/orders -o json",
      {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
     {"bisect", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECK) | F(KEY) | F(OFFSET),
      "the first record behind which something is not true any more",

@@ -34,6 +34,7 @@ typedef enum rwd_flag_kind {
     X(FRESH, "fresh", 0, SWITCH, "", "", "start empty although something exists; what exists is moved aside, never deleted")                           \
     X(TO, "to", 0, TEXT, "ID|DIR", "", "the checkpoint to go back to; of checkpoint copy the folder to copy into")                                     \
     X(FROM, "from", 0, TEXT, "DIR", "", "the folder to copy from")                                                                                     \
+    X(WHY, "why", 0, TEXT, "KEY", "", "the first records behind which this key's rows differ; as output records have it, of several fields a JSON array") \
     X(REBUILD_OLD, "rebuild-old", 0, SWITCH, "", "", "build the old state again, too, instead of taking the live one as it is")                        \
     X(FROM_OUTPUT, "from-output", 0, TEXT, "LIST", "", "rebuild the state at the committed offset from these outputs of the job: topics or files, with commas between them")            \
     X(BEFORE, "before", 0, TEXT, "TIME", "", "the newest good checkpoint before the first record of this time or later: RFC 3339, or local 12:00, the last one that was")  \

@@ -64,7 +64,7 @@ static bool split_path(const char *path, char data[RWD_PATH_MAX], char id[RWD_PA
 
 // A repair's plan has a shadow: a data directory of its own, whose newest checkpoint is what the plan came to.
 static bool find_repair(rwd_cli_side *side, const rwd_place *place, const char *word, char id[RWD_PATH_MAX], rwd_error *err) {
-    char repair[RWD_REPAIR_ID], folder[RWD_PATH_MAX];
+    char folder[RWD_PATH_MAX], *repair = side->repair;
     if (!rwd_io_new(place->data, RWD_IO_TIER_PREAD, &side->io, NULL, err) || !rwd_repair_find(place->data, side->io, word, repair, err)) return false;
     if (!rwd_repair_folder_of(place->data, repair, folder, err) || !rwd_path_join(side->data, folder, RWD_REPAIR_SHADOW, err)) return false;
     (void)snprintf(id, RWD_PATH_MAX, "latest");

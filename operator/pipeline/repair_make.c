@@ -189,10 +189,10 @@ static bool of(const rwd_lineage *lineage, const rwd_checkpoint *c) {
 }
 
 // The newest good one of the lineage (L2) at or below a position. One that an invariant marks (S5) serves no repair.
-static bool choose(making *m, const rwd_lineage *lineage, int64_t at_most, bool marked_too, rwd_checkpoint *out, rwd_error *err) {
+static bool choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t at_most, bool marked_too, rwd_checkpoint *out, rwd_error *err) {
     rwd_checkpoint_list list = {0};
     rwd_error why;
-    if (!rwd_repo_list(m->o->repo, &list, err)) return false;
+    if (!rwd_repo_list(repo, &list, err)) return false;
     const rwd_checkpoint *best = NULL;
     bool tried[1024] = {0};
     for (;;) {
@@ -205,18 +205,22 @@ static bool choose(making *m, const rwd_lineage *lineage, int64_t at_most, bool 
             best = c;
             at = i;
         }
-        if (!best || rwd_repo_verify(m->o->repo, m->o->io, best->id, RWD_VERIFY_NEW, NULL, &why)) break;
+        if (!best || rwd_repo_verify(repo, io, best->id, RWD_VERIFY_NEW, NULL, &why)) break;
         tried[at] = true;
     }
-    bool ok = best ? rwd_repo_find(m->o->repo, best->id, out, err) : rwd_fail(err, RWD_E_NO_CHECKPOINT, "no good checkpoint of this history is at or below offset %" PRId64, at_most);
+    bool ok = best ? rwd_repo_find(repo, best->id, out, err) : rwd_fail(err, RWD_E_NO_CHECKPOINT, "no good checkpoint of this history is at or below offset %" PRId64, at_most);
     rwd_checkpoint_list_deinit(&list);
-    return ok || rwd_error_next(err, "rewind checkpoint list --all --data %s", m->data);
+    return ok || rwd_error_next(err, "rewind checkpoint list --all --data %s", rwd_repo_path(repo));
+}
+
+bool rwd_repair_base(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t at_most, rwd_checkpoint *out, rwd_error *err) {
+    return choose(repo, io, lineage, at_most, false, out, err);
 }
 
 static bool choose_live(making *m, rwd_error *err) {
     const char *named = m->o->old_checkpoint;
     int64_t c = m->found_c ? m->commit.next_offset : INT64_MAX;
-    if (!(named ? rwd_repo_find(m->o->repo, named, &m->live, err) : choose(m, &m->old, c, true, &m->live, err))) return false;
+    if (!(named ? rwd_repo_find(m->o->repo, named, &m->live, err) : choose(m->o->repo, m->o->io, &m->old, c, true, &m->live, err))) return false;
     if (!of(&m->old, &m->live)) {
         (void)rwd_fail(err, RWD_E_BUSY, "checkpoint %s is not of the history that is live now: it was switched meanwhile", m->live.id);
         return rwd_error_next(err, "ask for the plan again");
@@ -232,7 +236,7 @@ static bool choose_base(making *m, rwd_error *err) {
     if (plan->differs_from >= m->live.facts.next_offset)
         return rwd_fail(err, RWD_E_USAGE, "nothing is to be repaired: offset %" PRId64 " was not processed yet, the newest checkpoint is at %" PRId64, plan->differs_from,
                         m->live.facts.next_offset);
-    if (!choose(m, &m->new, m->live.facts.next_offset, false, &m->base, err)) return false;
+    if (!choose(m->o->repo, m->o->io, &m->new, m->live.facts.next_offset, false, &m->base, err)) return false;
     m->base_locked = rwd_repo_read_lock(m->o->repo, m->base.id, &m->base_lock, err);
     return m->base_locked;
 }

@@ -56,6 +56,9 @@ RWD_MUST bool rwd_repair_make(const rwd_repair_options *options, rwd_repair_plan
 // The jobs that the rows of a plan's two sides have the tables of, with the outputs that they are published to where those fit. `logics` has the plan's (rwd_repair_plan_logics). *borrowed* from it.
 RWD_MUST bool rwd_repair_jobs(const rwd_repair_plan *plan, const char *folder, rwd_repo *repo, rwd_logics *logics, rwd_io *io, const rwd_job **out_old, const rwd_job **out_new, rwd_error *err);
 
+// The newest good checkpoint of a lineage (L2) at or below a position, but for those that an invariant marks (S5). NO_CHECKPOINT. *gives*.
+RWD_MUST bool rwd_repair_base(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64_t at_most, rwd_checkpoint *out, rwd_error *err);
+
 // The lowest offset whose record the two decide otherwise, or INT64_MAX: their histories are one.
 int64_t rwd_lineage_differs_from(const rwd_lineage *a, const rwd_lineage *b);
 

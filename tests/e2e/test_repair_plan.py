@@ -151,6 +151,51 @@ def test_the_planned_state_is_a_side_of_a_diff(wrong):
     assert lines[-1]["summary"]["new"]["digest"] == made["new_digest"]
 
 
+def why(job, *words, expect=1):
+    found = json.loads(rewind("diff", job.file, *words, "-o", "json", cwd=job.folder, expect=expect).out, parse_float=str, parse_int=str)
+    return found, [(int(s["offset"]), s["old"]["row"], s["new"]["row"]) for s in found["offsets"]]
+
+
+def rows(steps):
+    return [(offset, *(row and json.loads(row, parse_float=str, parse_int=str) for row in both)) for offset, *both in steps]
+
+
+def test_why_names_the_first_records_that_made_a_key_differ(wrong):
+    lines = wrong.input.read_text(encoding="utf-8").splitlines()
+    at = next(i for i in range(220, 300) if i % 41 != 40 and i % 100 < 90)
+    amendments = [{"skip": at}, {"insert": at + 5, "value": lines[at]}]
+    (wrong.folder / "amend.jsonl").write_text("".join(json.dumps(a) + "\n" for a in amendments))
+    made, found = plan(wrong, "--from", 130, "--to", 330, "--logic", logic_file(wrong, TABLES), "--amend", "amend.jsonl")
+    bad = oracle.Job(wrong.file)
+    old, new = wrong.expected(), differences.history([(0, bad), (130, with_logic(wrong, TABLES)), (330, bad)], wrong.input, amendments=amendments)
+    customer = json.loads(lines[at])["customer"]
+    wanted = [(customer,), next(k for k in old.tables["customers"] if differences.why(old, new, "customers", k, (500, 500)) and k[0] != customer)]
+    for key in wanted:
+        answer, steps = why(wrong, "live", "repair:latest", "--table", "customers", "--why", key[0], "--limit", 0)
+        assert steps == rows(differences.why(old, new, "customers", key, (500, 500)))
+        assert answer["base"] == made["base"] and answer["more"] is False
+    few, steps = why(wrong, "live", "repair:latest", "--table", "customers", "--why", customer, "--limit", 1)
+    assert steps == rows(differences.why(old, new, "customers", (customer,), (500, 500))[:1])
+    same = next(k for k in old.tables["customers"] if not differences.why(old, new, "customers", k, (500, 500)))
+    assert why(wrong, "live", "repair:latest", "--table", "customers", "--why", same[0], expect=0)[1] == []
+    assert f"offset {steps[0][0]}\n" in rewind("diff", wrong.file, "live", "repair:latest", "--table", "customers", "--why", customer, cwd=wrong.folder, expect=1).out
+    window = next(c["key"] for c in found if c["output"] == "out/minutes.jsonl" and c["change"] == "changed")
+    key = next(k for k in old.tables["minutes"] if differences.key_text(old.job.tables["minutes"], k) == window)
+    assert why(wrong, "live", "repair:latest", "--table", "minutes", "--why", window, "--limit", 0)[1] == rows(differences.why(old, new, "minutes", key, (500, 500)))
+
+
+def test_why_two_places_of_one_history_differ(wrong):
+    at = {c["next_offset"]: c["id"] for c in driver.checkpoints(wrong)}
+    run = wrong.expected()
+    key = next(k for k in run.tables["customers"] if len(differences.why(run, run, "customers", k, (200, 400))) > 1)
+    answer, steps = why(wrong, at[200], at[400], "--table", "customers", "--why", key[0], "--limit", 0)
+    assert steps == rows(differences.why(run, run, "customers", key, (200, 400))) and answer["base"] == at[200] and answer["records_read"] == "200"
+    assert why(wrong, at[400], at[200], "--table", "customers", "--why", key[0], "--limit", 0)[1] == [(o, b, a) for o, a, b in steps]
+    for words, says in ((["--why", "x"], "--table"), (["--table", "countries", "--why", "x"], "no key of table"), (["--table", "customers", "--why", "x", "-o", "csv"], "as JSON")):
+        assert says in rewind("diff", wrong.file, at[200], "latest", *words, cwd=wrong.folder, expect=2).err
+    assert "one job" in rewind("diff", wrong.data, wrong.data, "--why", "x", cwd=wrong.folder, expect=2).err
+
+
 def test_from_the_beginning_and_for_good(wrong):
     made, found = plan(wrong, "--from", 0, "--logic", logic_file(wrong, TABLES))
     check(wrong, made, found, wrong.expected(), differences.history([(0, with_logic(wrong, TABLES))], wrong.input))

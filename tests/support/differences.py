@@ -87,3 +87,18 @@ def over(segments, records, until, amendments):
             expected.take(offset, oracle.bytes_of_amendment(insert), *record[1:2], inserted=number)
         expected.take(offset, *record, amended=amended.instead.get(offset))
     return expected
+
+
+def why(old, new, name, key, positions):
+    """Offsets behind which the rows of a key differ, with both: [(offset, JSON or None, JSON or None)]. `positions`: where each side stands."""
+    rows, found = [{}, {}], []
+    for side, run in enumerate((old, new)):
+        for offset, k, row in run.events[name]:
+            if k == key and offset < positions[side]:
+                rows[side][offset] = row and oracle.row_json(run.job.tables[name], range(len(run.job.tables[name].shown)), key, row)
+    now = [None, None]
+    for offset in sorted({*rows[0], *rows[1]}):
+        now = [rows[side].get(offset, now[side]) for side in (0, 1)]
+        if now[0] != now[1]:
+            found.append((offset, *now))
+    return found
