@@ -20,6 +20,8 @@
 #include "operator/pipeline/rooms.h"
 #include "operator/source/amended.h"
 
+#define KEPT_ON_THE_WAY 2
+
 // (2) What can be judged without touching anything.
 static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error *err) {
     char theirs[RWD_HASH128_HEX], ours[RWD_HASH128_HEX];
@@ -154,12 +156,21 @@ static bool ends_at(rwd_operator *op, int64_t to) {
     return op->source->ops->bounds(op->source, &low, &high, &ignored) && high >= to;
 }
 
+// Of those made on the way the newest two serve: more would only hold files.
+static void prune_on_the_way(rwd_operator *op) {
+    rwd_prune_plan pruned = {0};
+    rwd_error why;
+    if (!rwd_repo_prune(op->repo, &op->lineage, op->position.next_offset, &(rwd_keep){.last = KEPT_ON_THE_WAY}, true, &pruned, &why)) rwd_log_error(RWD_LOG_WARN, "shadow", &why);
+    rwd_prune_plan_deinit(&pruned);
+}
+
 // A shadow that is killed goes on from the newest of these. The batch is in hand, and a record ends here.
 static bool checkpoint_on_the_way(rwd_operator *op, rwd_error *err) {
     const rwd_replay_manner *manner = op->options.manner;
     if (op->freeze_at >= 0) return rwd_poll_outcomes(op, err);
     if (!manner || manner->every_ns == 0 || rwd_clock_ns(op->clock) - op->checkpoint_started_ns < manner->every_ns) return true;
     if (rwd_checkpoint_is_here(op) || !rwd_checkpoint_fits(op)) return true;
+    prune_on_the_way(op);
     return rwd_freeze(op, "shadow", true, err);
 }
 

@@ -343,6 +343,47 @@ static void hundreds_of_inserts_at_one_place_are_one_with_their_record(void **st
     for (uint64_t seed = 201; seed <= 202; seed++) tell_and_compare(seed, true);
 }
 
+// Keys that memory cannot hold all of, and between them more inserts at one place than a group holds, so that there is no boundary for long: room is made before them (K2).
+#define LARGE_KEY 4000
+#define LARGE_CROWD 1500
+static char *large_line(unsigned key) {
+    char *line = rwd_strf("{\"id\":\"l%u\",\"key\":\"%0*u\",\"amount\":1,\"ts\":%u}", key, LARGE_KEY, key, 1000 + key / 10);
+    return line;
+}
+
+static void a_crowd_of_inserts_finds_room_where_memory_is_full(void **state) {
+    (void)state;
+    enum { BEFORE = 7000, AFTER = 200 };
+    static char *lines[BEFORE + AFTER], *carried[BEFORE + AFTER + LARGE_CROWD];
+    rwd_error err;
+    rwd_shadow *shadow;
+    rwd_lineage lineage;
+    rwd_buf text = {0};
+    char folder[128];
+    for (unsigned i = 0; i < BEFORE + AFTER; i++) lines[i] = large_line(i < BEFORE ? i : i + LARGE_CROWD);
+    for (unsigned i = 0; i < LARGE_CROWD; i++) carried[BEFORE + i] = large_line(BEFORE + i);
+    memcpy(carried, lines, BEFORE * sizeof(*lines));
+    memcpy(carried + BEFORE + LARGE_CROWD, lines + BEFORE, AFTER * sizeof(*lines));
+    world origin = run(lines, BEFORE + AFTER), truth = run(carried, BEFORE + AFTER + LARGE_CROWD);
+    assert_true(rwd_repo_load_lineage(origin.repo, origin.base.facts.lineage, &lineage, &text, &err));
+    for (unsigned i = 0; i < LARGE_CROWD; i++) {
+        rwd_amendment a = {.kind = RWD_AMEND_INSERT, .at = BEFORE, .has_value = true, .time_us = RWD_TIME_NONE};
+        rwd_buf_append_str(&a.value, carried[BEFORE + i]);
+        rwd_lineage_add_amendment(&lineage, a);
+    }
+    snprintf(folder, sizeof(folder), "%s/shadow", origin.dir);
+    rwd_shadow_options options = {.job = origin.job, .clock = rwd_clock_system(), .repo = origin.repo, .base = &origin.base, .lineage = &lineage, .until = BEFORE + AFTER, .folder = folder};
+    if (!rwd_shadow_new(&options, &shadow, &err) || !rwd_shadow_build(shadow, &err)) fail_msg("%s: %s", err.place, err.cause);
+    expect_equal(&truth, shadow);
+    rwd_shadow_free(shadow);
+    rwd_lineage_deinit(&lineage);
+    rwd_buf_deinit(&text);
+    end(&origin);
+    end(&truth);
+    for (size_t i = 0; i < BEFORE + AFTER; i++) free(lines[i]);
+    for (size_t i = 0; i < LARGE_CROWD; i++) free(carried[BEFORE + i]);
+}
+
 static void a_base_above_the_lowest_amendment_is_refused(void **state) {
     (void)state;
     rwd_error err;
@@ -430,6 +471,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shadow_with_amendments_equals_an_input_in_which_they_were_carried_out),
         cmocka_unit_test(hundreds_of_inserts_at_one_place_are_one_with_their_record),
+        cmocka_unit_test(a_crowd_of_inserts_finds_room_where_memory_is_full),
         cmocka_unit_test(a_base_above_the_lowest_amendment_is_refused),
         cmocka_unit_test(another_lineage_does_not_go_on_with_a_shadow),
         cmocka_unit_test(a_sample_has_the_rows_of_its_keys_and_no_other),

@@ -16,3 +16,4 @@ foreach(page commands config metrics errors kafka aggregates expressions formats
 endforeach()
 add_custom_target(reference ${rwd_reference_commands} VERBATIM)
 rwd_test(cli_when_test SOURCES cli_when_test.c LIBS rwd_cli)
+rwd_test(cli_pace_test SOURCES cli_pace_test.c LIBS rwd_cli)
