@@ -16,6 +16,9 @@
 #include "state/key_text.h"
 #include "state/sessions.h"
 
+// So little of the hot share may be dirty (one part of so many) where more is inserted at one place than a group holds.
+#define DIRTY_BEFORE_UNIT 16
+
 // Keys go on in this block.
 static void begin_keys(rwd_group *group, size_t block) {
     if (block == group->block_count) {
@@ -576,11 +579,14 @@ static bool run_group(rwd_operator *op, bool live, size_t *out_done, rwd_error *
     return true;
 }
 
-// A group of its own does not hold what begins here, so that no boundary comes for long.
+// A group of its own does not hold what begins here, so that no boundary comes for long: next to nothing may be dirty.
 static bool make_room_for_unit(rwd_operator *op, const rwd_record *records, size_t count, bool live, rwd_error *err) {
-    if (moves(records) || op->inside_record || !rwd_tables_pressed(op->tables) || !rwd_can_relieve(op, live)) return true;
+    rwd_tables_stats stats;
+    if (moves(records) || op->inside_record) return true;
     if (!op->job->event.each && unit_size(records, count, RWD_GROUP_MAX + 1) <= RWD_GROUP_MAX) return true;
-    return rwd_relieve(op, live, err);
+    rwd_tables_get_stats(op->tables, &stats);
+    bool clean = stats.dirty_bytes < op->budget.limit[RWD_SHARE_HOT] / DIRTY_BEFORE_UNIT;
+    return clean || !rwd_can_relieve(op, live) || rwd_relieve(op, live, err);
 }
 
 bool rwd_apply_records(rwd_operator *op, const rwd_record *records, size_t count, int64_t until, bool live, size_t *out_done, rwd_error *err) {

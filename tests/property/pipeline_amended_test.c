@@ -353,7 +353,7 @@ static char *large_line(unsigned key) {
 
 static void a_crowd_of_inserts_finds_room_where_memory_is_full(void **state) {
     (void)state;
-    enum { BEFORE = 7000, AFTER = 200 };
+    enum { BEFORE = 3800, AFTER = 200 };
     static char *lines[BEFORE + AFTER], *carried[BEFORE + AFTER + LARGE_CROWD];
     rwd_error err;
     rwd_shadow *shadow;
