@@ -76,7 +76,8 @@ bool rwd_build_is_condition(rwd_job_build *b, const rwd_node *node, rwd_span spa
 // ---- over events
 
 static void fill_scope(const rwd_job *job, rwd_expr_name *names, rwd_expr_scope *scope) {
-    *scope = (rwd_expr_scope){.names = names, .noun = "field", .metadata = RWD_EXPR_META_ALL, .metadata_null = RWD_EXPR_META_ALL};
+    *scope = (rwd_expr_scope){.names = names, .noun = "field", .metadata = RWD_EXPR_META_ALL, .metadata_null = RWD_EXPR_META_ALL,
+                              .externs = job->plugins.functions, .extern_count = job->plugins.function_count};
     for (size_t i = 0; i < job->event.field_count; i++) {
         const rwd_field *field = &job->event.fields[i];
         if (field->hidden) continue;
@@ -145,10 +146,11 @@ static void add_name(rwd_expr_name *names, rwd_expr_scope *scope, const char *na
     names[scope->count++] = (rwd_expr_name){.name = name, .type = type, .scale = type == RWD_TYPE_DECIMAL ? scale : 0, .nullable = true, .slot = (uint32_t)slot};
 }
 
-// A list has no value that an expression could take.
-static void fill_row_scope(const rwd_job_table *table, rwd_expr_name *names, rwd_expr_scope *scope) {
+// A list has no value that an expression could take. `job` NULL: functions of plugins are not at hand.
+static void fill_row_scope(const rwd_job *job, const rwd_job_table *table, rwd_expr_name *names, rwd_expr_scope *scope) {
     const rwd_schema *schema = &table->schema;
     *scope = (rwd_expr_scope){.names = names, .noun = "column"};
+    if (job) scope->externs = job->plugins.functions, scope->extern_count = job->plugins.function_count;
     for (size_t i = 0; i < schema->part_count; i++) add_name(names, scope, schema->parts[i].name, schema->parts[i].type, schema->parts[i].scale, i);
     if (schema->window.kind != RWD_WINDOW_NONE) add_name(names, scope, RWD_WINDOW_END, RWD_TYPE_TIME, 0, RWD_ROW_SLOT_WINDOW_END);
     for (size_t i = 0; i < rwd_job_table_columns(table); i++) {
@@ -161,7 +163,7 @@ static void fill_row_scope(const rwd_job_table *table, rwd_expr_name *names, rwd
 bool rwd_build_row_expr(rwd_job_build *b, const rwd_node *node, const char *name, const rwd_job_table *table, rwd_expr **out) {
     rwd_expr_name names[ROW_NAMES_MAX];
     rwd_expr_scope scope;
-    fill_row_scope(table, names, &scope);
+    fill_row_scope(b->job, table, names, &scope);
     return rwd_build_compile(b, node, rwd_span_of(node), name, &scope, out);
 }
 
@@ -174,7 +176,7 @@ bool rwd_answers_compile(const rwd_job_table *table, const char *what, const cha
     rwd_expr_scope scope;
     rwd_error why;
     uint32_t column = 1;
-    fill_row_scope(table, names, &scope);
+    fill_row_scope(NULL, table, names, &scope);
     rwd_error_clear(&why);
     if (!rwd_expr_compile(text, &scope, out, &column, &why)) return rwd_fail(err, RWD_E_USAGE, "%s: %s (character %u of the expression)", what, why.cause, column);
     if (rwd_expr_type(*out) == RWD_TYPE_BOOL) return true;

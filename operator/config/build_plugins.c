@@ -23,6 +23,32 @@ static bool load(rwd_job_build *b, const rwd_node *item) {
     return rwd_error_next(b->err, "%s", why.next);
 }
 
+static rwd_code call_function(const void *context, const rwd_value *args, rwd_arena *strings, rwd_value *out) {
+    return rwd_plugin_function_call(context, args, strings, out);
+}
+
+_Static_assert(RWD_EXPR_EXTERN_ARGS_MAX == REWIND_ARGUMENTS_MAX, "a function of a plugin is one of an expression");
+
+static void offer_functions(rwd_job *job) {
+    size_t count = 0;
+    for (size_t i = 0; i < rwd_plugins_count(job->plugins.loaded); i++) count += rwd_plugins_at(job->plugins.loaded, i)->function_count;
+    job->plugins.functions = rwd_calloc(count + 1, sizeof *job->plugins.functions);
+    for (size_t i = 0; i < rwd_plugins_count(job->plugins.loaded); i++) {
+        const rwd_plugin_facts *facts = rwd_plugins_at(job->plugins.loaded, i);
+        for (size_t f = 0; f < facts->function_count; f++) {
+            const rwd_plugin_function *theirs = &facts->functions[f];
+            rwd_expr_extern *ours = &job->plugins.functions[job->plugins.function_count++];
+            *ours = (rwd_expr_extern){.name = theirs->name, .arg_count = theirs->arg_count, .call = call_function, .context = theirs};
+            for (uint32_t a = 0; a < theirs->arg_count; a++) {
+                ours->args[a].type = theirs->args[a].type;
+                ours->args[a].scale = theirs->args[a].scale;
+            }
+            ours->result.type = theirs->result.type;
+            ours->result.scale = theirs->result.scale;
+        }
+    }
+}
+
 bool rwd_build_plugins(rwd_job_build *b) {
     rwd_job *job = b->job;
     const rwd_node *files = rwd_node_find(b->root, "plugins.files");
@@ -31,6 +57,7 @@ bool rwd_build_plugins(rwd_job_build *b) {
     if (!rwd_plugins_new(job->plugins.timeout_ns, &job->plugins.loaded, b->err)) return false;
     for (const rwd_node *item = files->first; item; item = item->next)
         if (!load(b, item)) return false;
+    offer_functions(job);
     return true;
 }
 

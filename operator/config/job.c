@@ -167,6 +167,7 @@ void rwd_job_free(rwd_job *job) {
     for (size_t i = 0; i < job->plugins.file_count; i++) free(job->plugins.files[i]);
     free(job->plugins.files);
     free(job->plugins.folder);
+    free(job->plugins.functions);
     rwd_plugins_free(job->plugins.loaded);
     free(job->source.decoder);
     for (size_t i = 0; i < job->invariant_count; i++) rwd_expr_free(job->invariants[i].check);

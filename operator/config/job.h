@@ -196,6 +196,8 @@ typedef struct rwd_job {
         char *folder;        // where they are looked for by their names; NULL: each where its path says
         int64_t timeout_ns;  // of one call
         rwd_plugins *loaded; // NULL: none
+        rwd_expr_extern *functions;  // function_count of them, for expressions
+        size_t function_count;
     } plugins;
     struct {                 // the one cluster of a job: source.kafka's, or `kafka` beside a file
         char *brokers;       // NULL: nothing of the job is Kafka's

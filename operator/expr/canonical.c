@@ -110,6 +110,10 @@ static void put(const rwd_expr_node *node, int least_rank, rwd_buf *out) {
         rwd_buf_append_str(out, rwd_expr_functions[node->id].name);
         put_list(node, 0, out);
         break;
+    case RWD_NODE_EXTERN:
+        rwd_buf_append_str(out, node->external->name);
+        put_list(node, 0, out);
+        break;
     case RWD_NODE_CONVERT: assert(!"conversions are passed over");
     }
     if (parentheses) rwd_buf_append_char(out, ')');

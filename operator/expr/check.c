@@ -413,6 +413,33 @@ static bool check_function(rwd_compile *c, rwd_expr_node *node) {
     return false;
 }
 
+// An argument becomes what the function takes where that is exact, or a float.
+static bool fits_argument(const rwd_expr_node *arg, rwd_type type, unsigned scale) {
+    if (arg->type == RWD_TYPE_NULL) return true;
+    if (arg->type == type) return type != RWD_TYPE_DECIMAL || arg->scale <= scale;
+    if (type == RWD_TYPE_DECIMAL) return arg->type == RWD_TYPE_INT;
+    if (type == RWD_TYPE_FLOAT) return is_number(arg->type);
+    return is_text(arg) && (type == RWD_TYPE_TIME || type == RWD_TYPE_BYTES);
+}
+
+static bool check_extern(rwd_compile *c, rwd_expr_node *node) {
+    const rwd_expr_extern *f = node->external;
+    for (uint32_t i = 0; i < f->arg_count; i++) {
+        const rwd_expr_node *arg = node->args[i];
+        char is[TYPE_TEXT_MAX], wanted[TYPE_TEXT_MAX];
+        if (fits_argument(arg, f->args[i].type, f->args[i].scale)) {
+            if (!convert(c, &node->args[i], f->args[i].type, f->args[i].scale)) return false;
+            continue;
+        }
+        rwd_expr_node like = {.type = f->args[i].type, .scale = f->args[i].scale};
+        return RWD_EXPR_FAIL(c, arg->column, "argument %u of %s is a %s, this is %s%s", i + 1, f->name, type_text(&like, wanted), type_text(arg, is),
+                             arg->type == RWD_TYPE_DECIMAL && like.type == RWD_TYPE_DECIMAL ? "; round(x, N) gives it fewer digits" : "");
+    }
+    set_type(node, f->result.type, f->result.scale);
+    node->nullable = true;
+    return true;
+}
+
 // ---- the tree
 
 // The scale that `round` around its first argument states for a product or quotient there.
@@ -445,6 +472,7 @@ static bool check(rwd_compile *c, rwd_expr_node **slot, unsigned wanted_scale) {
     case RWD_NODE_META: return check_meta(c, node);
     case RWD_NODE_OPERATOR: return check_operator(c, node, wanted_scale);
     case RWD_NODE_FUNCTION: return check_function(c, node);
+    case RWD_NODE_EXTERN: return check_extern(c, node);
     case RWD_NODE_CONVERT: break;
     }
     assert(!"a conversion before types are known");

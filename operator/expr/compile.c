@@ -38,7 +38,7 @@ bool rwd_expr_fold(rwd_compile *c, rwd_expr_node **root) {
         if (!rwd_expr_fold(c, &node->args[i])) return false;
         constant &= node->args[i]->kind == RWD_NODE_CONSTANT;
     }
-    if (!constant) return true;
+    if (!constant || node->kind == RWD_NODE_EXTERN) return true;  // a plugin is called for events only
     rwd_value value = {0};
     if (!evaluate(c, node, &value)) return false;
     rwd_expr_node *folded = rwd_expr_node_new(c, RWD_NODE_CONSTANT, 0, node->column, 0);

@@ -366,6 +366,21 @@ static void emit_function(emitter *e, const rwd_expr_node *node, rwd_operand to)
     assert(!"function out of range");
 }
 
+// Its arguments stand side by side.
+static void emit_extern(emitter *e, const rwd_expr_node *node, rwd_operand to) {
+    rwd_operand first = to;
+    for (uint32_t i = 0; i < node->arg_count; i++) {
+        rwd_operand at = take_register(e, node);
+        if (i == 0) first = at;
+    }
+    for (uint32_t i = 0; i < node->arg_count && !e->failed; i++) {
+        rwd_operand at = {.base = first.base, .offset = first.offset + i * (uint32_t)sizeof(rwd_value)};
+        emit_into(e, node->args[i], at, false);
+    }
+    rwd_operand function = add_constant(e, (rwd_value){.s = rwd_slice_of((const uint8_t *)node->external, sizeof(*node->external)), .present = true});
+    add(e, RWD_OP_CALL, node, first, function, to)->n = (int8_t)node->arg_count;
+}
+
 static void emit_operator(emitter *e, const rwd_expr_node *node, rwd_operand to) {
     switch ((rwd_expr_operator)node->id) {
     case RWD_EXPR_NOT: add_unary(e, RWD_OP_NOT, node, first_operand(e, node->args[0], to), to); return;
@@ -403,6 +418,7 @@ static void emit_into(emitter *e, const rwd_expr_node *node, rwd_operand to, boo
     else if (stands_somewhere(node)) move(e, node, place_of(e, node), to);
     else if (node->kind == RWD_NODE_META) emit_meta(e, node, to);
     else if (node->kind == RWD_NODE_CONVERT) emit_convert(e, node, to);
+    else if (node->kind == RWD_NODE_EXTERN) emit_extern(e, node, to);
     else if (node->kind == RWD_NODE_FUNCTION) emit_function(e, node, to);
     else emit_operator(e, node, to);
     if (last && !is_logic && !is_if) add_return(e, node);

@@ -76,6 +76,15 @@ static __attribute__((noinline)) bool compare_scaled(rwd_i128 a, rwd_i128 b, int
     }
 }
 
+// Precondition: the constant's text is what emit put there.
+static __attribute__((noinline)) rwd_code call_extern(rwd_expr_scratch *scratch, const rwd_value *args, const rwd_value *function, rwd_value *to) {
+    const rwd_expr_extern *f = (const void *)function->s.data;
+    rwd_value answer = {0};
+    rwd_code code = f->call(f->context, args, &scratch->strings, &answer);
+    *to = answer;
+    return code;
+}
+
 static bool round_to_int(bool is_float, const rwd_value *a, unsigned scale, int64_t *out) {
     rwd_i128 units;
     bool fits = is_float ? rwd_units_from_float(a->f, 0, &units) : rwd_units_down(a->d, scale, &units);
@@ -311,6 +320,12 @@ SLOW_UNARY(D_TO_F, GIVE(f, rwd_units_to_float(a->d, (unsigned)ip->n)))
 SLOW_UNARY(F_TO_D, CHECKED_D(rwd_units_from_float(a->f, (unsigned)ip->n, &result)))
 SLOW_UNARY(F_TO_I, CHECKED_I(rwd_int_from_float(a->f, &result), RWD_E_OVERFLOW))
 SLOW_UNARY(F_ROUND_I, CHECKED_I(round_to_int(true, a, 0, &result), RWD_E_OVERFLOW))
+
+OP(CALL) {
+    rwd_code code = call_extern(scratch, OPERAND(a_base, a), OPERAND(b_base, b), TO);
+    if (code) FAIL(code);
+    NEXT;
+}
 
 BINARY(CONCAT, rwd_code code = make_concat(&scratch->strings, a->s, b->s, to); if (code) FAIL(code); to->present = true;)
 UNARY(LOWER, rwd_code code = make_mapped(&scratch->strings, a->s, false, to); if (code) FAIL(code); to->present = true;)

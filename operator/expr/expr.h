@@ -52,6 +52,17 @@ typedef struct rwd_expr_name {
     uint32_t slot;     // index into rwd_expr_input.values
 } rwd_expr_name;
 
+// A function that is not of the language: a plugin's. It outlives the expressions that call it.
+#define RWD_EXPR_EXTERN_ARGS_MAX 8u
+typedef struct rwd_expr_extern {
+    const char *name;          // "shop.tax"
+    struct { rwd_type type; uint8_t scale; } args[RWD_EXPR_EXTERN_ARGS_MAX], result;
+    uint32_t arg_count;
+    // A value from arg_count values of those types; texts in `strings`. RWD_E_NONE, or the event's error.
+    rwd_code (*call)(const void *context, const rwd_value *args, rwd_arena *strings, rwd_value *out);
+    const void *context;
+} rwd_expr_extern;
+
 // What an expression can see. A name that is also a piece of metadata (`event_time`) is reached in backticks. Of several equal names the first counts.
 typedef struct rwd_expr_scope {
     const rwd_expr_name *names;
@@ -59,6 +70,8 @@ typedef struct rwd_expr_scope {
     const char *noun;         // what the names are, for messages: "field", "column"
     unsigned metadata;        // RWD_EXPR_META_BIT of what is at hand
     unsigned metadata_null;   // of these, what may be null (a header always may)
+    const rwd_expr_extern *externs;  // extern_count of them
+    size_t extern_count;
 } rwd_expr_scope;
 
 // ---- compiling

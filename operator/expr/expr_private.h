@@ -53,7 +53,7 @@ RWD_MUST bool rwd_lex(rwd_compile *c);
 // ---- tree
 
 typedef enum rwd_node_kind {
-    RWD_NODE_CONSTANT, RWD_NODE_NAME, RWD_NODE_META, RWD_NODE_OPERATOR, RWD_NODE_FUNCTION, RWD_NODE_CONVERT,
+    RWD_NODE_CONSTANT, RWD_NODE_NAME, RWD_NODE_META, RWD_NODE_OPERATOR, RWD_NODE_FUNCTION, RWD_NODE_CONVERT, RWD_NODE_EXTERN,
 } rwd_node_kind;
 
 // How a literal was written, for the normal form.
@@ -74,6 +74,7 @@ typedef struct rwd_expr_node {
     uint32_t slot;            // of a name
     rwd_slice name;           // of a name or header
     rwd_value value;          // of a constant
+    const rwd_expr_extern *external;
     struct rwd_expr_node **args;
     uint32_t arg_count;
 } rwd_expr_node;
@@ -110,6 +111,7 @@ typedef enum rwd_base { RWD_BASE_VALUES, RWD_BASE_CONSTANTS, RWD_BASE_REGISTERS,
     X(ADD_D) X(SUB_D) X(MUL_D) X(MUL_DI) X(MUL_DOWN) X(DIV_D) X(NEG_D) X(ABS_D)                                           \
     X(ADD_F) X(SUB_F) X(MUL_F) X(DIV_F) X(NEG_F) X(ABS_F)                                                                 \
     X(I_TO_D) X(D_UP) X(D_DOWN) X(D_TO_I) X(D_ROUND_I) X(I_TO_F) X(D_TO_F) X(F_TO_D) X(F_TO_I) X(F_ROUND_I)               \
+    X(CALL) /* n arguments from register a on; b: a constant whose text is the function */                                  \
     X(CONCAT) X(LOWER) X(UPPER) X(STARTS_WITH) X(LEN_S) X(LEN_B)                                                          \
     RWD_COMPARISONS(X, I) RWD_COMPARISONS(X, D) RWD_COMPARISONS(X, F) RWD_COMPARISONS(X, S)                               \
     X(EQ_B) X(NE_B) X(COMPARE_SCALED) /* n: scale of a less that of b; extra: the comparison */                           \

@@ -59,7 +59,7 @@
 #define RWD_EXPR_GRAMMAR_TABLE(X)                                                                                            \
     X("expression", "prefix { infix prefix | 'is' [ 'not' ] 'null' | [ 'not' ] 'in' list }")                                  \
     X("prefix    ", "( 'not' | '-' ) prefix | primary")                                                                      \
-    X("primary   ", "literal | name | function list | metadata | '(' expression ')'")                                        \
+    X("primary   ", "literal | name | function list | plugin '.' function list | metadata | '(' expression ')'")             \
     X("list      ", "'(' expression { ',' expression } ')'")                                                                 \
     X("metadata  ", "'event_time' | 'record' '.' ( 'key' | 'offset' | 'timestamp' | 'header' '(' string ')' )")              \
     X("name      ", "a letter or '_', then letters, digits and '_'; or anything between backticks")

@@ -177,6 +177,37 @@ static bool parse_call(rwd_compile *c, rwd_slice word, uint32_t column, rwd_expr
     return finish(c, node, out);
 }
 
+// Behind "plugin": ".name(".
+static bool parse_extern(rwd_compile *c, rwd_slice plugin, uint32_t column, rwd_expr_node **out) {
+    uint32_t point = c->token.column;
+    if (!rwd_lex(c)) return false;
+    rwd_slice word = c->token.text;
+    bool is_name = c->token.kind == RWD_TOKEN_WORD;
+    if (is_name && !rwd_lex(c)) return false;
+    if (!is_name || !is_sign(c, "("))
+        return RWD_EXPR_FAIL(c, point, "a name that holds a point stands in backticks; metadata is record.key, record.offset, record.timestamp, record.header(\"name\")");
+    const rwd_expr_extern *found = NULL;
+    for (size_t i = 0; i < c->scope->extern_count && !found; i++) {
+        const char *name = c->scope->externs[i].name;
+        bool same = strncmp(name, (const char *)plugin.data, plugin.size) == 0 && name[plugin.size] == '.' && rwd_slice_equal(rwd_slice_str(name + plugin.size + 1), word);
+        if (same) found = &c->scope->externs[i];
+    }
+    if (!found)
+        return RWD_EXPR_FAIL(c, column, "there is no function '%.*s.%.*s'; those of plugins are named PLUGIN.FUNCTION, and the plugin's file stands under plugins.files",
+                             shown(plugin), (const char *)plugin.data, shown(word), (const char *)word.data);
+    rwd_expr_node *node = rwd_expr_node_new(c, RWD_NODE_EXTERN, 0, column, 0);
+    node->external = found;
+    if (!rwd_lex(c)) return false;
+    if (!is_sign(c, ")")) {
+        if (!parse_items(c, &node->args, &node->arg_count)) return false;
+    } else if (!rwd_lex(c)) {
+        return false;
+    }
+    if (node->arg_count != found->arg_count)
+        return RWD_EXPR_FAIL(c, column, "%s has %u argument%s here; it takes %u", found->name, node->arg_count, node->arg_count == 1 ? "" : "s", found->arg_count);
+    return finish(c, node, out);
+}
+
 static bool parse_header(rwd_compile *c, rwd_expr_node *node) {
     if (!take_sign(c, "(", "'(': a header is written record.header(\"name\")")) return false;
     if (c->token.kind != RWD_TOKEN_STRING) return fail_expected(c, "the header's name as a string, such as record.header(\"source\")");
@@ -218,8 +249,7 @@ static bool parse_word(rwd_compile *c, rwd_expr_node **out) {
     if (!rwd_lex(c)) return false;
     if (is_sign(c, "(")) return parse_call(c, word, column, out);
     if (is_sign(c, ".") && rwd_slice_equal(word, rwd_slice_str("record"))) return parse_record(c, column, out);
-    if (is_sign(c, "."))
-        return RWD_EXPR_FAIL(c, c->token.column, "a name that holds a point stands in backticks; metadata is record.key, record.offset, record.timestamp, record.header(\"name\")");
+    if (is_sign(c, ".")) return parse_extern(c, word, column, out);
     bool is_event_time = rwd_slice_equal(word, rwd_slice_str("event_time")) && (c->scope->metadata & RWD_EXPR_META_BIT(EVENT_TIME));
     *out = rwd_expr_node_new(c, is_event_time ? RWD_NODE_META : RWD_NODE_NAME, is_event_time ? RWD_EXPR_META_EVENT_TIME : 0, column, 0);
     (*out)->name = word;

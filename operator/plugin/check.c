@@ -209,7 +209,45 @@ static void check_aggregate(const rwd_aggregate *aggregate, uint64_t seed, unsig
     free(t);
 }
 
+// Random arguments, each twice, with another call in between.
+static void check_function(const rwd_plugin_function *f, uint64_t seed, unsigned rounds, rwd_buf *out, bool *out_good) {
+    trial *t = rwd_calloc(1, sizeof *t);
+    rwd_arena arena = {0};
+    bool same = true;
+    t->seed = seed;
+    for (unsigned i = 0; i < rounds && same; i++) {
+        rwd_value args[2][REWIND_ARGUMENTS_MAX], answers[3];
+        rwd_code codes[3];
+        for (uint32_t a = 0; a < f->arg_count; a++) {
+            t->how = (rwd_cell_type){.arg = f->args[a].type, .arg_scale = f->args[a].scale};
+            for (size_t k = 0; k < 2; k++) {
+                random_value(t, k);
+                args[k][a] = t->values[k];
+            }
+            if (f->args[a].type == RWD_TYPE_STRING || f->args[a].type == RWD_TYPE_BYTES)
+                for (size_t k = 0; k < 2; k++)
+                    if (args[k][a].present) args[k][a].s = rwd_arena_copy(&arena, args[k][a].s);
+        }
+        for (size_t k = 0; k < 3; k++) codes[k] = rwd_plugin_function_call(f, args[k % 2], &arena, &answers[k]);
+        rwd_buf x = {0}, y = {0};
+        if (codes[0] == RWD_E_NONE) rwd_value_json(&answers[0], f->result.type, f->result.scale, &x);
+        if (codes[2] == RWD_E_NONE) rwd_value_json(&answers[2], f->result.type, f->result.scale, &y);
+        same = codes[0] == codes[2] && rwd_slice_equal(rwd_buf_slice(&x), rwd_buf_slice(&y));
+        rwd_buf_deinit(&x);
+        rwd_buf_deinit(&y);
+        rwd_arena_reset(&arena);
+    }
+    rwd_buf_appendf(out, "%s(", f->name);
+    for (uint32_t a = 0; a < f->arg_count; a++) rwd_buf_appendf(out, "%s%s", a > 0 ? ", " : "", rwd_type_name(f->args[a].type));
+    if (same) rwd_buf_append_str(out, "): good\n");
+    else rwd_buf_appendf(out, "): broken: the same values give another answer; seed %llu\n", (unsigned long long)seed);
+    *out_good &= same;
+    rwd_arena_deinit(&arena);
+    free(t);
+}
+
 void rwd_plugin_check(const rwd_plugin_facts *plugin, uint64_t seed, unsigned rounds, rwd_buf *out, bool *out_good) {
     *out_good = true;
+    for (size_t i = 0; i < plugin->function_count; i++) check_function(&plugin->functions[i], seed, rounds, out, out_good);
     for (size_t i = 0; i < plugin->aggregate_count; i++) check_aggregate(&plugin->aggregates[i], seed, rounds, out, out_good);
 }

@@ -23,6 +23,7 @@ typedef struct plugin {
     rewind_decoder decoders[RWD_PLUGIN_ENTRIES_MAX];
     rwd_aggregate aggregates[RWD_PLUGIN_ENTRIES_MAX];
     rwd_plugin_aggregate contexts[RWD_PLUGIN_ENTRIES_MAX];
+    rwd_plugin_function functions[RWD_PLUGIN_ENTRIES_MAX];
 } plugin;
 
 struct rwd_plugins {
@@ -43,6 +44,7 @@ bool rwd_plugins_new(int64_t timeout_ns, rwd_plugins **out, rwd_error *err) {
 
 static void plugin_free(plugin *p) {
     for (size_t i = 0; i < RWD_PLUGIN_ENTRIES_MAX; i++) rwd_plugin_aggregate_deinit(&p->contexts[i]);
+    for (size_t i = 0; i < RWD_PLUGIN_ENTRIES_MAX; i++) rwd_plugin_function_deinit(&p->functions[i]);
     if (p->handle) (void)dlclose(p->handle);
     if (p->fd >= 0) (void)close(p->fd);
     rwd_buf_deinit(&p->file);
@@ -144,16 +146,30 @@ static bool take_aggregates(const rwd_plugins *self, plugin *p, rwd_error *err) 
     return true;
 }
 
+static bool take_functions(const rwd_plugins *self, plugin *p, rwd_error *err) {
+    for (const rewind_function *const *at = p->it.functions; at && *at; at++) {
+        size_t count = p->facts.function_count;
+        if (count == RWD_PLUGIN_ENTRIES_MAX) return rwd_fail(err, RWD_E_CONFIG, "%s: more than %d functions", p->title, RWD_PLUGIN_ENTRIES_MAX);
+        if (!rwd_plugin_function_init(*at, self, p->title, p->it.name, &p->functions[count], err)) return false;
+        p->facts.function_count++;
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(p->functions[i].name, p->functions[count].name) == 0)
+                return rwd_fail(err, RWD_E_CONFIG, "%s: two functions are named %s", p->title, p->functions[i].name);
+    }
+    return true;
+}
+
 // What is in the tables is read inside a call, since reading them may crash.
 static bool take_tables(const rwd_plugins *self, plugin *p, rwd_error *err) {
     rwd_guard *guard = rwd_guard_enter(self, p->title, SYMBOL, -1);
-    bool good = take_decoders(p, err) && take_aggregates(self, p, err);
+    bool good = take_decoders(p, err) && take_aggregates(self, p, err) && take_functions(self, p, err);
     rwd_guard_leave(guard);
     p->facts.name = p->it.name;
     p->facts.doc = p->it.doc ? p->it.doc : "";
     p->facts.version = p->it.version;
     p->facts.decoders = p->decoders;
     p->facts.aggregates = p->aggregates;
+    p->facts.functions = p->functions;
     return good;
 }
 

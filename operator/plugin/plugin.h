@@ -1,4 +1,4 @@
-// Plugins: shared objects that bring decoders and aggregates (rewind_plugin.h is what their authors see).
+// Plugins: shared objects that bring decoders, aggregates and functions (rewind_plugin.h is what their authors see).
 //
 // A plugin's file is read once; its hash and its code are of the same bytes, since what is loaded is a sealed copy in memory (memfd_create(2)). The hash is part of
 // the job's logic (L4). A call that goes wrong ends the process with a message that names it, and RWD_EXIT_PLUGIN.
@@ -13,7 +13,8 @@
 
 #define RWD_PLUGIN_ABI 1
 #define RWD_PLUGINS_MAX 16                    // of a job
-#define RWD_PLUGIN_ENTRIES_MAX 64             // decoders of a plugin, and aggregates
+#define RWD_PLUGIN_ENTRIES_MAX 64             // decoders of a plugin, aggregates, and functions
+#define RWD_PLUGIN_ANSWER_MAX (1u << 20)      // bytes of a text that a function gives
 #define RWD_PLUGIN_BYTES_MAX (64u << 20)      // of a file
 
 typedef struct rwd_plugins rwd_plugins;       // those of a job
@@ -26,6 +27,22 @@ void rwd_plugins_free(rwd_plugins *plugins);
 // another one has), and those of reading.
 RWD_MUST bool rwd_plugins_load(rwd_plugins *plugins, const char *path, const char *file, rwd_error *err);
 
+// A function for expressions.
+typedef struct rwd_plugin_function {
+    char *name;                // "shop.tax"
+    const char *doc;
+    struct { rwd_type type; uint8_t scale; } args[REWIND_ARGUMENTS_MAX], result;
+    uint32_t arg_count;
+    bool takes_null;           // else null in is null out
+    const void *owner;         // the rest is the room's own
+    const char *title;
+    rewind_function it;
+} rwd_plugin_function;
+
+// The function of `args`, one for each that it has and of its type. A text is in the arena. RWD_E_NONE, or what makes the event a dead letter: WRONG_TYPE (it cannot take
+// these values), OVERFLOW, TOO_LARGE.
+rwd_code rwd_plugin_function_call(const rwd_plugin_function *function, const rwd_value *args, rwd_arena *arena, rwd_value *out);
+
 typedef struct rwd_plugin_facts {
     const char *name, *doc, *version;  // version: NULL: it says none
     const char *path;
@@ -35,6 +52,8 @@ typedef struct rwd_plugin_facts {
     size_t decoder_count;
     const rwd_aggregate *aggregates;   // aggregate_count of them, named "plugin.aggregate"
     size_t aggregate_count;
+    const rwd_plugin_function *functions;  // function_count of them, named "plugin.function"
+    size_t function_count;
 } rwd_plugin_facts;
 
 size_t rwd_plugins_count(const rwd_plugins *plugins);  // NULL: 0
@@ -67,8 +86,8 @@ RWD_MUST bool rwd_plugin_decode(rwd_plugin_decoder *decoder, const rewind_record
 
 // ---- checking
 
-// Feeds the aggregates of a plugin random values, and compares what its tables claim: the same values give the same bytes, whatever is computed in between; an empty cell
-// merged changes nothing; where it is order-free, neither order nor splits change a byte. Appends a line for each aggregate. `out_good`: no claim was broken.
+// Feeds the functions and aggregates of a plugin random values, and compares what its tables claim: the same values give the same bytes, whatever is computed in between; an empty cell
+// merged changes nothing; where it is order-free, neither order nor splits change a byte. Appends a line for each function and aggregate. `out_good`: no claim was broken.
 void rwd_plugin_check(const rwd_plugin_facts *plugin, uint64_t seed, unsigned rounds, rwd_buf *out, bool *out_good);
 
 #endif

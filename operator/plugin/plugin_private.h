@@ -21,6 +21,10 @@ RWD_MUST bool rwd_plugin_aggregate_init(const rewind_aggregate *theirs, const vo
                                         rwd_aggregate *out, rwd_error *err);
 void rwd_plugin_aggregate_deinit(rwd_plugin_aggregate *self);
 
+// The same of a function.
+RWD_MUST bool rwd_plugin_function_init(const rewind_function *theirs, const void *owner, const char *title, const char *plugin, rwd_plugin_function *self, rwd_error *err);
+void rwd_plugin_function_deinit(rwd_plugin_function *self);
+
 // A value for a plugin. `type` and `scale` are set.
 void rwd_plugin_value_put(rwd_type type, uint8_t scale, const rwd_value *value, rewind_value *out);
 // The way back: RWD_E_NONE, OUT_OF_RANGE, or WRONG_TYPE: a text that is not UTF-8. Bytes are *borrowed* from where the plugin says they are.

@@ -1,6 +1,7 @@
 // What a plugin of Rewind is: a shared object that exports rewind_plugin_v1. This header stands alone: C99, no other header of Rewind.
 //
-// A plugin brings decoders (the bytes of a record -> the fields of an event) and aggregates (values -> a cell of bytes -> an answer). Build it with
+// A plugin brings decoders (the bytes of a record -> the fields of an event), aggregates (values -> a cell of bytes -> an answer) and functions (values -> a value).
+// Build it with
 //
 //     cc -std=c99 -O2 -fPIC -shared -fvisibility=hidden -o NAME.so NAME.c
 //
@@ -9,7 +10,7 @@
 //   Pure         The same bytes and values give the same result, on every machine and in every order of calls for other keys: no clock, no randomness, no
 //                locale, no files, no memory of what came before except a cell (aggregates). Uninitialised bytes never reach a cell.
 //   Sizes        Nothing is written outside the room that is given, and nothing given as const is written.
-//   Threads      Functions of an aggregate are called from several threads at once. A decoder's state is used by one thread at a time.
+//   Threads      Functions, and those of an aggregate, are called from several threads at once. A decoder's state is used by one thread at a time.
 //   Errors       A function returns one of the codes below. It does not end the process, raise a signal, or return through longjmp or a C++ exception.
 //   Lifetime     What rewind_plugin_v1 returns, and all that it points to, lives as long as the plugin is loaded, and does not change.
 //
@@ -47,8 +48,8 @@ extern "C" {
 
 /* What functions return. */
 #define REWIND_OK 0
-#define REWIND_MALFORMED 1 /* decode: the record is not well formed; the event is a dead letter */
-#define REWIND_OVERFLOW 2  /* update, merge: the answer has no room for it; the event is a dead letter, and the cell is as it was */
+#define REWIND_MALFORMED 1 /* decode: the record is not well formed; call: it cannot take these values; the event is a dead letter */
+#define REWIND_OVERFLOW 2  /* update, merge, call: the answer has no room for it; the event is a dead letter, and the cell is as it was */
 #define REWIND_TOO_LARGE 3 /* update, merge: the cell would become larger than cell_max; as above */
 #define REWIND_RETRY 4     /* decode: it may work later. Tried again errors.retries times, then the job stops */
 
@@ -58,6 +59,8 @@ extern "C" {
 #define REWIND_TEXT_MAX 16777216u      /* bytes of a text that a decoder gives */
 #define REWIND_REASON_MAX 200u         /* bytes of a reason, with its NUL */
 #define REWIND_PARAMETERS_MAX 2u       /* of an aggregate */
+#define REWIND_ARGUMENTS_MAX 8u        /* of a function */
+#define REWIND_ROOM 4096u              /* bytes that a function may write a text into */
 #define REWIND_PARAMETER_NONE INT64_MIN /* a parameter that the job does not give, and that has no fallback */
 
 typedef struct rewind_value {
@@ -179,6 +182,30 @@ typedef struct rewind_aggregate {
     int32_t (*check)(const rewind_call *call, const rewind_bytes *cell);
 } rewind_aggregate;
 
+/* ---- functions: in any expression of a job, PLUGIN.NAME(expression, ...) */
+
+typedef struct rewind_room {
+    uint8_t *bytes;
+    uint32_t size; /* REWIND_ROOM */
+    uint32_t reserved;
+} rewind_room;
+
+typedef struct rewind_function {
+    uint32_t size;
+    uint32_t arg_count;                    /* 1 to REWIND_ARGUMENTS_MAX */
+    uint32_t types[REWIND_ARGUMENTS_MAX];  /* of each; numbers of the job become it where that is exact, or it is FLOAT */
+    uint32_t scales[REWIND_ARGUMENTS_MAX]; /* of each DECIMAL */
+    uint32_t result;
+    uint32_t result_scale;                 /* of a DECIMAL */
+    uint32_t takes_null;                   /* 0: where an argument is null so is the answer, and there is no call */
+    uint32_t reserved;
+    const char *name;
+    const char *doc;                       /* one line */
+    /* The same values give the same answer, always. `args` are arg_count values; of `out` type and scale are set, and `present` is 0. Bytes of the answer stand in an
+     * argument, in `room`, or are the plugin's own and never change. */
+    int32_t (*call)(const rewind_value *args, uint32_t count, rewind_room *room, rewind_value *out);
+} rewind_function;
+
 /* ---- the plugin */
 
 typedef struct rewind_plugin {
@@ -189,6 +216,7 @@ typedef struct rewind_plugin {
     const char *version; /* the plugin's own, for people; or NULL */
     const rewind_decoder *const *decoders;     /* ends with NULL; or NULL: none */
     const rewind_aggregate *const *aggregates; /* the same */
+    const rewind_function *const *functions;   /* the same */
 } rewind_plugin;
 
 /* The one symbol that a plugin exports. */

@@ -54,6 +54,14 @@ def parse(line):
     return found
 
 
+def money(cents):
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def vat(cents, percent):
+    return (1 if cents >= 0 else -1) * ((abs(cents) * percent + 50) // 100)
+
+
 def expected_rows(all_lines):
     rows = {}
     for found in filter(None, map(parse, all_lines)):
@@ -63,7 +71,8 @@ def expected_rows(all_lines):
         quantities = [int(e["qty"]) for e in events]
         notes = sorted({e["note"].encode() for e in events}, key=lambda n: (-len(n), n))
         cents = sum(round(float(e["amount"]) * 100) for e in events)
-        result[customer] = {"customer": customer, "orders": len(events), "revenue": f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}",
+        tax = sum(vat(round(float(e["amount"]) * 100), 19) for e in events)
+        result[customer] = {"customer": customer, "tax": money(tax), "orders": len(events), "revenue": money(cents),
                             "spread": max(quantities) - min(quantities), "large": sum(q > 2.5 for q in quantities), "note": notes[0].decode()}
     return result
 
@@ -86,7 +95,7 @@ def rows_of(job):
 
 def test_the_example_keeps_its_promises(built):
     done = rewind("plugin", "check", built / "shop.so")
-    assert done.out.count(": good\n") == 3
+    assert done.out.count(": good\n") == 5 and "shop.vat(decimal, int): good" in done.out
     assert "decoder shop.logfmt" in done.out
     assert rewind("plugin", "check", "./mine.so", cwd=built).out.count(": good\n") == 1
 
@@ -336,3 +345,91 @@ def test_what_config_print_says_is_the_same_job(built, make_job):
     (job.folder / "below").mkdir()
     (job.folder / "shop.so").rename(job.folder / "below" / "shop.so")
     assert rewind_json("config", "check", job.file, "--set", "plugins.folder=below", cwd=job.folder)["fingerprint"] == was
+
+
+# ------------------------------------------------------------------------------------------------ functions
+def test_functions_stand_in_any_expression(built, make_job):
+    """In a key, a condition, an argument, a derived column and a sink's condition; a null argument gives null, and what a function refuses is a dead letter."""
+    fields = {"customer": "string", "amount": {"type": "decimal(2)", "optional": True}, "rate": "int", "note": {"type": "string", "optional": True}}
+    table = {"key": {"who": "shop.initials(customer)"}, "where": "coalesce(shop.vat(5000, rate) >= 0, false)",
+             "aggregates": {"n": "count()", "tax": "sum(shop.vat(amount, rate))", "large": 'count() where shop.initials(note) in ("a", "bc")'},
+             "derived": {"tenth": "shop.vat(tax, 10)"}}
+    pick = random.Random(4)
+    made, want, dead = [], {}, []
+    for i in range(2000):
+        customer = pick.choice(["ann boe", "Cid", "7 x", "Ünal d", "..."])
+        amount = None if pick.randrange(5) == 0 else pick.randrange(-99999, 99999)
+        rate = pick.choice([0, 7, 19, 100, 101 if i % 50 == 0 else 7])
+        note = pick.choice([None, "alpha", "big car", "no"])
+        made.append(json.dumps({"customer": customer, "amount": None if amount is None else float(f"{amount / 100:.2f}"), "rate": rate, "note": note}))
+        if rate > 100:
+            dead.append(i)
+            continue
+        key = "".join(word[0] for word in customer.split(" ") if word and word[0].isascii() and word[0].isalpha()) or None
+        row = want.setdefault(key, {"who": key, "n": 0, "tax": None, "large": 0})
+        row["n"] += 1
+        if amount is not None:
+            row["tax"] = (row["tax"] or 0) + vat(amount, rate)
+        row["large"] += note in ("alpha", "big car")
+    job = make_job(name="functions", plugins={"files": ["./shop.so"]}, event={"fields": fields}, tables={"t": table},
+                   sinks=[{"file": {"path": "out/t.jsonl"}, "where": "shop.vat(tax, 100) > 0"}])
+    shutil.copy(built / "shop.so", job.folder)
+    job.write(made)
+    job.run()
+    rows = {row["who"]: row for row in (json.loads(line, parse_float=str) for line in rewind("export", "--data", job.data, "--format", "json").out.splitlines())}
+    for row in want.values():
+        row["tenth"] = None if row["tax"] is None else money(vat(row["tax"], 10))
+        row["tax"] = None if row["tax"] is None else money(row["tax"])
+    assert rows == want and len(dead) > 5
+    assert [(d[0], d[1]) for d in driver.dead_letters(job.dead)] == [(i, "wrong-type") for i in dead]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("sum(shop.vat(amount))", "shop.vat has 1 argument here; it takes 2"),
+    ("sum(shop.vat(note, 7))", "argument 1 of shop.vat is a decimal(2), this is"),
+    ("sum(shop.vat(exact, 7))", "round(x, N) gives it fewer digits"),
+    ("sum(shop.tax(amount, 7))", "there is no function 'shop.tax'"),
+    ("sum(shop.vat)", "a name that holds a point stands in backticks"),
+])
+def test_mistakes_in_calls_are_named_with_their_place(built, make_job, text, message):
+    fields = {"customer": "string", "amount": "decimal(2)", "exact": "decimal(4)", "note": "string"}
+    job = make_job(name="functions", plugins={"files": ["./shop.so"]}, event={"fields": fields}, tables={"t": {"key": "customer", "aggregates": {"a": text}}}, sinks=[])
+    shutil.copy(built / "shop.so", job.folder)
+    done = rewind("config", "check", job.file, cwd=job.folder, expect=2)
+    assert message in done.err and "functions.yaml:16:" in done.err
+
+
+BAD_FUNCTION = """
+#include "rewind_plugin.h"
+static int32_t call(const rewind_value *args, uint32_t count, rewind_room *room, rewind_value *out) {
+    volatile int64_t zero = 0;
+    (void)count, (void)room, (void)zero;
+    rewind_set_int(out, args[0].integer);
+    %s
+    return REWIND_OK;
+}
+const rewind_plugin *rewind_plugin_v1(void) {
+    static const rewind_function bad = {.size = sizeof(rewind_function), .arg_count = 1, .types = {REWIND_INT}, .result = %s, .name = "bad", .call = call};
+    static const rewind_function *const functions[] = {&bad, NULL};
+    static const rewind_plugin plugin = {.size = sizeof(rewind_plugin), .name = "ill", .functions = functions};
+    return &plugin;
+}
+"""
+
+
+@pytest.mark.parametrize("body, result, message", [
+    ("if (args[0].integer == 3) *(volatile int *)1 = 1;", "REWIND_INT", "crash"),
+    ("if (args[0].integer == 3) for (;;) zero++;", "REWIND_INT", "did not return within"),
+    ("if (args[0].integer == 3) room->bytes[room->size] = 1;", "REWIND_INT", "outside"),
+    ("if (args[0].integer == 3) return 77;", "REWIND_INT", "a code that is none of its own"),
+    ("if (args[0].integer == 3) out->type = REWIND_FLOAT;", "REWIND_INT", "changed the type of its answer"),
+    ("if (args[0].integer == 3) rewind_set_int(out, 2);", "REWIND_BOOL", "an answer that is none of its type"),
+])
+def test_a_function_that_goes_wrong_is_named(built, make_job, body, result, message):
+    job = make_job(name="ill", plugins={"files": ["./ill.so"], "timeout": "300ms"}, event={"fields": {"key": "string", "v": "int"}},
+                   tables={"t": {"key": "key", "aggregates": {"n": "count() where ill.bad(v) is not null"}}}, sinks=[])
+    (job.folder / "ill.c").write_text(BAD_FUNCTION % (body, result))
+    subprocess.run(["cc", "-std=c99", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", f"-I{HEADER}", "-o", "ill.so", "ill.c"], cwd=job.folder, check=True)
+    job.write([json.dumps({"key": "a", "v": v}) for v in (0, 1, 3)])
+    done = job.run(expect=EXIT_PLUGIN)
+    assert "ill.bad" in done.err and message in done.err, done.err

@@ -255,11 +255,61 @@ static const rewind_aggregate longest = {
     .check = longest_check,
 };
 
+/* ---- functions */
+
+/* vat(amount, percent): so many percent of an amount in cents; half a cent is rounded away from zero. */
+static int32_t vat(const rewind_value *args, uint32_t count, rewind_room *room, rewind_value *out) {
+    int64_t cents = args[0].integer, percent = args[1].integer, product;
+    (void)count, (void)room;
+    if (args[0].upper != (cents < 0 ? -1 : 0)) return REWIND_OVERFLOW;
+    if (percent < 0 || percent > 100) return REWIND_MALFORMED; /* no rate: the event is a dead letter */
+    if (cents > INT64_MAX / 100 || cents < -(INT64_MAX / 100)) return REWIND_OVERFLOW;
+    product = cents * percent;
+    rewind_set_int(out, (product < 0 ? product - 50 : product + 50) / 100);
+    return REWIND_OK;
+}
+
+static const rewind_function vat_function = {
+    .size = sizeof(rewind_function),
+    .arg_count = 2,
+    .types = {REWIND_DECIMAL, REWIND_INT},
+    .scales = {2, 0},
+    .result = REWIND_DECIMAL,
+    .result_scale = 2,
+    .name = "vat",
+    .doc = "a share of an amount, in percent",
+    .call = vat,
+};
+
+/* initials(text): the first byte of each word that is a letter of ASCII; null where there is none. */
+static int32_t initials(const rewind_value *args, uint32_t count, rewind_room *room, rewind_value *out) {
+    uint64_t used = 0, i;
+    (void)count;
+    for (i = 0; i < args[0].byte_count && used < room->size; i++) {
+        uint8_t c = args[0].bytes[i];
+        int letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (letter && (i == 0 || args[0].bytes[i - 1] == ' ')) room->bytes[used++] = c;
+    }
+    if (used > 0) rewind_set_bytes(out, room->bytes, used);
+    return REWIND_OK;
+}
+
+static const rewind_function initials_function = {
+    .size = sizeof(rewind_function),
+    .arg_count = 1,
+    .types = {REWIND_STRING},
+    .result = REWIND_STRING,
+    .name = "initials",
+    .doc = "the first letters of the words of a text",
+    .call = initials,
+};
+
 /* ---- the plugin */
 
 const rewind_plugin *rewind_plugin_v1(void) {
     static const rewind_decoder *const decoders[] = {&logfmt_decoder, NULL};
     static const rewind_aggregate *const aggregates[] = {&range, &above, &longest, NULL};
-    static const rewind_plugin plugin = {sizeof(rewind_plugin), 0, "shop", "lines of key=value pairs, and what a shop counts", "1", decoders, aggregates};
+    static const rewind_function *const functions[] = {&vat_function, &initials_function, NULL};
+    static const rewind_plugin plugin = {sizeof(rewind_plugin), 0, "shop", "lines of key=value pairs, and what a shop counts", "1", decoders, aggregates, functions};
     return &plugin;
 }

@@ -7,6 +7,8 @@
  *
  *     plugins: {files: [./mine.so]}
  *     tables: {customers: {key: customer, aggregates: {odd: mine.odd(quantity)}}}
+ *
+ * shop.c shows decoders, variable cells, parameters, and functions for expressions.
  */
 #include "rewind_plugin.h"
 
