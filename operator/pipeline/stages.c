@@ -52,16 +52,15 @@ static bool same_rows(const rwd_job *before, const rwd_job *job) {
 
 // The tables of `dir` with this job's columns, in a folder of the session's own.
 static bool migrate(rwd_operator *op, const rwd_job *before, const char *dir, char out[RWD_PATH_MAX], rwd_error *err) {
+    size_t count = op->job->table_count;
     rwd_schema *old = rwd_calloc(RWD_TABLES_MAX, sizeof(*old));  // *borrowed* inside
-    rwd_migration *how = rwd_calloc(op->schema_count, sizeof(*how));
-    size_t old_count = rwd_job_schemas(before, old);
-    for (size_t t = 0; t < op->schema_count; t++) {
-        how[t].to = &op->schemas[t];
-        how[t].from = t < old_count ? &old[t] : NULL;
-        for (size_t i = 0; i < op->schemas[t].column_count; i++)
-            how[t].before[i] = t < op->job->table_count ? (int16_t)rwd_logic_column_before(before, op->job, t, i) : (int16_t)i;
+    rwd_migration *how = rwd_calloc(count, sizeof(*how));
+    (void)rwd_job_schemas(before, old);
+    for (size_t t = 0; t < count; t++) {
+        how[t] = (rwd_migration){.from = t < before->table_count ? &old[t] : NULL, .to = &op->schemas[t]};
+        for (size_t i = 0; i < op->schemas[t].column_count; i++) how[t].before[i] = (int16_t)rwd_logic_column_before(before, op->job, t, i);
     }
-    bool ok = rwd_path_join(out, op->live, "migrated", err) && rwd_io_mkdir(op->io, out, err) && rwd_state_migrate(dir, out, how, op->schema_count, err);
+    bool ok = rwd_path_join(out, op->live, "migrated", err) && rwd_io_mkdir(op->io, out, err) && rwd_state_migrate(dir, out, how, count, err);
     free(how);
     free(old);
     return ok;

@@ -1,5 +1,6 @@
 """A job file that changes: which logic decides which records, and what a kill, a damaged checkpoint or an old job file leaves of that (L1 to L5)."""
 import json
+import random
 import re
 import shutil
 import signal
@@ -78,7 +79,7 @@ def lose(job, from_offset):
     """Every checkpoint at or above an offset, genesis apart, is damaged: one of its files is gone."""
     lost = [c for c in driver.checkpoints(job) if c["next_offset"] >= from_offset]
     for c in lost:
-        (job.checkpoints / c["id"] / "tables" / "CURRENT").unlink()
+        (job.checkpoints / c["id"] / "tables" / "CURRENT").unlink(missing_ok=True)
     return len(lost)
 
 
@@ -179,6 +180,44 @@ def test_an_unknown_job_file_is_refused_unless_told_otherwise(tmp_path):
     check(job)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_random_changes_and_kills_do_what_a_model_of_them_says(tmp_path, seed):
+    """The model: which job files C has named, and which of them is in force. Anything else that is given goes on with that one, is refused, or begins where the last run ended."""
+    pick = random.Random(seed)
+    fourth = changed(where="quantity > 2", aggregates=SECOND["customers"]["aggregates"])
+    given = [FIRST, SECOND, THIRD, fourth]
+    job = Changing(tmp_path / "job", checkpoints={"every": "1h", "full": {"keep": 0}})
+    job.read(100).run()
+    files = {0: job.segments[0][1]}
+    force, named, segments, done = 0, {0}, [(0, files[0])], 100
+    for _ in range(9):
+        which, on_change = pick.randrange(4), pick.choice(["refuse", "from-now", "from-now"])
+        kill = pick.choice([None, None, "change-lineage-kept", "change-checkpoint", "change-committed"])
+        job.set(tables=given[which], on_change=on_change)
+        files[which] = shutil.copy(job.file, job.folder / f"logic-{which}.yaml")
+        have = job.input.read_bytes().count(b"\n")
+        job.append("".join(line + "\n" for line in orders(60, seed=have, first=have, bad_every=97)))
+        switches = which not in named and on_change == "from-now"
+        if which not in named and not switches:
+            job.run(expect=7)
+            continue
+        if switches and kill:
+            job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=kill)
+        else:
+            job.run()
+        if switches and kill in (None, "change-committed"):
+            force, named, segments = which, named | {which}, [*segments, (done, files[which])]
+        if not (switches and kill):
+            done = have + 60
+        if pick.random() < 0.3:
+            lose(job, 101)
+    job.set(tables=given[force])
+    job.run()
+    job.segments = segments
+    check(job)
+    assert len(history(job, "logic")) == len(segments) - 1
+
+
 def test_what_shapes_the_state_cannot_begin_at_an_offset(tmp_path):
     job = begun(tmp_path)
     job.set(tables=changed(key="country"))
@@ -201,6 +240,51 @@ def test_a_new_table_and_a_new_output_hold_what_came_since(tmp_path):
     lose(job, 1)
     job.run()
     check(job)
+
+
+KINDS = {
+    "windows": {"tables": {"minutes": {"key": "country", "window": {"tumbling": "10s", "grace": "20s", "retain": "1m"}, "aggregates": {"n": "count()"}}},
+                "sinks": [{"table": "minutes", "file": {"path": "out/minutes.jsonl"}, "emit": "close", "fields": ["n"]}]},
+    "sessions": {"tables": {"visits": {"key": "customer", "window": {"session": "5s", "grace": "10s", "retain": "1m"}, "aggregates": {"n": "count()"}}}},
+    "ids": {"event": {"id": "customer", "dedup": {"within": "10s"}, "time": {"field": "ts"}, "fields": driver.FIELDS}},
+    "fixed commits": {"delivery": {"commit_at": {"offset_multiple": 70}}},
+    "no outputs": {"sinks": None, "errors": {"dead_letter": {"file": {"path": "out/dead.jsonl"}}}},
+    "nothing published": {"sinks": None, "errors": None},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_jobs_of_every_kind_change_and_recover_across_it(tmp_path, kind):
+    more = json.loads(json.dumps(KINDS[kind]))
+    tables = more.pop("tables", {})
+    sinks = SINKS + more.pop("sinks") if more.get("sinks") else more.pop("sinks", SINKS)
+    job = Changing(tmp_path / "job", tables={**FIRST, **tables})
+    job.set(sinks=sinks, **more)
+
+    def arrive(count):
+        have = job.input.read_bytes().count(b"\n")
+        job.append("".join(line + "\n" for line in orders(count, seed=have, first=have, keys=40, bad_every=97 if kind != "nothing published" else 0)))
+
+    arrive(HALF // 2)
+    job.run()
+    arrive(HALF // 2)
+    job.run()
+    first = shutil.copy(job.file, job.folder / "first.yaml")
+    wider = {**tables, **{name: {**table, "aggregates": {"units": "sum(quantity)", **table["aggregates"]}} for name, table in tables.items()}}
+    job.set(tables={**SECOND, **wider}, on_change="from-now")
+    arrive(HALF)
+    job.run()
+    job.segments = [(0, first), (HALF, job.file)]
+    for _ in range(2):
+        expected = job.expected()
+        assert driver.digest(job) == expected.digest()
+        for sink in expected.job.sinks:
+            if sink.emit == "close":
+                assert re.sub(rb"[0-9a-f]{32}", b"-", (job.folder / sink.path).read_bytes()) == expected.output(sink, "-")
+        assert len(history(job, "logic")) == 1
+        assert lose(job, HALF // 2 + 1) > 0
+        arrive(50)
+        job.run()
 
 
 def test_outputs_may_change_where_logic_does_not_but_for_the_first(tmp_path):

@@ -1,2 +1,3 @@
 rwd_test(checkpoints_retention_model_test SOURCES checkpoints_retention_model_test.c ${CMAKE_CURRENT_SOURCE_DIR}/support/checkpoints_fixture.c LIBS rwd_checkpoints)
 rwd_test(checkpoints_journal_model_test SOURCES checkpoints_journal_model_test.c LIBS rwd_checkpoints LABELS threads TIERS)
+rwd_test(checkpoints_lineage_model_test SOURCES checkpoints_lineage_model_test.c LIBS rwd_checkpoints)
