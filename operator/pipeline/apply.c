@@ -335,7 +335,9 @@ static bool make_durable(act *a, rwd_error *err) {
     if (!rwd_logics_save(a->logics, &a->lineage, err)) return false;
     RWD_CRASH_POINT(repair_lineage);
     decide(a, &facts);
-    bool ok = rwd_repo_pin(op->repo, a->before.id, rwd_clock_wall_us(op->clock) + op->job->repair.keep_us, err) && adopt(a, facts.new_checkpoint, err);
+    bool ok = rwd_repo_pin(op->repo, a->before.id, rwd_clock_wall_us(op->clock) + op->job->repair.keep_us, err);
+    // C1: without outputs that checkpoint is the switch, so what was decided stands there before it.
+    ok = ok && (rwd_job_has_outputs(op->job) || rwd_switch_save(&facts, a->folder, RWD_SWITCH_FILE, op->repo_io, err)) && adopt(a, facts.new_checkpoint, err);
     if (ok) RWD_CRASH_POINT(repair_adopted);
     ok = ok && rwd_switch_save(&facts, a->folder, RWD_SWITCH_FILE, op->repo_io, err);
     if (!ok) {

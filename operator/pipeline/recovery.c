@@ -384,9 +384,10 @@ static bool recover_existing(rwd_operator *op, const rwd_commit *commit, bool fo
         // C1: no outputs: the newest checkpoint's X is the truth. Its manifest is enough; its files may be bad.
         ok = rwd_follow_lineage(op, newest.facts.lineage, err);
         rwd_commit truth = {
+            .lineage = newest.facts.lineage,
             .next_offset = newest.facts.next_offset, .closings = newest.facts.closings, .input_count = newest.facts.input_count, .input_hash = newest.facts.input_hash,
         };
-        ok = ok && recover_to(op, &truth, true, err);
+        ok = ok && rwd_settle_history(op, &truth, err) && recover_to(op, &truth, true, err);
     }
     rwd_checkpoint_deinit(&newest);
     return ok;

@@ -153,6 +153,13 @@ static bool take_back(rwd_operator *op, const char *folder, rwd_error *err) {
     return rwd_path_join(path, folder, RWD_SWITCH_FILE, err) && rwd_io_unlink(op->repo_io, path, err);
 }
 
+// Without outputs the newest checkpoint is the truth (C1): its lineage says it alone.
+static bool has_happened(rwd_operator *op, const rwd_switch *facts, const rwd_commit *c) {
+    if (!op->sink->ops->holds_c(op->sink)) return rwd_hash128_equal(facts->new_lineage, c->lineage);
+    rwd_switch_stage stage = rwd_switch_stage_of(facts, c);
+    return stage == RWD_SWITCH_AFTER || stage == RWD_SWITCH_UNDER_WAY;
+}
+
 // The newest SWITCH without DONE that made this C. Several may say so, where an apply was killed before its switch and another one followed.
 static bool find_unsettled(rwd_operator *op, const rwd_commit *commit, rwd_switch *out, bool *out_found, rwd_error *err) {
     char repairs[RWD_PATH_MAX], folder[RWD_PATH_MAX], done[RWD_PATH_MAX], **names = NULL;
@@ -168,8 +175,7 @@ static bool find_unsettled(rwd_operator *op, const rwd_commit *commit, rwd_switc
         if (rwd_repair_number(names[i]) == 0) continue;
         ok = rwd_path_join(folder, repairs, names[i], err) && rwd_path_join(done, folder, RWD_SWITCH_DONE, err);
         if (!ok || rwd_path_exists(done) || !rwd_switch_load(folder, RWD_SWITCH_FILE, op->repo_io, &facts, &why)) continue;
-        rwd_switch_stage stage = rwd_switch_stage_of(&facts, commit);
-        bool happened = stage == RWD_SWITCH_AFTER || stage == RWD_SWITCH_UNDER_WAY;
+        bool happened = has_happened(op, &facts, commit);
         if (happened && (!*out_found || facts.decided_us > out->decided_us)) {
             if (*out_found) rwd_switch_deinit(out);
             *out = facts;

@@ -386,3 +386,26 @@ def test_dead_letters_that_are_new_and_those_that_are_resolved(point, make_job, 
     undo(job)
     assert [(letter["offset"], "resolved_by" in letter) for letter in letters(job)[len(was) + 3:]] == [(7, True), (9, True), (was[0]["offset"], False)]
     assert letters(job)[-1]["value"] == was[0]["value"]
+
+
+# ------------------------------------------------------------------------------------------------ without outputs
+@pytest.mark.parametrize("point", ["repair-lineage", "repair-adopted", "repair-decided", "repair-switched", "repair-entered"])
+def test_without_outputs_the_checkpoint_is_the_switch(point, make_job):
+    """C1: nothing is published, and the newest checkpoint says which history counts."""
+    faults = Faults()
+    job = make_job(faults.wrong, sinks=[], errors=None, event={"fields": driver.FIELDS, "missing": "drop"}, checkpoints=RESTLESS)
+    del faults.true[400], faults.wrong[400]   # there is no place for the one that cannot be read
+    faults.amendments = [line for line in faults.amendments if json.loads(line).get("replace") != 400]
+    job.write(faults.wrong)
+    job.run()
+    plan(job, "--amend", faults.file(job))
+    code = apply(job, expect=None, REWIND_CRASH_POINT=point).returncode
+    assert code == -signal.SIGKILL or point == "repair-switched" and code == 0   # there are no transactions
+    switched = point != "repair-lineage"
+    job.run()
+    assert driver.digest(job) == faults.expected(job, switched).digest()
+    assert [r["state"] for r in repairs.repairs(job)] == ["applied" if switched else "planned"]
+    if not switched:
+        apply(job)
+    undo(job)
+    assert driver.digest(job) == faults.expected(job, False).digest()
