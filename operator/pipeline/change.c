@@ -72,10 +72,9 @@ static bool refuse_change(rwd_operator *op, const rwd_job *needed, rwd_error *er
                           op->data, name, job->file, plugins ? ", and each plugin with its copy in `plugins` there" : "");
 }
 
-static bool refuse_from_now(const rwd_job *job, const char *why, const char *next, rwd_error *err) {
+static bool refuse_from_now(const rwd_job *job, const char *why, rwd_error *err) {
     (void)rwd_fail(err, RWD_E_LOGIC_CHANGED, "on_change: from-now cannot begin this job file at an offset: %s", why);
-    (void)rwd_error_at(err, "%s", job->file);
-    return rwd_error_next(err, "%s", next);
+    return rwd_error_at(err, "%s", job->file);
 }
 
 // C must be found again where it is: in the group, or beside the first output.
@@ -89,13 +88,19 @@ static bool keeps_place_of_c(const rwd_job *old, const rwd_job *new) {
     return kafka ? strcmp(old->sinks[0].topic, new->sinks[0].topic) == 0 : strcmp(rwd_path_name(old->sinks[0].path), rwd_path_name(new->sinks[0].path)) == 0;
 }
 
-static bool may_begin_now(const rwd_job *needed, const rwd_job *job, rwd_error *err) {
+static bool may_begin_now(rwd_operator *op, const rwd_job *needed, const rwd_job *job, rwd_error *err) {
     rwd_logic_comparison how;
+    char name[RWD_HASH128_HEX];
     rwd_logic_compare(needed, job, &how);
-    if (how.relation == RWD_LOGIC_GENESIS)
-        return refuse_from_now(job, how.what, "that may begin with the first record only: undo that change, or give the new logic a job name and outputs of its own", err);
+    if (how.relation == RWD_LOGIC_GENESIS) {
+        rwd_hash128_hex(rwd_lineage_id(&op->lineage), name);
+        (void)refuse_from_now(job, how.what, err);
+        return rwd_error_next(err, "that may begin with the first record only. Undo that change; or have all of it recomputed: rewind repair plan %s/lineages/%s/" RWD_LINEAGE_JOB " --from %" PRId64
+                              " --logic %s", op->data, name, op->lineage.genesis, job->file);
+    }
     if (keeps_place_of_c(needed, job)) return true;
-    return refuse_from_now(job, "what is committed is kept beside the first output, which is another one", "leave the first output as it is; others may come, go and change", err);
+    (void)refuse_from_now(job, "what is committed is kept beside the first output, which is another one", err);
+    return rwd_error_next(err, "leave the first output as it is; others may come, go and change");
 }
 
 // ---- decided
@@ -120,7 +125,7 @@ static bool judge_other(rwd_operator *op, const rwd_job *needed, rwd_error *err)
         return true;
     }
     if (job->on_change == RWD_ON_CHANGE_REFUSE) return refuse_change(op, needed, err);
-    if (!may_begin_now(needed, job, err)) return false;
+    if (!may_begin_now(op, needed, job, err)) return false;
     op->switch_to = job;
     return true;
 }

@@ -222,12 +222,23 @@ def test_what_shapes_the_state_cannot_begin_at_an_offset(tmp_path):
     job = begun(tmp_path)
     job.set(tables=changed(key="country"))
     done = job.run(expect=7)
-    assert "the key of table 'customers' has other parts" in done.err
+    assert "the key of table 'customers' has other parts" in done.err and "rewind repair plan data/orders/0/lineages/" in done.err
     fewer = {name: text for name, text in TABLES["customers"]["aggregates"].items() if name != "least"}
     job.set(tables=changed(aggregates=fewer), sinks=[{**SINKS[0], "fields": ["orders"]}, SINKS[1]])
     done = job.run(expect=7)
     assert "aggregate 'least' of table 'customers' is gone" in done.err
     assert history(job, "logic") == []
+
+
+def test_where_it_can_only_begin_with_the_first_record_the_message_says_how(tmp_path):
+    job = begun(tmp_path)
+    job.set(tables=changed(key="country"))
+    command = re.search(r"rewind (repair plan \S+ --from \d+ --logic \S+)", job.run(expect=7).err)[1].split()
+    rewind(*command, cwd=job.folder)
+    rewind("repair", "apply", command[2], "latest", "--reason", "another key", "--yes", cwd=job.folder)
+    job.run()
+    job.segments = [(0, job.file)]
+    check(job)
 
 
 def test_a_new_table_and_a_new_output_hold_what_came_since(tmp_path):
