@@ -42,7 +42,9 @@ static void put_text(const rwd_replay *r, const rwd_shadow *shadow, const rwd_sh
         bool same = rwd_hash128_equal(live->digest, result->digest);
         rwd_buf_appendf(out, "  live there   checkpoint %s, %s%s\n", live->id, same ? "the same digest" : "another digest: ", same ? "" : theirs);
     }
-    if (!r->temporary) rwd_buf_appendf(out, "  kept         %s; compare: rewind diff %s latest %s\n", r->folder, r->cli->in->job ? r->cli->in->job : r->place.data, r->folder);
+    if (r->temporary) return;
+    const char *job = r->cli->in->job;
+    rwd_buf_appendf(out, "  kept         %s; compare: rewind diff %s%s %s %s\n", r->folder, job ? "" : "--data ", job ? job : r->place.data, live ? live->id : "latest", r->folder);
 }
 
 static void put_json(const rwd_replay *r, const rwd_shadow *shadow, const rwd_shadow_progress *p, const rwd_checkpoint *live, rwd_json_out *json) {

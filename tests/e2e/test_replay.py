@@ -150,6 +150,18 @@ def test_places_are_offsets_times_and_checkpoints(make_job):
     assert found["digest"] == job.expected(first).digest()
 
 
+def test_a_data_directory_is_enough_and_a_kept_shadow_is_one(make_job):
+    job = in_steps(make_job(checkpoints=QUIET), 300)
+    name = write_amendments(job, [{"skip": at} for at in range(100, 200)])
+    said = rewind("replay", "--data", job.data, "--amend", name, "--keep", "less", cwd=job.folder).out
+    expected = oracle.run_amended(job.file, [{"skip": at} for at in range(100, 200)], job.input)
+    shadow = job.data / "shadows" / "less"
+    assert driver.rewind_json("checkpoint", "show", "latest", "--data", shadow)["digest"] == expected.digest()
+    assert rewind("export", "--data", shadow, "--table", "customers").out.encode() == expected.export("customers", "json")
+    hint = said.split("compare: rewind ")[1].split()
+    assert "100 skipped" in said and rewind(*hint, cwd=job.folder, expect=1).out
+
+
 # ------------------------------------------------------------------------------------------------ mistakes
 def test_mistakes_are_said_with_what_to_do(make_job):
     job = in_steps(make_job(checkpoints=QUIET), 100)
