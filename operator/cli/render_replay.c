@@ -44,7 +44,7 @@ static void put_text(const rwd_replay *r, const rwd_shadow *shadow, const rwd_sh
     }
     if (r->temporary) return;
     const char *job = r->cli->in->job;
-    rwd_buf_appendf(out, "  kept         %s; compare: rewind diff %s%s %s %s\n", r->folder, job ? "" : "--data ", job ? job : r->place.data, live ? live->id : "latest", r->folder);
+    rwd_buf_appendf(out, "  kept         %s; compare: rewind diff %s%s %s %s\n", r->folder, job ? "" : "--data ", job ? job : r->place.data, live ? live->id : "latest", rwd_shadow_dir(shadow));
 }
 
 static void put_json(const rwd_replay *r, const rwd_shadow *shadow, const rwd_shadow_progress *p, const rwd_checkpoint *live, rwd_json_out *json) {
@@ -84,6 +84,7 @@ static void put_json(const rwd_replay *r, const rwd_shadow *shadow, const rwd_sh
         rwd_json_put_bool(json, "equals_live", rwd_hash128_equal(live->digest, result->digest));
     }
     rwd_json_put_string(json, "kept", r->temporary ? NULL : r->folder);
+    rwd_json_put_string(json, "checkpoint", r->temporary ? NULL : result->id);
 }
 
 void rwd_render_replay(const rwd_replay *replay, const rwd_shadow *shadow, const rwd_shadow_progress *progress, const rwd_checkpoint *live, rwd_json_out *json, rwd_buf *out) {

@@ -103,6 +103,31 @@ def test_random_amendments_of_random_input_equal_the_oracle_over_the_amended_inp
     assert expected.late > 0 and expected.duplicates > 0
 
 
+def test_an_inserted_event_is_judged_like_a_record_in_its_place(make_job):
+    lines = list(judged_orders(400, 11, bad_every=0))
+    job = make_job(lines, checkpoints=QUIET, **JUDGED, **EXACT)
+    job.run()
+    plain = job.expected()
+    seen = next(event for event in map(json.loads, lines[300:]) if event["id"].encode() in plain.ids)
+    early = {**json.loads(lines[0]), "id": "never seen"}
+    new = {**json.loads(lines[390]), "id": "another that was never seen"}
+    for event, counted in [(new, "applied"), (seen, "duplicate"), (early, "late"), ("no event", "dead"), ({**new, "amount": "x"}, "dead")]:
+        given = [{"insert": 395, "value": event}]
+        found, expected = replay_json(job, "--amend", write_amendments(job, given)), oracle.run_amended(job.file, given, job.input)
+        before = {"applied": plain.applied, "duplicate": plain.duplicates, "late": plain.late, "dead": len(plain.dead)}
+        more = {name for name in before if found["events"][name] != before[name]}
+        assert more == ({"late", "dead"} if counted == "late" else {counted}) and found["events"][counted] == before[counted] + 1
+        assert found["digest"] == expected.digest()
+
+
+def test_a_name_keeps_the_place_that_was_asked_for_last(make_job):
+    job = in_steps(make_job(checkpoints=QUIET), 300)
+    for until in (200, 120, 300):
+        found = replay_json(job, "--from", 0, "--to", until, "--keep", "moved")
+        assert found["digest"] == job.expected(until).digest()
+        assert rewind_json("checkpoint", "show", found["checkpoint"], "--data", job.folder / found["kept"])["next_offset"] == until
+
+
 def test_another_logic_decides_from_its_offset_on_and_the_earlier_one_below(make_job):
     job = make_job(list(judged_orders(900, 5)), checkpoints=QUIET, **JUDGED, **EXACT)
     job.run()
