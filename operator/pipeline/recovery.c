@@ -33,8 +33,9 @@ static bool refuse_foreign(rwd_operator *op, const rwd_commit *commit, rwd_error
             rwd_fail(err, RWD_E_FOREIGN, "output is committed up to offset %" PRId64 " by repository %.8s, but this data directory is new: its checkpoints "
                      "are lost or elsewhere", commit->next_offset, theirs);
             rwd_error_at(err, "%s", op->data);
-            return rwd_error_next(err, "point state.path at the directory that made this output; or bring back a copy of a checkpoint: rewind checkpoint copy %s --from DIR; or, to start over, %s",
-                                  op->job->file, kafka ? "take other topics and another `group`" : "move the output and its .commits log away");
+            return rwd_error_next(err, "point state.path at the directory that made this output; or bring back a copy of a checkpoint: rewind checkpoint copy %s --from DIR; "
+                                  "or rebuild the state from these outputs: rewind restore %s --from-output LIST; or, to start over, %s",
+                                  op->job->file, op->job->file, kafka ? "take other topics and another `group`" : "move the output and its .commits log away");
         }
         rwd_fail(err, RWD_E_FOREIGN, "output is committed by repository %.8s, not by this one (%.8s)", theirs, ours);
         rwd_error_at(err, "%s", op->data);
