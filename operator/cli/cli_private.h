@@ -80,7 +80,7 @@ RWD_MUST bool rwd_cli_place_target(const rwd_cli *cli, const char *flag, const c
     X(demo) X(run) X(status) X(pause) X(resume) X(restore) X(checkpoint_list) X(checkpoint_show) X(checkpoint_create) X(checkpoint_check) \
     X(checkpoint_copy) X(checkpoint_forget) X(checkpoint_prune) X(checkpoint_tag) X(journal_list) X(journal_check) X(journal_export) \
     X(journal_import) X(state_get) X(state_scan) X(state_at) X(export) X(bisect) X(diff) X(replay) X(repair_plan) X(repair_list) \
-    X(repair_show) X(repair_apply) X(repair_undo) X(repair_report) X(repair_rebase) X(dlq_list) X(dlq_show) X(dlq_export) X(dlq_redrive) \
+    X(repair_show) X(repair_forget) X(repair_apply) X(repair_undo) X(repair_report) X(repair_rebase) X(dlq_list) X(dlq_show) X(dlq_export) X(dlq_redrive) \
     X(config_check) X(config_print) X(config_schema) X(config_proto) X(plugin_check) X(doctor) X(generate) X(docs) X(version) X(help)
 #define RWD_COMMAND_PROTOTYPE(name) bool rwd_run_##name(rwd_cli *cli, rwd_error *err);
 RWD_COMMANDS(RWD_COMMAND_PROTOTYPE)

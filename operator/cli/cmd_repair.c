@@ -1,7 +1,8 @@
-// repair plan, list, show.
+// repair plan, list, show, forget.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "operator/admin/client.h"
@@ -266,6 +267,66 @@ bool rwd_run_repair_list(rwd_cli *cli, rwd_error *err) {
     if (ok) list_plans(cli, &place, &list);
     for (size_t i = 0; i < list.count; i++) rwd_repair_plan_deinit(&list.items[i]);
     free(list.items);
+    rwd_place_deinit(&place);
+    return ok;
+}
+
+// ---- one no more
+
+static void add_size(const char *folder, uint64_t *bytes) {
+    char **names, path[RWD_PATH_MAX];
+    size_t count;
+    struct stat found;
+    rwd_error ignored;
+    if (!rwd_list_dir(folder, &names, &count, &ignored)) return;
+    for (size_t i = 0; i < count; i++) {
+        if (!rwd_path_join(path, folder, names[i], &ignored) || lstat(path, &found) != 0) continue;
+        if (S_ISDIR(found.st_mode)) add_size(path, bytes);
+        else *bytes += (uint64_t)found.st_size;
+    }
+    rwd_names_free(names, count);
+}
+
+// A plan, or what one that was killed has left.
+static bool find_any(const rwd_cli *cli, rwd_place *place, char id[RWD_REPAIR_ID], char folder[RWD_PATH_MAX], rwd_error *err) {
+    const char *word = cli->in->args[0];
+    if (rwd_repair_number(word) == 0) return rwd_repair_find(place->data, place->io, word, id, err) && rwd_repair_folder_of(place->data, id, folder, err);
+    memcpy(id, word, RWD_REPAIR_ID);
+    if (!rwd_repair_folder_of(place->data, id, folder, err)) return false;
+    return rwd_path_exists(folder) || rwd_repair_find(place->data, place->io, word, id, err);
+}
+
+static bool forget(rwd_cli *cli, rwd_place *place, rwd_error *err) {
+    char id[RWD_REPAIR_ID], folder[RWD_PATH_MAX], size[RWD_TIME_TEXT_MAX];
+    uint64_t bytes = 0;
+    bool act;
+    if (!find_any(cli, place, id, folder, err)) return false;
+    const char *state = state_of(folder);
+    if (strcmp(state, "planned") != 0) {
+        (void)rwd_fail(err, RWD_E_BUSY, "repair %s is %s: it is part of the history", id, state);
+        return rwd_error_next(err, "rewind repair report %s", id);
+    }
+    add_size(folder, &bytes);
+    rwd_size_text(bytes, size);
+    if (!cli->json) rwd_buf_appendf(&cli->out, "remove the plan of repair %s, with its second state: %s in %s\n", id, size, folder);
+    if (!rwd_cli_may_act(cli, "Remove it?", &act, err)) return false;
+    if (act && !rwd_remove_tree(folder, err)) return false;
+    if (!cli->json) return true;
+    rwd_json_out json;
+    rwd_json_init(&json, &cli->out, true);
+    rwd_json_object(&json);
+    rwd_json_put_string(&json, "id", id);
+    rwd_json_put_uint(&json, "bytes", bytes);
+    rwd_json_put_bool(&json, "removed", act);
+    rwd_json_object_end(&json);
+    rwd_buf_append_char(&cli->out, '\n');
+    return true;
+}
+
+bool rwd_run_repair_forget(rwd_cli *cli, rwd_error *err) {
+    rwd_place place;
+    if (!rwd_place_find(cli, &place, err)) return false;
+    bool ok = rwd_place_open_reader(cli, &place, err) && forget(cli, &place, err);
     rwd_place_deinit(&place);
     return ok;
 }

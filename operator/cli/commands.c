@@ -256,6 +256,12 @@ static const rwd_command commands[] = {
      "have them in the order in which they are published, --limit of them (0: all).",
      "rewind repair show orders.yaml\nrewind repair show orders.yaml 5be1 --limit 0 -o csv",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
+    {"repair forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
+     "remove a plan that was not applied, with its second state",
+     "The second state takes disk: its files are linked with checkpoints, and what those drop stays as long as the plan does. A repair that was applied is part of the history and is kept; its second state went "
+     "when it was applied. What a plan that was killed has left is named by its whole id, the name of its folder in repairs.",
+     "rewind repair forget orders.yaml 5be1 --dry-run\nrewind repair forget orders.yaml 5be1 --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_forget},
     {"dlq list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(LIMIT),
      "dead letters that are open, or failed for good",
      "Reads the index of a checkpoint; where an operator runs and --checkpoint is not given, it is asked for a new one first. A time is the record's own, or, where records have "

@@ -320,6 +320,24 @@ def test_it_is_listed_and_shown_and_a_person_can_read_it(wrong):
     assert "no repair has the id" in rewind("repair", "show", wrong.file, "ffff", cwd=wrong.folder, expect=10).err
 
 
+def test_a_plan_is_forgotten_when_someone_says_so(wrong):
+    logic, folder = logic_file(wrong, TABLES), wrong.data / "repairs"
+    made = [plan(wrong, "--from", at, "--logic", logic)[0]["id"] for at in (130, 230)]
+    before = driver.digest(wrong)
+    assert rewind("repair", "forget", wrong.file, made[0], cwd=wrong.folder, expect=2).out.startswith(f"remove the plan of repair {made[0]}")
+    rewind("repair", "forget", wrong.file, made[0][:10], "--dry-run", cwd=wrong.folder)
+    assert len(list(folder.iterdir())) == 2
+    assert json.loads(rewind("repair", "forget", wrong.file, made[0][:10], "--yes", "-o", "json", cwd=wrong.folder).out)["removed"] is True
+    assert [p.name for p in folder.iterdir()] == [made[1]] == [p["id"] for p in json.loads(rewind("repair", "list", wrong.file, "-o", "json", cwd=wrong.folder).out)]
+    assert "no repair has the id" in rewind("repair", "forget", wrong.file, made[0], "--yes", cwd=wrong.folder, expect=10).err
+    (folder / made[1] / "PLAN").unlink()   # as if it had been killed
+    rewind("repair", "forget", wrong.file, made[1], "--yes", cwd=wrong.folder)
+    assert list(folder.iterdir()) == [] and driver.digest(wrong) == before
+    again, _ = plan(wrong, "--from", 130, "--logic", logic)
+    rewind("repair", "apply", wrong.file, again["id"], "--reason", "wrong price", "--yes", cwd=wrong.folder)
+    assert "part of the history" in rewind("repair", "forget", wrong.file, again["id"], "--yes", cwd=wrong.folder, expect=11).err
+
+
 def test_beside_a_running_operator(make_job):
     job = make_job(list(orders(400, keys=60, bad_every=41)), source=FOLLOW, checkpoints=QUIET, event=EVENT, tables=wrong_tables(), sinks=SINKS)
     with Running(job) as r:
