@@ -258,7 +258,8 @@ static const rwd_command commands[] = {
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
     {"repair forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
      "remove a plan that was not applied, with its second state",
-     "The second state takes disk: its files are linked with checkpoints, and what those drop stays as long as the plan does. A repair that was applied is part of the history and is kept; its second state went "
+     "The second state takes disk: its files are linked with checkpoints, and what those drop stays as long as the plan does. A repair that was applied is part of the history and "
+     "is kept; its second state went "
      "when it was applied. What a plan that was killed has left is named by its whole id, the name of its folder in repairs.",
      "rewind repair forget orders.yaml 5be1 --dry-run\nrewind repair forget orders.yaml 5be1 --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_forget},

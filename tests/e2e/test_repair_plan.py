@@ -1,6 +1,7 @@
 """Plans of repairs on files: the corrections are exactly the output keys whose newest value differs between two histories, as the oracle calculates both."""
 import decimal
 import json
+import random
 
 import pytest
 
@@ -387,3 +388,66 @@ def test_a_plan_that_was_killed_goes_on_where_it_was(wrong):
         made, found = plan(wrong, *words)
         check(wrong, made, found, wrong.expected(), differences.history([(0, bad), (130 + at, with_logic(wrong, TABLES))], wrong.input))
         assert len(list(folder.iterdir())) == at + 1 and (folder / made["id"] / "PLAN").exists()
+
+
+# ------------------------------------------------------------------------------------------------ random ones
+def random_lines(pick, count):
+    for at, line in enumerate(orders(count, keys=25, seed=pick.randrange(1000), bad_every=29)):
+        number = at if pick.random() < 0.9 else pick.randrange(at + 1)
+        yield line.replace("{", f'{{"id": "o-{number}", ', 1) if line.startswith("{") else line
+
+
+def random_logic(pick, event, tables):
+    """Another logic over the same tables: what may be changed somewhere in the middle (L3)."""
+    event, tables = json.loads(json.dumps(event)), json.loads(json.dumps(tables))
+    amount = pick.choice(["amount", 'if(quantity > 2, amount + amount, amount)', 'if(country == "", amount, amount - amount)'])
+    tables["customers"]["aggregates"].update(revenue=f"sum({amount})", orders=pick.choice(["count()", "count() where quantity > 0"]))
+    for name in ("minutes", "hops", "sessions"):
+        tables[name]["aggregates"]["total"] = pick.choice(["sum(amount)", f"sum({amount})"])
+        tables[name].pop("where", None)
+        if pick.random() < 0.4:
+            tables[name]["where"] = f"quantity > {pick.randrange(4)}"
+    if pick.random() < 0.5:
+        event["fields"]["quantity"] = {"type": "int", "default": pick.randrange(5)}
+    return event, tables
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_histories_differ_exactly_as_the_oracle_says(make_job, seed, long):
+    pick = random.Random(seed)
+    event = {"id": "id", "dedup": {"within": "40s"}, "time": {"field": "ts"}, "late": "drop", "fields": {"id": "string", **driver.FIELDS}}
+    tables = {n: TABLES[n] for n in ("customers", "countries", "minutes")}
+    aggregates = {"n": "count()", "total": "sum(amount)"}
+    tables["hops"] = {"key": "country", "window": {"hopping": "30s", "advance": "10s", "retain": "1h"}, "aggregates": aggregates}
+    tables["sessions"] = {"key": "customer", "window": {"session": "8s", "grace": "4s", "retain": "1h"}, "aggregates": aggregates}
+    sinks = [*SINKS[:2], *({"table": t, "file": {"path": f"out/{t}-{e}.jsonl"}, "emit": e, **({"where": "total > 900"} if pick.random() < 0.5 else {})}
+                           for t in ("minutes", "hops", "sessions") for e in (pick.choice(["commit", "update"]), "close"))]
+    job = make_job(checkpoints=QUIET, event=event, tables=tables, sinks=sinks)
+    event, tables = random_logic(pick, event, tables)
+    job.set(event=event, tables=tables)
+    lines, at = list(random_lines(pick, 420)), 0
+    for count in (100, 120, 200):
+        job.append("".join(line + "\n" for line in lines[at:at + count]))
+        at += count
+        job.run()
+    bad = oracle.Job(job.file)
+    for _ in range(20 if long else 3):
+        event, tables = random_logic(pick, job.given["event"], job.given["tables"])
+        good, logic = with_logic(job, tables, event), logic_file(job, tables, event=event)
+        begin, end = sorted(pick.sample(range(0, 420), 2))
+        amendments = []
+        for place in sorted(pick.sample(range(begin, end + 1), min(pick.randrange(4), end - begin))):
+            value = lines[pick.randrange(420)]
+            amendments.append(pick.choice([{"skip": place}, {"replace": place, "value": value}, {"insert": place, "value": value}]))
+        amendments = [a for a in amendments if end > list(a.values())[0]]
+        (job.folder / "amend.jsonl").write_text("".join(json.dumps(a) + "\n" for a in amendments))
+        stays = pick.random() < 0.3
+        words = ["--from", begin, "--logic", logic, *(["--to", end] if not stays else []), *(["--amend", "amend.jsonl"] if amendments else []), *(["--rebuild-old"] if pick.random() < 0.3 else [])]
+        done = rewind("repair", "plan", job.file, *words, "--limit", 0, "-o", "json", cwd=job.folder, expect=None)
+        if "nothing is to be repaired" in done.err:
+            assert good.given["tables"] == bad.given["tables"] and good.given["event"] == bad.given["event"] and not amendments
+            continue
+        assert done.returncode == 0, done.err
+        found = done.out.splitlines()
+        new = differences.history([(0, bad), (begin, good), *([] if stays else [(end, bad)])], job.input, amendments=amendments)
+        check(job, json.loads(found[0], parse_float=decimal.Decimal)["plan"], [json.loads(line, parse_float=str, parse_int=str) for line in found[1:]], job.expected(), new)

@@ -769,7 +769,7 @@ class Expected:
         self.late = self.duplicates = self.dropped = 0
         self.ids = {}                                     # bytes of an id: the stream time behind its event
         self.left = {}                                    # (table, key): offset behind which it left
-        self.shut = set()                                 # keys of windows that are closed and have not left
+        self.shut = set()                                 # (table, key) of windows that are closed and have not left
         self.open = {name: {} for name in job.tables}     # start of a window: keys that have not left
         self.sessions = {name: {} for name in job.tables}  # key without a window: sessions that have not left
 
@@ -992,12 +992,12 @@ class Expected:
                 self.advance_sessions(table, offset, due)
             for start in [s for s in self.open[table.name] if table.window and table.closes(s) <= self.stream_time]:
                 keys = self.open[table.name][start]
-                due += [(table.closes(start), table.number, encode_key(table, k), table.name, k) for k in keys if k not in self.shut]
-                self.shut |= keys
+                due += [(table.closes(start), table.number, encode_key(table, k), table.name, k) for k in keys if (table.name, k) not in self.shut]
+                self.shut |= {(table.name, k) for k in keys}
                 if table.leaves(start) <= self.stream_time:
                     for key in self.open[table.name].pop(start):
                         del self.tables[table.name][key]
-                        self.shut.discard(key)
+                        self.shut.discard((table.name, key))
                         self.left[table.name, key] = offset
         for *_, name, key in sorted(due, key=lambda d: d[:3]):
             self.closed[name].append((offset, key, self.last[name][key]))
