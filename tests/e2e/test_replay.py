@@ -83,6 +83,31 @@ def test_a_replay_of_the_same_is_the_same_and_touches_nothing(make_job):
     assert list((job.data / "shadows").iterdir()) == []
 
 
+def test_inserts_of_many_events_and_into_sessions_equal_the_oracle(make_job):
+    pick = random.Random(4)
+    fields = {"customer": "string", "ts": {"type": "time", "format": "epoch-s"}, "n": {"type": "int", "path": ".n"}, "kind": {"type": "string", "path": ".kind"}}
+
+    def record(at):
+        late = pick.randrange(40) if pick.random() < 0.2 else 0
+        parts = [{"n": pick.randrange(9) if pick.random() < 0.95 else "x", "kind": pick.choice("abc")} for _ in range(pick.choice([0, 1, 1, 2, 5, 300]) if at % 40 == 0 else pick.randrange(4))]
+        return {"customer": f"c{pick.randrange(9)}", "ts": 1700000000 + at // 2 - late, "rows": parts if pick.random() < 0.97 else 7}
+
+    lines = [json.dumps(record(at)) for at in range(600)]
+    given = [{"insert": at, "value": record(at)} for at in pick.choices(range(600), k=120)] + [{"insert": 300, "value": record(300)} for _ in range(400)]
+    given += [{"skip": at} if pick.random() < 0.5 else {"replace": at, "value": record(at)} for at in pick.sample(range(600), 60)]
+    tables = {
+        "visits": {"key": ["customer", "kind"], "window": {"session": "4s", "grace": "2s", "retain": "1m"}, "aggregates": {"n": "count()", "s": "sum(n)", "last": "last(n)"}},
+        "kinds": {"key": "kind", "aggregates": {"n": "count()", "s": "sum(n)", "first": "first(n)"}},
+    }
+    job = make_job(lines, checkpoints=QUIET, event={"time": {"field": "ts"}, "late": "dead-letter", "each": "rows", "fields": fields}, tables=tables, **EXACT)
+    job.run()
+    assert replay_json(job, "--from", 0)["equals_live"]
+    found, expected = replay_json(job, "--amend", write_amendments(job, given)), oracle.run_amended(job.file, given, job.input)
+    assert found["digest"] == expected.digest()
+    events = found["events"]
+    assert (events["applied"], events["late"], events["dead"]) == (expected.applied, expected.late, len(expected.dead)) and expected.late > 0
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_amendments_of_random_input_equal_the_oracle_over_the_amended_input(make_job, seed):
     count = 1200
