@@ -282,13 +282,17 @@ static bool scan_segment(rwd_journal *j, rwd_journal_segment *s, rwd_error *err)
         rwd_io_close(j->io, fd);
         return rwd_fail_errno(err, errno, "cannot look at %s", path);
     }
+    s->changed_us = (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
+    if (at == 0 && rwd_journal_take_known(j, s, (uint64_t)info.st_size)) {
+        rwd_io_close(j->io, fd);
+        return true;
+    }
     rwd_journal_scan scan = {.io = j->io, .fd = fd, .path = path, .name = s->name, .at = at, .end = (uint64_t)info.st_size, .verify_from = j->options.durable_to,
                              .torn_from = j->options.durable_to, .inside = at > 0, .after = s->entries.count ? s->entries.items[s->entries.count - 1].next : -1,
                              .entries = &s->entries};
     bool ok = rwd_journal_scan_run(&scan, err);
     rwd_io_close(j->io, fd);
     s->size = scan.size;
-    s->changed_us = (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
     s->torn = scan.torn;
     // K3: what lies below a checkpoint's X was synced before its manifest, if it was there then.
     s->durable = s->entries.count > 0 && s->entries.items[s->entries.count - 1].next <= j->options.durable_to && s->name.term < j->options.durable_term;
@@ -335,7 +339,9 @@ static bool scan_all(rwd_journal *j, rwd_error *err) {
     if (!j->options.term && !rwd_path_exists(j->dir)) return true;
     if (!rwd_list_dir(j->dir, &names, &count, err)) return false;
     bool ok = true;
+    rwd_journal_load_index(j);
     for (size_t i = 0; i < count && ok; i++) ok = scan_one(j, names[i], err);
+    rwd_journal_forget_index(j);
     rwd_names_free(names, count);
     if (ok && j->segment_count > 1) qsort(j->segments, j->segment_count, sizeof(*j->segments), compare_segments);
     return ok;
@@ -365,6 +371,7 @@ bool rwd_journal_open(const rwd_journal_options *options, rwd_io *io, rwd_clock 
         rwd_journal_close(j);
         return false;
     }
+    if (options->term) rwd_journal_save_index(j, j->read_io);
     *out = j;
     return true;
 }
@@ -476,5 +483,6 @@ bool rwd_journal_prune(rwd_journal *j, rwd_io *io, int64_t floor, uint64_t *out_
         rwd_journal_segment_drop(j, s);
     }
     pthread_mutex_unlock(&j->mutex);
+    if (ok) rwd_journal_save_index(j, io);
     return ok && (!any || rwd_io_sync_dir(io, j->dir, err));
 }

@@ -4,6 +4,7 @@
 //   <data>/journal/<offset>-<term>-<number>.jnl.part   one that is not to be trusted yet: see rwd_journal_confirm
 //   <data>/journal/<offset>-<term>-<number>.jnl.copying  one that is being carried here: gone at the next start
 //   <data>/journal/<offset>-<term>-<number>.jnl.bad    one whose sync failed: set aside, never read
+//   <data>/journal.index                               where runs of blocks are in durable segments: a hint (index.c)
 //
 // What must stay true:
 //   - J1: a block covers [from, next), and begins where the block before it ended; what no block covers is a hole;

@@ -54,6 +54,12 @@ typedef struct rwd_journal_job {
     bool part;
 } rwd_journal_job;
 
+// A segment as the index on disk has it (index.c).
+typedef struct rwd_journal_known {
+    uint64_t term, number, size;
+    rwd_journal_entries entries;
+} rwd_journal_known;
+
 struct rwd_journal {
     rwd_participant participant;  // first
     rwd_journal_options options;
@@ -86,6 +92,9 @@ struct rwd_journal {
     bool suspended;
     int64_t suspended_ns;      // when that began, or was last tried
     int64_t floor;
+    rwd_journal_known *known;  // while it is opened: what the index on disk says
+    size_t known_count;
+    uint32_t indexed;          // checksum of what the index on disk says; 0: there is none
     int64_t looked_ns;         // a reader: when the folder was last looked at
     rwd_journal_stats stats;   // appended_*, damaged, waits
 };
@@ -125,6 +134,13 @@ typedef struct rwd_journal_scan {
 RWD_MUST bool rwd_journal_scan_run(rwd_journal_scan *scan, rwd_error *err);
 // A reader found a bad block in that entry: what is good of it stays, the rest is a hole.
 RWD_MUST bool rwd_journal_rescan(rwd_journal *journal, rwd_io *io, const rwd_journal_name *name, uint64_t at, rwd_error *err);
+
+// index.c. Loading and taking: while it is opened. A segment is taken only if its file has the size that it had.
+void rwd_journal_load_index(rwd_journal *journal);
+void rwd_journal_forget_index(rwd_journal *journal);
+bool rwd_journal_take_known(rwd_journal *journal, rwd_journal_segment *segment, uint64_t size);
+// An owner's: writes the index anew if other segments are durable and whole than when it was written. Takes the mutex. Best effort.
+void rwd_journal_save_index(rwd_journal *journal, rwd_io *io);
 
 // writer.c
 void *rwd_journal_thread(void *journal);

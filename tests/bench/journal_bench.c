@@ -296,6 +296,29 @@ static void show_append(bench *b, const bool *has) {
         }
 }
 
+// As a start and each session do it: by the headers, and by the index on disk.
+static void show_opening(const bench *b) {
+    char data[RWD_PATH_MAX];
+    double took[2];
+    rwd_journal *journal;
+    rwd_journal_stats stats;
+    rwd_io *io;
+    data_of(b, RWD_JOURNAL_LZ4, data);
+    for (int indexed = 0; indexed < 2; indexed++) {
+        double began = clock_of(CLOCK_MONOTONIC);
+        must(rwd_io_new(b->folder, RWD_IO_TIER_PREAD, &io, NULL, &err) &&
+             rwd_journal_open_reader(data, (rwd_hash128){1, 2}, (int64_t)b->count, io, rwd_clock_system(), &journal, &err));
+        took[indexed] = clock_of(CLOCK_MONOTONIC) - began;
+        rwd_journal_get_stats(journal, &stats);
+        rwd_journal_close(journal);
+        rwd_journal_options owner = {.data = data, .repository = {1, 2}, .term = 3, .durable_to = (int64_t)b->count, .durable_term = 2, .codec = RWD_JOURNAL_LZ4,
+                                     .size = JOURNAL_SIZE, .keep_ns = INT64_MAX};
+        must(rwd_io_new(b->folder, RWD_IO_TIER_PREAD, &io, NULL, &err) && rwd_journal_open(&owner, io, rwd_clock_system(), &journal, &err));
+        rwd_journal_close(journal);
+    }
+    printf("open    %" PRIu64 " blocks by their headers %.1f ms, by the index %.1f ms\n", stats.blocks, took[0] * 1e3, took[1] * 1e3);
+}
+
 static void show_replay(bench *b, const bool *has) {
     double bare_speed = (double)b->count / b->replay_bare.seconds;
     printf("replay  bare read, decode and upsert       %6.2f M records/s  %4.0f ns of CPU a record\n", bare_speed / 1e6, per_record(b, b->replay_bare.cpu));
@@ -334,6 +357,7 @@ int main(int argc, char **argv) {
     }
     show_append(&b, has);
     show_replay(&b, has);
+    show_opening(&b);
     free(b.bytes);
     rwd_job_free(b.job);
     return 0;

@@ -66,6 +66,7 @@ static void start_over(rig *r) {
     must(rwd_mkdirs(r->root, &err));
     r->options.term = 0;
     r->options.durable_to = 0;
+    r->options.durable_term = 0;
 }
 
 // Path of the n-th segment file by name.
@@ -382,6 +383,66 @@ static void a_check_reads_every_payload(void **state) {
     }
 }
 
+// Three segments of several blocks, all durable and in the index on disk; the first one's path.
+static void indexed_segments(rig *r, char path[RWD_PATH_MAX], char index[RWD_PATH_MAX]) {
+    open_owner(r);
+    must(rwd_journal_confirm(r->journal, &err));
+    for (int64_t from = 0; from < 3000; from += 1000) {
+        must(append_topic(r->journal, from, from + 400) && rwd_journal_settle(r->journal, &err) && append_topic(r->journal, from + 400, from + 1000));
+        rwd_journal_begin(r->journal, from + 1000);
+    }
+    must(sync_at(r->journal, 3000));
+    close_it(r);
+    r->options.durable_to = 3000;
+    r->options.durable_term = r->options.term + 1;
+    open_owner(r);  // writes it
+    close_it(r);
+    segment_path(r, 0, path);
+    must(rwd_path_join(index, r->root, "journal.index", &err));
+    assert_true(rwd_path_exists(index));
+}
+
+static void the_index_on_disk_spares_the_walk_and_is_checked_when_blocks_are_read(void **state) {
+    rig *r = *state;
+    char path[RWD_PATH_MAX], index[RWD_PATH_MAX];
+    int64_t until;
+    indexed_segments(r, path, index);
+    flip(path, 3);  // a header: nobody walks over it
+    open_owner(r);
+    assert_true(rwd_journal_covers(r->journal, 0, &until));
+    assert_int_equal(until, 3000);
+    assert_int_equal(read_topic(r->journal, 0), 0);  // found when it is read
+    check_ranges(r->journal);
+    assert_int_equal(read_topic(r->journal, 1000), 3000);
+    close_it(r);
+    flip(path, 3);
+    assert_int_equal(truncate(path, (off_t)size_of(path) - 1), 0);  // another size: walked through
+    open_owner(r);
+    assert_true(rwd_journal_covers(r->journal, 0, &until));
+    assert_true(until < 1000);
+    check_ranges(r->journal);
+}
+
+static void a_damaged_index_is_no_index(void **state) {
+    rig *r = *state;
+    char path[RWD_PATH_MAX], index[RWD_PATH_MAX];
+    rwd_buf bytes = {0};
+    indexed_segments(r, path, index);
+    must(rwd_read_file(index, 1 << 20, &bytes, &err));
+    for (size_t at = 0; at <= bytes.size; at += 7) {
+        int fd = open(index, O_WRONLY | O_TRUNC | O_CLOEXEC);
+        if (at % 2) bytes.data[at % bytes.size] ^= 0x40;
+        size_t size = at % 2 ? bytes.size : at;
+        assert_int_equal(write(fd, bytes.data, size), (ssize_t)size);
+        (void)close(fd);
+        if (at % 2) bytes.data[at % bytes.size] ^= 0x40;
+        open_owner(r);
+        assert_int_equal(read_topic(r->journal, 0), 3000);
+        close_it(r);
+    }
+    rwd_buf_deinit(&bytes);
+}
+
 static void a_lost_segment_is_a_hole(void **state) {
     rig *r = *state;
     char path[RWD_PATH_MAX];
@@ -658,6 +719,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_tail_rewritten_shorter_hides_the_stale_blocks_behind_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_bit_anywhere_in_a_block_is_a_hole_below_a_checkpoint_and_the_end_above, setup, teardown),
         cmocka_unit_test_setup_teardown(a_check_reads_every_payload, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_index_on_disk_spares_the_walk_and_is_checked_when_blocks_are_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_index_is_no_index, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_segment_is_a_hole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_zombie_writes_into_its_own_segments_only, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
