@@ -18,7 +18,8 @@ struct rwd_journal_fill {
     rwd_journal_point *points;
     size_t point_count;
     rwd_journal_fill_range *ranges;  // in order of offsets
-    sum *sums;                       // of what was offered for each
+    sum *sums;                       // of what was offered for each,
+    sum *written_sums;               // and written
     size_t range_count;
     rwd_journal_fill_counts counts;
     int64_t last;                    // offset of the last record; -1: none yet
@@ -54,6 +55,7 @@ static void find_holes(rwd_journal_fill *fill) {
     size_t count = rwd_journal_ranges(fill->journal, &covered);
     fill->ranges = rwd_calloc(count + fill->point_count + 1, sizeof(*fill->ranges));
     fill->sums = rwd_calloc(count + fill->point_count + 1, sizeof(*fill->sums));
+    fill->written_sums = rwd_calloc(count + fill->point_count + 1, sizeof(*fill->written_sums));
     int64_t at = fill->points[0].offset, end = fill->points[fill->point_count - 1].offset;
     for (size_t i = 0; i < count; i++) {
         if (covered[i].from > at) add_hole(fill, at, covered[i].from < end ? covered[i].from : end);
@@ -85,6 +87,7 @@ void rwd_journal_fill_free(rwd_journal_fill *fill) {
     free(fill->points);
     free(fill->ranges);
     free(fill->sums);
+    free(fill->written_sums);
     free(fill);
 }
 
@@ -180,7 +183,7 @@ static bool add_kept(rwd_journal_fill *fill, int64_t from, int64_t until, sum *s
 }
 
 // The interval between two points, whose holes are ranges [first, last).
-static bool judge_interval(rwd_journal_fill *fill, const rwd_journal_point *low, size_t first, size_t last, rwd_error *err) {
+static bool judge_interval(rwd_journal_fill *fill, const rwd_journal_point *low, size_t first, size_t last, bool takes_what_fits, rwd_error *err) {
     sum all = {0};
     uint64_t offered = 0;
     if (!add_kept(fill, low[0].offset, low[1].offset, &all, err)) return false;
@@ -193,19 +196,19 @@ static bool judge_interval(rwd_journal_fill *fill, const rwd_journal_point *low,
     bool fits = all.count == wanted && rwd_hash128_equal(all.hash, rwd_hash128_sub(low[1].hash, low[0].hash));
     for (size_t i = first; i < last; i++) fill->ranges[i].fits = fits;
     if (fits) fill->counts.filled += offered;
-    if (fits || offered == 0) return true;  // a hole that nothing was offered for stays one
+    if (fits || offered == 0 || takes_what_fits) return true;  // a hole that nothing was offered for stays one
     (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "offsets [%" PRId64 ", %" PRId64 ") had %" PRIu64 " records, and have %" PRIu64 " with these%s", low[0].offset, low[1].offset, wanted,
                    all.count, all.count == wanted ? ", with other bytes" : "");
     (void)rwd_error_next(err, "an import must reproduce what was read, from one checkpoint to the next: give all records of that range; other ones are amendments");
     return at_journal(fill, err);
 }
 
-bool rwd_journal_fill_judge(rwd_journal_fill *fill, rwd_error *err) {
+bool rwd_journal_fill_judge(rwd_journal_fill *fill, bool takes_what_fits, rwd_error *err) {
     size_t at = 0;
     for (size_t i = 0; i + 1 < fill->point_count; i++) {
         size_t first = at;
         while (at < fill->range_count && fill->ranges[at].next <= fill->points[i + 1].offset) at++;
-        if (at > first && !judge_interval(fill, &fill->points[i], first, at, err)) return false;
+        if (at > first && !judge_interval(fill, &fill->points[i], first, at, takes_what_fits, err)) return false;
     }
     fill->last = -1;
     fill->range = 0;
@@ -235,13 +238,26 @@ bool rwd_journal_fill_write(rwd_journal_fill *fill, const rwd_journal_record *re
     ptrdiff_t hole = hole_of(fill, record->offset);
     if (hole < 0 || !fill->ranges[hole].fits) return true;
     begin_up_to(fill, (size_t)hole);
+    add(&fill->written_sums[hole], record);
     return rwd_journal_append(fill->journal, record, 1, err);
+}
+
+// The records may have changed between the two times that they were read.
+static bool is_what_was_judged(const rwd_journal_fill *fill, rwd_error *err) {
+    for (size_t i = 0; i < fill->range_count; i++) {
+        const sum *a = &fill->sums[i], *b = &fill->written_sums[i];
+        if (!fill->ranges[i].fits || (a->count == b->count && rwd_hash128_equal(a->hash, b->hash))) continue;
+        (void)rwd_fail(err, RWD_E_SOURCE_CHANGED, "the records of [%" PRId64 ", %" PRId64 ") changed while they were read", fill->ranges[i].from, fill->ranges[i].next);
+        return at_journal(fill, err);
+    }
+    return true;
 }
 
 bool rwd_journal_fill_finish(rwd_journal_fill *fill, rwd_error *err) {
     rwd_participant *p = rwd_journal_participant(fill->journal);
     if (fill->range_count > 0) begin_up_to(fill, fill->range_count - 1);
     end_range(fill);
+    if (!is_what_was_judged(fill, err)) return false;
     p->ops->freeze(p, INT64_MAX);
     if (!p->ops->write(p, fill->journal->dir, err)) return false;
     RWD_CRASH_POINT(fill_durable);

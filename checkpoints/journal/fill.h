@@ -41,15 +41,15 @@ void rwd_journal_fill_free(rwd_journal_fill *fill);  // NULL is ignored
 
 // USAGE: its offset is not above the one before. SOURCE_CHANGED: the journal has another record there, or knows that there is none.
 RWD_MUST bool rwd_journal_fill_offer(rwd_journal_fill *fill, const rwd_journal_record *record, rwd_error *err);
-// Each interval that has holes. SOURCE_CHANGED: with what was offered one does not reproduce its digest.
-RWD_MUST bool rwd_journal_fill_judge(rwd_journal_fill *fill, rwd_error *err);
+// Each interval that has holes. SOURCE_CHANGED: with what was offered one does not reproduce its digest; not so with `takes_what_fits`: then its holes stay.
+RWD_MUST bool rwd_journal_fill_judge(rwd_journal_fill *fill, bool takes_what_fits, rwd_error *err);
 // The holes, after judge. Borrowed.
 const rwd_journal_fill_range *rwd_journal_fill_ranges(const rwd_journal_fill *fill, size_t *out_count);
 rwd_journal_fill_counts rwd_journal_fill_get_counts(const rwd_journal_fill *fill);
 
 // The same records again.
 RWD_MUST bool rwd_journal_fill_write(rwd_journal_fill *fill, const rwd_journal_record *record, rwd_error *err);
-// Makes all of it durable, and then count.
+// Makes all of it durable, and then count. SOURCE_CHANGED: what was written is not what was judged; nothing of it counts.
 RWD_MUST bool rwd_journal_fill_finish(rwd_journal_fill *fill, rwd_error *err);
 
 #endif

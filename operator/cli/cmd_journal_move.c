@@ -1,4 +1,4 @@
-// journal export, import: records as JSON Lines, out of the journal and into its holes.
+// journal export, import: records as JSON Lines, out of the journal and into its holes; and from the topic into them.
 //
 //   {"offset":17,"time":"2026-03-01T12:00:00.123Z","key":"azE=","value":"eyJ9","headers":[["trace","AAE="],["none",null]]}
 //
@@ -14,6 +14,7 @@
 #include "operator/cli/cli_private.h"
 #include "operator/cli/output.h"
 #include "operator/kafka/consumer.h"
+#include "operator/pipeline/rooms.h"
 
 #define US_PER_MS 1000
 #define LINE_MAX_BYTES ((size_t)2 << 30)   // of a record of the greatest size, as base64
@@ -286,6 +287,63 @@ static bool read_lines(rwd_io *io, const char *path, rwd_journal_fill *fill, giv
     return ok;
 }
 
+// ---- from the topic
+
+#define LOOK_WAIT_NS 20000000LL
+#define LOOKS_WITHOUT_MAX 500  // empty batches in a row: nobody answers
+
+typedef struct topic {
+    rwd_budget budget;
+    rwd_source *source;  // NULL: the records come from a file
+} topic;
+
+static bool open_topic(rwd_cli *cli, rwd_place *place, topic *t, rwd_error *err) {
+    rwd_checkpoint newest;
+    if (!place->job || !place->job->source.topic) return rwd_fail(err, RWD_E_USAGE, "say which FILE has the records, or name a job file whose topic has them");
+    if (!rwd_budget_init(&t->budget, place->job->state.memory, err) || !rwd_open_source(place->job, place->io, cli->clock, &t->budget, &t->source, err)) return false;
+    if (!rwd_repo_find(place->repo, "latest", &newest, err)) return false;
+    bool same = t->source->ops->check_identity(t->source, newest.facts.source_identity, err);
+    rwd_checkpoint_deinit(&newest);
+    return same;
+}
+
+static bool give_batch(const rwd_batch *batch, int64_t until, rwd_journal_fill *fill, give to, rwd_error *err) {
+    for (size_t i = 0; i < batch->count && batch->records[i].offset < until; i++) {
+        const rwd_journal_record record = {batch->records[i].offset, batch->records[i].time_us, batch->records[i].raw};
+        if (!to(fill, &record, err)) return false;
+    }
+    return true;
+}
+
+// What the topic still has of [from, until).
+static bool read_part(topic *t, int64_t from, int64_t until, rwd_journal_fill *fill, give to, rwd_error *err) {
+    bool ok = t->source->ops->assign(t->source, from, rwd_slice_of(NULL, 0), err), ended = false;
+    int looks = 0;
+    while (ok && !ended) {
+        rwd_batch batch;
+        ok = t->source->ops->batch(t->source, RWD_BATCH_MAX, LOOK_WAIT_NS, &batch, err) && give_batch(&batch, until, fill, to, err);
+        ended = !ok || batch.end || (batch.count > 0 && batch.records[batch.count - 1].offset >= until - 1);
+        looks = batch.count > 0 ? 0 : looks + 1;
+        t->source->ops->release(t->source);
+        if (ok && !ended && looks > LOOKS_WITHOUT_MAX) ok = rwd_fail(err, RWD_E_BROKER, "no record came from %s", t->source->ops->label(t->source));
+    }
+    return ok;
+}
+
+static bool read_holes(topic *t, rwd_journal_fill *fill, give to, rwd_error *err) {
+    size_t count;
+    int64_t low, high;
+    const rwd_journal_fill_range *ranges = rwd_journal_fill_ranges(fill, &count);
+    if (!t->source->ops->bounds(t->source, &low, &high, err)) return false;
+    for (size_t i = 0; i < count; i++) {
+        int64_t from = ranges[i].from > low ? ranges[i].from : low;
+        if (from < ranges[i].next && from < high && !read_part(t, from, ranges[i].next, fill, to, err)) return false;
+    }
+    return true;
+}
+
+// ---- what is known of the input
+
 static int compare_points(const void *a, const void *b) {
     int64_t x = ((const rwd_journal_point *)a)->offset, y = ((const rwd_journal_point *)b)->offset;
     return (x > y) - (x < y);
@@ -355,14 +413,18 @@ static void show_plan(rwd_cli *cli, const rwd_journal_fill *fill) {
     rwd_buf_append_char(&cli->out, '\n');
 }
 
-static bool import(rwd_cli *cli, rwd_place *place, rwd_journal_fill *fill, rwd_error *err) {
-    const char *file = cli->in->args[0];
+static bool read_records(rwd_cli *cli, rwd_place *place, topic *t, rwd_journal_fill *fill, give to, rwd_error *err) {
+    return t->source ? read_holes(t, fill, to, err) : read_lines(place->io, cli->in->args[0], fill, to, err);
+}
+
+static bool import(rwd_cli *cli, rwd_place *place, topic *t, rwd_journal_fill *fill, rwd_error *err) {
     bool act = false;
-    if (!read_lines(place->io, file, fill, rwd_journal_fill_offer, err) || !rwd_journal_fill_judge(fill, err)) return false;
+    // A file says what is to be filled; of what the topic still has, whatever fits is taken.
+    if (!read_records(cli, place, t, fill, rwd_journal_fill_offer, err) || !rwd_journal_fill_judge(fill, t->source != NULL, err)) return false;
     show_plan(cli, fill);
     if (!rwd_cli_may_act(cli, "Import?", &act, err)) return false;
     if (!act) return true;
-    return read_lines(place->io, file, fill, rwd_journal_fill_write, err) && rwd_journal_fill_finish(fill, err);
+    return read_records(cli, place, t, fill, rwd_journal_fill_write, err) && rwd_journal_fill_finish(fill, err);
 }
 
 bool rwd_run_journal_import(rwd_cli *cli, rwd_error *err) {
@@ -370,12 +432,14 @@ bool rwd_run_journal_import(rwd_cli *cli, rwd_error *err) {
     rwd_journal *journal = NULL;
     rwd_journal_fill *fill = NULL;
     rwd_journal_point *points = NULL;
+    topic t = {0};
     size_t count = 0;
     if (!rwd_place_find(cli, &place, err)) return false;
     rwd_error_clear(err);  // its place is asked for
     bool worked = rwd_place_open_owner(cli, &place, err) && find_points(&place, &points, &count, err) &&
                   open_owned(cli, &place, count ? points[count - 1].offset : 0, &journal, err) && rwd_journal_fill_new(journal, points, count, &fill, err) &&
-                  import(cli, &place, fill, err);
+                  (cli->in->arg_count > 0 || open_topic(cli, &place, &t, err)) && import(cli, &place, &t, fill, err);
+    if (t.source) t.source->ops->close(t.source);
     rwd_journal_fill_free(fill);
     free(points);
     rwd_journal_close(journal);

@@ -161,12 +161,13 @@ static const rwd_command commands[] = {
      "from --offset, to the last, or as many as --records says. What is missing between is said on standard error. The operator may be running.",
      "rewind journal export orders.yaml --file orders.jsonl\nrewind journal export orders.yaml --offset 4000 --records 10",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_journal_export},
-    {"journal import", RWD_JOB_FINDS, "FILE", 1, 1, FINDS | F(OUTPUT) | ACT,
-     "fill holes of the journal from JSON Lines",
-     "For records that neither journal nor topic has any more, and somebody has: another copy, an archive. FILE is in the format of journal export, offsets rise. Only holes are filled, and only "
+    {"journal import", RWD_JOB_FINDS, "[FILE]", 0, 1, FINDS | F(OUTPUT) | ACT,
+     "fill holes of the journal from the topic, or from JSON Lines",
+     "Without FILE from what the topic still has, where that fits. With FILE for records that neither has any more, and somebody has: another copy, an archive. "
+     "FILE is in the format of journal export, offsets rise. Only holes are filled, and only "
      "where all records from one checkpoint to the next then have the count and the hash that were read; a record that the journal has already must be the same. Anything else is refused, and nothing "
      "is written: other records at an offset are amendments. No operator may own the data directory.",
-     "rewind journal import orders.yaml orders.jsonl --dry-run\nrewind journal import --data rewind-data/orders/0 orders.jsonl --yes",
+     "rewind journal import orders.yaml --yes\nrewind journal import orders.yaml orders.jsonl --dry-run\nrewind journal import --data rewind-data/orders/0 orders.jsonl --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_NOT_FOUND}, rwd_run_journal_import},
     {"state get", RWD_JOB_FINDS, "KEY...", 1, 8, FINDS | F(OUTPUT) | F(TABLE) | F(CHECKPOINT),
      "one key's row",

@@ -103,6 +103,28 @@ def test_the_last_and_the_first_segment_can_be_filled_too(job, tmp_path):
     assert export(job) == lines and missing(job) == []
 
 
+def test_holes_are_filled_from_the_topic_while_it_has_them(make_kafka_job, broker):
+    job = make_kafka_job(checkpoints={"every": "1h", "full": {"keep": 0}})
+    for part in range(4):
+        broker.produce(job.source_topic, [{"value": line, "key": f"k{i}"} for i, line in enumerate(orders(200, first=300 * part))])
+        broker.produce_transaction(job.source_topic, list(orders(98, first=300 * part + 200)))
+        job.run_to_end()
+    wanted, lines = job.check(), export(job)
+    parts = sorted((job.data / "journal").iterdir())
+    first = missing(job)
+    for number in (0, 2):
+        parts[number].unlink()
+    broker.delete_records(job.source_topic, 0, 100)          # of the first hole the topic has only a part: that stays
+    planned = rewind_json("journal", "import", job.file, "--dry-run", cwd=job.folder)
+    assert first == [] and [hole["filled"] for hole in planned["holes"]] == [False, True]
+    rewind("journal", "import", job.file, "--yes", cwd=job.folder)
+    assert export(job) == [line for line in lines if line["offset"] >= planned["holes"][0]["next"]]
+    broker.delete_records(job.source_topic, 0, job.end())
+    second = sorted(driver.checkpoints(job), key=lambda c: c["next_offset"])[1]["id"]
+    rewind("restore", job.file, "--to", second, "--yes", cwd=job.folder)
+    assert (driver.newest(job)["digest"], driver.newest(job)["input_digest"]) == (wanted.digest(), wanted.input_hash)
+
+
 def other_bytes(line):
     line["value"] = text(b"{}")
 
