@@ -165,7 +165,7 @@ typedef enum rwd_io_wanted { RWD_IO_WANTED_AUTO, RWD_IO_WANTED_PREAD, RWD_IO_WAN
 typedef enum rwd_delivery_mode { RWD_DELIVERY_EXACTLY_ONCE, RWD_DELIVERY_AT_LEAST_ONCE } rwd_delivery_mode;
 typedef enum rwd_journal_mode { RWD_JOURNAL_ON, RWD_JOURNAL_OFF } rwd_journal_mode;
 typedef enum rwd_on_full { RWD_ON_FULL_STOP, RWD_ON_FULL_CONTINUE } rwd_on_full;
-typedef enum rwd_on_change { RWD_ON_CHANGE_REFUSE, RWD_ON_CHANGE_FROM_NOW } rwd_on_change;
+typedef enum rwd_on_change { RWD_ON_CHANGE_REFUSE, RWD_ON_CHANGE_FROM_NOW, RWD_ON_CHANGE_REPLAY } rwd_on_change;
 typedef enum rwd_on_stop { RWD_ON_STOP_EXIT, RWD_ON_STOP_PARK } rwd_on_stop;
 
 typedef struct rwd_job {

@@ -44,7 +44,7 @@ static const char *const delivery_words[] = {[RWD_DELIVERY_EXACTLY_ONCE] = "exac
 static const char *const journal_words[] = {[RWD_JOURNAL_ON] = "on", [RWD_JOURNAL_OFF] = "off"};
 static const char *const codec_words[] = {"none", "lz4", "zstd"};  // in the order of rwd_journal_codec
 static const char *const full_words[] = {[RWD_ON_FULL_STOP] = "stop", [RWD_ON_FULL_CONTINUE] = "continue"};
-static const char *const on_change_words[] = {[RWD_ON_CHANGE_REFUSE] = "refuse", [RWD_ON_CHANGE_FROM_NOW] = "from-now"};
+static const char *const on_change_words[] = {[RWD_ON_CHANGE_REFUSE] = "refuse", [RWD_ON_CHANGE_FROM_NOW] = "from-now", [RWD_ON_CHANGE_REPLAY] = "replay"};
 static const char *const on_stop_words[] = {[RWD_ON_STOP_EXIT] = "exit", [RWD_ON_STOP_PARK] = "park"};
 
 // ---- keys that have a meaning only beside others
@@ -505,7 +505,8 @@ static const rwd_key keys[] = {
 
     {.path = "on_change", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "refuse", WORDS(on_change_words), JOB(on_change), .example = "from-now",
      .doc = "The job file's logic or outputs are others than those that the data directory goes on with, and never were its own. refuse: the job does not start. from-now: records that are not "
-            "committed yet, and all later ones, are decided by the job file; earlier ones stay as they were. A job file that was in force once changes nothing: the job goes on, with a warning."},
+            "committed yet, and all later ones, are decided by the job file; earlier ones stay as they were. replay: all records are, from the first one on, and what stands in the "
+            "outputs is corrected. A job file that was in force once changes nothing: the job goes on, with a warning."},
     {.path = "on_stop", .kind = RWD_KEY_CHOICE, .environment = true, .fallback = "exit", WORDS(on_stop_words), JOB(on_stop),
      .example = "park",
      .doc = "When the job cannot go on without a person. exit: end with an exit code. park: stay up, stop processing, say why."},

@@ -128,11 +128,19 @@ static bool refuse_other_lineage(const rwd_operator *op, const rwd_repair_plan *
     return true;
 }
 
+// S5: a state that is wrong by the job's own words is not put in the place of another.
+static bool refuse_violations(const rwd_repair_plan *plan, rwd_error *err) {
+    if (plan->violation_count == 0) return false;
+    rwd_fail(err, RWD_E_INVARIANT, "the state that repair %s makes violates invariant %s of table %s", plan->id, plan->violations[0].check, plan->violations[0].table);
+    rwd_error_next(err, "rewind repair show JOB %s", plan->id);
+    return true;
+}
+
 static bool refuse_plan(rwd_operator *op, rwd_error *err) {
     char folder[RWD_PATH_MAX];
     rwd_repair_plan plan;
     if (!load_plan(op, folder, &plan, err)) return true;
-    bool refused = refuse_other_lineage(op, &plan, err);
+    bool refused = refuse_other_lineage(op, &plan, err) || refuse_violations(&plan, err);
     rwd_repair_plan_deinit(&plan);
     return refused;
 }
@@ -209,7 +217,7 @@ static void act_deinit(act *a) {
 
 static bool find_lineage(act *a, rwd_error *err) {
     rwd_operator *op = a->op;
-    a->logics = rwd_logics_new(op->repo, op->job);
+    a->logics = rwd_logics_new(op->repo, op->options.job);  // as plans are made: outputs are the job file's
     return rwd_repair_plan_lineage(a->folder, op->repo_io, &a->lineage, err) && rwd_repair_plan_logics(&a->plan, a->folder, a->logics, err);
 }
 

@@ -2,7 +2,7 @@
 //
 //   its last segment is the job file's               run
 //   C has named the job file's logic and sinks once  run on with the lineage's, with a warning and what to change
-//   C never has                                      on_change: refuse it; or from-now: a new segment that begins at C
+//   C never has                                      on_change: refuse it; or from-now: a new segment that begins at C; or replay: change_all.c
 //
 // from-now is a switch of lineage at C: the new lineage is kept, a checkpoint X = C under it is durable, then one commit moves C to it. What C names is live, whatever a kill leaves; the state at C is
 // the same under both, so the checkpoint serves either (L2).
@@ -125,7 +125,8 @@ static bool judge_other(rwd_operator *op, const rwd_job *needed, rwd_error *err)
         return true;
     }
     if (job->on_change == RWD_ON_CHANGE_REFUSE) return refuse_change(op, needed, err);
-    if (!may_begin_now(op, needed, job, err)) return false;
+    bool may = job->on_change == RWD_ON_CHANGE_REPLAY ? rwd_may_replay_all(needed, job, err) : may_begin_now(op, needed, job, err);
+    if (!may) return false;
     op->switch_to = job;
     return true;
 }

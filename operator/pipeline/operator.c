@@ -478,6 +478,8 @@ static bool run_live(rwd_operator *op, bool *out_input_ended, rwd_error *err) {
         rwd_serve_requests(op);
         if (rwd_windows_due(op) && !rwd_close_windows(op, true, err)) return false;  // a restart in the midst of it
         bool changed = false;
+        bool all = op->switch_to && op->switch_to->on_change == RWD_ON_CHANGE_REPLAY;
+        if (all && !rwd_change_all(op, err)) return false;
         if (op->switch_to && !rwd_change_now(op, &changed, err)) return false;
         if (changed) return true;
         if (op->hooks.at_batch && !op->hooks.at_batch(op->hooks.context, op)) return rwd_fail(err, RWD_E_FENCED, "the test ends this life");

@@ -2,6 +2,7 @@
 //
 //   operator.c   life: new, open, run, park, free; sessions and their repetition after a rollback
 //   recovery.c   C4: from the lock to live; genesis (C2)
+//   change_all.c on_change: replay
 //   change.c     L5: which job the lineage asks for, and job files that are another
 //   stages.c     rows of an earlier logic, and recoveries that cross the place where it ends
 //   batch.c      the per-event path: decode, route, resolve, apply
@@ -339,6 +340,10 @@ RWD_MUST bool rwd_follow_lineage(rwd_operator *op, rwd_hash128 lineage, rwd_erro
 RWD_MUST bool rwd_change_now(rwd_operator *op, bool *out_done, rwd_error *err);
 // What people are told of the lineage, into the status: aggregates that begin above genesis, and whether the job file is what runs.
 void rwd_show_lineage(rwd_operator *op);
+// change_all.c. May outputs of the one be corrected to those of the other?
+RWD_MUST bool rwd_may_replay_all(const rwd_job *needed, const rwd_job *job, rwd_error *err);
+// Live, before anything is read: plans the repair of the whole history, and orders it. `switch_to` is NULL behind it.
+RWD_MUST bool rwd_change_all(rwd_operator *op, rwd_error *err);
 // A switch that C names and history.log does not (a kill came between) is entered.
 RWD_MUST bool rwd_complete_history(rwd_operator *op, rwd_error *err);
 

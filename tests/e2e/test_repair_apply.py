@@ -409,3 +409,37 @@ def test_without_outputs_the_checkpoint_is_the_switch(point, make_job):
         apply(job)
     undo(job)
     assert driver.digest(job) == faults.expected(job, False).digest()
+
+
+# ------------------------------------------------------------------------------------------------ on_change: replay
+@pytest.mark.parametrize("point", [None, "repair-built", "repair-decided", "repair-part-sent", "repair-entered"])
+def test_a_job_file_that_is_to_hold_from_the_first_record_on_corrects_all(point, make_job):
+    """L5. Also what may begin at genesis only (L3)."""
+    job = wrong_job(make_job, Faults(), repair=PARTS)
+    job.run()
+    tables = json.loads(json.dumps(driver.TABLES))
+    tables["customers"]["aggregates"]["revenue"] = "sum(amount * 2)"
+    tables["countries"]["aggregates"]["units"] = "max(quantity)"   # another type
+    job.set(tables=tables, on_change="replay")
+    job.append("".join(line + "\n" for line in orders(60, keys=40, first=600)))
+    if point:
+        assert job.run(expect=None, REWIND_CRASH_POINT=point).returncode == -signal.SIGKILL
+    job.run()
+    check(job, oracle.run(oracle.Job(job.file), job.input.read_bytes()))
+    before = driver.outputs(job)
+    assert "on_change" not in job.run().err   # once
+    assert driver.outputs(job) == before
+    undo(job)
+    job.set(tables=driver.TABLES, on_change=None)
+    check(job, oracle.run(oracle.Job(job.file), job.input.read_bytes()))
+
+
+def test_outputs_that_are_others_are_not_corrected(make_job):
+    job = wrong_job(make_job, Faults())
+    job.run()
+    tables = json.loads(json.dumps(driver.TABLES))
+    tables["customers"]["aggregates"]["revenue"] = "sum(amount * 2)"
+    before = driver.outputs(job)
+    job.set(tables=tables, sinks=SINKS[:1], on_change="replay")
+    assert "there are others now" in job.run(expect=7).err
+    assert driver.outputs(job) == before
