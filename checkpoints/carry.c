@@ -75,20 +75,25 @@ static bool carry_small(carry *c, const char *name, bool over, rwd_error *err) {
     return ok;
 }
 
-// LINEAGE last: a folder with it has the others.
+// With the folder that it stands in.
+static bool carry_file_of_lineage(carry *c, const char *id, const char *file, rwd_error *err) {
+    char name[RWD_PATH_MAX], to[RWD_PATH_MAX], folder[RWD_PATH_MAX];
+    (void)snprintf(name, sizeof(name), "lineages/%.200s/%.3000s", id, file);
+    if (!rwd_path_join(to, c->folder, name, err)) return false;
+    rwd_path_dir(folder, to);
+    return rwd_io_make_dirs(c->io, folder, err) && carry_small(c, name, false, err);
+}
+
 // All that a lineage's folder has; LINEAGE last: a folder with it has the others.
 static bool carry_lineage(carry *c, const char *id, rwd_error *err) {
-    char name[RWD_PATH_MAX], from[RWD_PATH_MAX], folder[RWD_PATH_MAX];
+    char name[RWD_PATH_MAX], from[RWD_PATH_MAX];
     rwd_tree tree = {0};
     (void)snprintf(name, sizeof(name), "lineages/%.200s", id);
-    if (!rwd_path_join(folder, c->folder, name, err) || !rwd_path_join(from, rwd_repo_path(c->from), name, err) || !rwd_tree_walk(from, &tree, err)) return false;
-    bool ok = rwd_io_make_dirs(c->io, folder, err);
+    if (!rwd_path_join(from, rwd_repo_path(c->from), name, err) || !rwd_tree_walk(from, &tree, err)) return false;
+    bool ok = true;
     for (int last = 0; last < 2; last++)
-        for (size_t i = 0; i < tree.file_count && ok; i++) {
-            if ((strcmp(tree.files[i].name, "LINEAGE") == 0) != last) continue;
-            (void)snprintf(name, sizeof(name), "lineages/%.200s/%.3000s", id, tree.files[i].name);
-            ok = carry_small(c, name, false, err);
-        }
+        for (size_t i = 0; i < tree.file_count && ok; i++)
+            if ((strcmp(tree.files[i].name, "LINEAGE") == 0) == last) ok = carry_file_of_lineage(c, id, tree.files[i].name, err);
     rwd_tree_deinit(&tree);
     return ok;
 }

@@ -133,6 +133,34 @@ def test_a_recovery_from_below_the_change_replays_each_record_with_its_own_logic
     check(job)
 
 
+@pytest.mark.parametrize("running", [False, True], ids=["offline", "live"])
+def test_restore_from_below_the_change_comes_to_the_same_state(tmp_path, running):
+    job = begun(tmp_path)
+    job.run()
+    below = next(c["id"] for c in driver.checkpoints(job) if c["next_offset"] == HALF // 2)
+    words = ["restore", job.file, "--to", below, "--yes"]
+    if running:
+        job.set(source={"file": {"path": "orders.jsonl", "follow": True}, "format": "json"})
+        with Running(job) as r:
+            r.wait_for(lambda s: s["phase"] == "waiting")
+            rewind(*words, cwd=job.folder)
+            assert r.stop() == 0
+    else:
+        rewind(*words, cwd=job.folder)
+    assert driver.newest(job)["next_offset"] == 2 * HALF
+    check(job)
+
+
+def test_a_copy_takes_the_logic_of_every_segment_along(tmp_path):
+    job = begun(tmp_path)
+    job.run()
+    rewind("checkpoint", "copy", "latest", "--data", job.data, "--to", tmp_path / "copy")
+    kept = {path.relative_to(job.data): path.read_bytes() for path in (job.data / "lineages").rglob("*") if path.is_file()}
+    assert kept == {path.relative_to(tmp_path / "copy"): path.read_bytes() for path in (tmp_path / "copy" / "lineages").rglob("*") if path.is_file()}
+    assert sum("logics" in path.parts for path in kept) == 1
+    assert "last_place" in rewind("state", "scan", "--data", tmp_path / "copy", "--table", "customers").out
+
+
 def test_a_recovery_crosses_several_changes(tmp_path):
     job = begun(tmp_path)
     job.run()
