@@ -194,11 +194,11 @@ static bool choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64
     rwd_error why;
     if (!rwd_repo_list(repo, &list, err)) return false;
     const rwd_checkpoint *best = NULL;
-    bool tried[1024] = {0};
+    bool *tried = rwd_calloc(list.count + 1, sizeof(*tried));
     for (;;) {
         best = NULL;
         size_t at = 0;
-        for (size_t i = 0; i < list.count && i < sizeof(tried); i++) {
+        for (size_t i = 0; i < list.count; i++) {
             const rwd_checkpoint *c = &list.items[i];
             if (tried[i] || !is_whole(c) || c->facts.next_offset > at_most || (c->facts.violated && !marked_too) || !of(lineage, c)) continue;
             if (best && (c->facts.next_offset < best->facts.next_offset || (c->facts.next_offset == best->facts.next_offset && c->facts.closings <= best->facts.closings))) continue;
@@ -209,6 +209,7 @@ static bool choose(rwd_repo *repo, rwd_io *io, const rwd_lineage *lineage, int64
         tried[at] = true;
     }
     bool ok = best ? rwd_repo_find(repo, best->id, out, err) : rwd_fail(err, RWD_E_NO_CHECKPOINT, "no good checkpoint of this history is at or below offset %" PRId64, at_most);
+    free(tried);
     rwd_checkpoint_list_deinit(&list);
     return ok || rwd_error_next(err, "rewind checkpoint list --all --data %s", rwd_repo_path(repo));
 }
