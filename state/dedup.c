@@ -15,11 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if defined(__SSE2__) && !defined(RWD_GROUP_PORTABLE)
+#include <emmintrin.h>
+#endif
+
 #include "operator/base/fs.h"
 #include "state/store_private.h"
 
 #define PARTITIONS 1024u
-#define FIRST_SLOTS 16u
+#define GROUP 16u                  // slots that are looked at together
 #define PARTS 256                  // of the span, in the ring of sums
 #define RING (PARTS + 2)
 #define CHUNK_IDS 4096u
@@ -31,15 +35,20 @@
 #define INCOMING_FILE "incoming-dedup.sst"
 #define ID_BYTES 16u
 #define SCAN_CACHE (8u << 20)
-#define SLOT_BYTES 22u
+#define SLOT_BYTES 23u
+#define MOMENT_BYTES 6u
+#define SORT_BUCKETS 2048u
 #define MOMENT_BITS 48
 
 // Moments are kept as 48 bits above the year 1: the whole of time fits into 59, a span and what lies behind it into 48.
+//
+// Slots stand in groups of 16. A slot's tag is 0 (free) or 0x80 | 7 bits of its id; an id is in its home group, or, where that is full, in the first one behind it that had room. Nothing is
+// ever taken out but by building the partition anew, so a search ends at a group with a free slot (tags as in Google's Swiss tables).
 typedef struct partition {
-    rwd_hash128 *ids;              // zero: free
-    uint32_t *moments_low;         // low 32 bits of moment - base
-    uint16_t *moments_high;        // and the 16 above
-    uint32_t slots, used;
+    uint8_t *tags;
+    rwd_hash128 *ids;
+    uint8_t *moments;              // moment - base, little-endian
+    uint32_t slots, used;          // slots: a multiple of GROUP
 } partition;
 
 typedef struct fresh_id {
@@ -81,6 +90,8 @@ struct rwd_dedup {
     int64_t frozen_newest;
     bool freeze_open;
     part_sum ring[RING], frozen_ring[RING];   // by number % RING
+    int64_t part_from, part_until; // moments of the part that was counted into last
+    size_t part_at;                // its place in the ring
 
     rwd_store *store;
     uint64_t store_bytes;
@@ -103,7 +114,6 @@ static rwd_hash128 not_free(rwd_hash128 id) {
     return id;
 }
 rwd_hash128 rwd_dedup_hash(rwd_slice id) { return not_free(rwd_hash128_of(id.data, id.size, 0)); }
-static bool is_free(rwd_hash128 id) { return id.low == 0 && id.high == 0; }
 
 static bool remembered(const rwd_dedup *d, int64_t moment, int64_t stream_time) {
     return stream_time == RWD_TIME_NONE || moment > stream_time - d->within;
@@ -124,15 +134,22 @@ static size_t part_index(int64_t number) { return (size_t)((number % RING + RING
 
 static rwd_hash128 hash_of(rwd_hash128 id, int64_t moment) {
     uint8_t bytes[ID_BYTES + 8];
-    rwd_hash128_put(id, bytes);
+    rwd_put_be64(bytes, id.high);  // as rwd_hash128_put, whose wide load of what was just stored would wait for the stores before it
+    rwd_put_be64(bytes + 8, id.low);
     rwd_put_be64(bytes + ID_BYTES, (uint64_t)moment);
     return rwd_hash128_of(bytes, sizeof bytes, 0);
 }
 
 static void count_into_ring(rwd_dedup *d, rwd_hash128 id, int64_t moment) {
-    int64_t number = part_number(d, moment);
-    part_sum *part = &d->ring[part_index(number)];
-    if (part->count == 0 || part->number != number) *part = (part_sum){.number = number};  // what stood there expired long ago
+    if (moment < d->part_from || moment >= d->part_until) {
+        int64_t number = part_number(d, moment);
+        d->part_from = number * d->width;
+        d->part_until = d->part_from + d->width;
+        d->part_at = part_index(number);
+        part_sum *there = &d->ring[d->part_at];
+        if (there->count == 0 || there->number != number) *there = (part_sum){.number = number};  // what stood there expired long ago
+    }
+    part_sum *part = &d->ring[d->part_at];
     part->sum = rwd_hash128_add(part->sum, hash_of(id, moment));
     part->count++;
 }
@@ -160,39 +177,70 @@ static void count_bytes(rwd_dedup *d, int64_t more) {
 }
 
 static partition *partition_of(rwd_dedup *d, rwd_hash128 id) { return &d->parts[id.high >> 54]; }
-static uint32_t home_of(const partition *p, rwd_hash128 id) { return (uint32_t)(((id.low >> 32) * p->slots) >> 32); }
+// The first slot of the home group.
+static uint32_t home_of(const partition *p, rwd_hash128 id) { return (uint32_t)(((id.low >> 32) * (p->slots / GROUP)) >> 32) * GROUP; }
+static uint8_t tag_of(rwd_hash128 id) { return (uint8_t)(0x80 | (id.high & 0x7F)); }
+
+// Slots of a group with this tag, by bit.
+static uint32_t match(const uint8_t *group, uint8_t tag) {
+#if defined(__SSE2__) && !defined(RWD_GROUP_PORTABLE)
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)group), _mm_set1_epi8((char)tag)));
+#else
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < GROUP; i++) found |= (uint32_t)(group[i] == tag) << i;
+    return found;
+#endif
+}
 
 static int64_t moment_above(int64_t base, const partition *p, uint32_t slot) {
-    return base + (int64_t)((uint64_t)p->moments_high[slot] << 32 | p->moments_low[slot]);
+    uint64_t above = 0;
+    memcpy(&above, p->moments + (size_t)slot * MOMENT_BYTES, MOMENT_BYTES);
+    return base + (int64_t)above;
 }
 static int64_t moment_at(const rwd_dedup *d, const partition *p, uint32_t slot) { return moment_above(d->base, p, slot); }
 static void set_moment(const rwd_dedup *d, partition *p, uint32_t slot, int64_t moment) {
     uint64_t above = (uint64_t)(moment - d->base);
     assert(above >> MOMENT_BITS == 0);
-    p->moments_low[slot] = (uint32_t)above;
-    p->moments_high[slot] = (uint16_t)(above >> 32);
+    memcpy(p->moments + (size_t)slot * MOMENT_BYTES, &above, MOMENT_BYTES);
 }
 
 // The slot of an id, or the free one where it belongs.
 static uint32_t find(const partition *p, rwd_hash128 id, bool *out_found) {
-    uint32_t at = home_of(p, id);
-    for (;;) {
-        if (rwd_hash128_equal(p->ids[at], id)) return *out_found = true, at;
-        if (is_free(p->ids[at])) return *out_found = false, at;
-        if (++at == p->slots) at = 0;
+    uint8_t tag = tag_of(id);
+    for (uint32_t at = home_of(p, id);; at = at + GROUP == p->slots ? 0 : at + GROUP) {
+        for (uint32_t same = match(p->tags + at, tag); same; same &= same - 1) {
+            uint32_t slot = at + (uint32_t)__builtin_ctz(same);
+            if (rwd_hash128_equal(p->ids[slot], id)) return *out_found = true, slot;
+        }
+        uint32_t left = match(p->tags + at, 0);
+        if (left) return *out_found = false, at + (uint32_t)__builtin_ctz(left);
     }
 }
 
+// The free slot where an id belongs that is not there.
+static uint32_t find_free(const partition *p, rwd_hash128 id) {
+    uint32_t at = home_of(p, id), left;
+    while (!(left = match(p->tags + at, 0))) at = at + GROUP == p->slots ? 0 : at + GROUP;
+    return at + (uint32_t)__builtin_ctz(left);
+}
+
+static void take_slot(partition *p, uint32_t slot, rwd_hash128 id) {
+    p->tags[slot] = tag_of(id);
+    p->ids[slot] = id;
+    p->used++;
+}
+
 static void partition_init(rwd_dedup *d, partition *p, uint32_t slots) {
-    *p = (partition){.ids = rwd_calloc(slots, sizeof *p->ids), .moments_low = rwd_malloc(slots * sizeof *p->moments_low),
-                     .moments_high = rwd_malloc(slots * sizeof *p->moments_high), .slots = slots};
+    slots = (slots + GROUP - 1) / GROUP * GROUP;
+    if (slots == 0) slots = GROUP;
+    *p = (partition){.tags = rwd_calloc(slots, 1), .ids = rwd_malloc(slots * sizeof *p->ids), .moments = rwd_malloc((size_t)slots * MOMENT_BYTES), .slots = slots};
     count_bytes(d, (int64_t)slots * SLOT_BYTES);
 }
 
 static void partition_deinit(rwd_dedup *d, partition *p) {
+    free(p->tags);
     free(p->ids);
-    free(p->moments_low);
-    free(p->moments_high);
+    free(p->moments);
     count_bytes(d, -(int64_t)p->slots * SLOT_BYTES);
     d->in_memory -= p->used;
     *p = (partition){0};
@@ -201,28 +249,25 @@ static void partition_deinit(rwd_dedup *d, partition *p) {
 // Is this one still needed in memory? D1, D2.
 static bool stays(const rwd_dedup *d, int64_t moment) { return remembered(d, moment, d->newest) && moment > d->spilled; }
 
-// A partition anew, without what memory need not have, and sized for what is left: 0.68 full. `base`: what its moments stand above.
+// A partition anew, without what memory need not have, and sized for what is left: 0.73 full. `base`: what its moments stand above.
 static void rebuild(rwd_dedup *d, partition *p, int64_t base) {
     partition old = *p;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < old.slots; i++) kept += !is_free(old.ids[i]) && stays(d, moment_above(base, &old, i));
-    uint32_t slots = kept + kept / 2 - kept / 32;
-    partition_init(d, p, slots < FIRST_SLOTS ? FIRST_SLOTS : slots);
+    for (uint32_t i = 0; i < old.slots; i++) kept += old.tags[i] && stays(d, moment_above(base, &old, i));
+    partition_init(d, p, kept + kept / 4 + kept / 8);
     for (uint32_t i = 0; i < old.slots; i++) {
-        if (is_free(old.ids[i])) continue;
+        if (!old.tags[i]) continue;
         int64_t moment = moment_above(base, &old, i);
         if (!stays(d, moment)) continue;
-        bool found;
-        uint32_t at = find(p, old.ids[i], &found);
-        p->ids[at] = old.ids[i];
+        uint32_t at = find_free(p, old.ids[i]);
+        take_slot(p, at, old.ids[i]);
         set_moment(d, p, at, moment);
-        p->used++;
     }
     d->in_memory += p->used;
     partition_deinit(d, &old);
 }
 
-static bool is_full(const partition *p) { return p->used + 1 > p->slots / 20 * 17 + p->slots % 20 * 17 / 20; }  // 0.85
+static bool is_full(const partition *p) { return p->used + 1 > p->slots - p->slots / 10 - 1; }  // 0.9
 
 static void put(rwd_dedup *d, rwd_hash128 id, int64_t moment) {
     partition *p = partition_of(d, id);
@@ -230,8 +275,7 @@ static void put(rwd_dedup *d, rwd_hash128 id, int64_t moment) {
     bool found;
     uint32_t at = find(p, id, &found);
     if (!found) {
-        p->ids[at] = id;
-        p->used++;
+        take_slot(p, at, id);
         d->in_memory++;
     }
     set_moment(d, p, at, moment);
@@ -315,6 +359,16 @@ static bool ask_store(rwd_dedup *d, rwd_dedup_id *ids, size_t count, rwd_error *
     return rwd_store_get_many(d->store, d->ask, asks, take_answer, &a, err);
 }
 
+// Brings in what a search in the home group will look at, or an addition write. The tags are there. Inlined: of a call GCC sees no effect, and drops it.
+__attribute__((always_inline)) static inline void fetch_slot(const partition *p, rwd_hash128 id) {
+    uint32_t home = home_of(p, id), likely = match(p->tags + home, tag_of(id));
+    if (!likely) likely = match(p->tags + home, 0);
+    if (!likely) return;
+    uint32_t slot = home + (uint32_t)__builtin_ctz(likely);
+    __builtin_prefetch(&p->ids[slot], 1);
+    __builtin_prefetch(p->moments + (size_t)slot * MOMENT_BYTES, 1);
+}
+
 bool rwd_dedup_resolve(rwd_dedup *d, rwd_dedup_id *ids, size_t count, int64_t stream_time, rwd_error *err) {
     if (d->failed) {
         *err = d->failure;
@@ -323,11 +377,10 @@ bool rwd_dedup_resolve(rwd_dedup *d, rwd_dedup_id *ids, size_t count, int64_t st
     relieve(d);
     for (size_t i = 0; i < count; i++) {
         const partition *p = partition_of(d, ids[i].hash);
-        uint32_t home = home_of(p, ids[i].hash);
-        __builtin_prefetch(&p->ids[home]);
-        __builtin_prefetch(&p->moments_low[home]);
+        __builtin_prefetch(p->tags + home_of(p, ids[i].hash));
         ids[i].stored = RWD_TIME_NONE;
     }
+    for (size_t i = 0; i < count; i++) fetch_slot(partition_of(d, ids[i].hash), ids[i].hash);
     int64_t elsewhere = d->spilled > d->unloaded ? d->spilled : d->unloaded;
     if (elsewhere == RWD_TIME_NONE || !remembered(d, elsewhere, stream_time)) return true;  // all that counts is in memory
     reserve_asks(d, count);
@@ -420,6 +473,10 @@ static bool sweep(rwd_participant *self, size_t limit) {
     return true;
 }
 
+// Into buckets by their first bits, each of which then sorts in the cache: ids are spread evenly.
+static size_t bucket_of(rwd_hash128 id) { return (size_t)(id.high >> 53); }
+_Static_assert(SORT_BUCKETS == 1u << (64 - 53), "a bucket for each of the first bits");
+
 // The later moment first, of equal ids.
 static int by_id(const void *a, const void *b) {
     const fresh_id *x = a, *y = b;
@@ -447,13 +504,16 @@ static void encode_ring(const rwd_dedup *d, rwd_buf *out) {
 
 static fresh_id *sorted_frozen(const rwd_dedup *d, size_t *out_count) {
     fresh_id *ids = rwd_malloc((d->frozen.count + 1) * sizeof *ids);
-    size_t count = 0;
-    for (const fresh_chunk *c = d->frozen.newest; c; c = c->next) {
-        memcpy(ids + count, c->ids, c->count * sizeof *ids);
-        count += c->count;
-    }
-    qsort(ids, count, sizeof *ids, by_id);
-    *out_count = count;
+    size_t *ends = rwd_calloc(SORT_BUCKETS + 1, sizeof *ends), from = 0;
+    for (const fresh_chunk *c = d->frozen.newest; c; c = c->next)
+        for (size_t i = 0; i < c->count; i++) ends[bucket_of(c->ids[i].id) + 1]++;
+    for (size_t b = 1; b <= SORT_BUCKETS; b++) ends[b] += ends[b - 1];
+    for (const fresh_chunk *c = d->frozen.newest; c; c = c->next)
+        for (size_t i = 0; i < c->count; i++) ids[ends[bucket_of(c->ids[i].id)]++] = c->ids[i];
+    for (size_t b = 0; b < SORT_BUCKETS; from = ends[b++])
+        if (ends[b] > from + 1) qsort(ids + from, ends[b] - from, sizeof *ids, by_id);
+    *out_count = d->frozen.count;
+    free(ends);
     return ids;
 }
 
@@ -532,6 +592,7 @@ static void discard(rwd_participant *self) {
     d->newest = d->spilled = d->unloaded = d->durable = d->frozen_newest = RWD_TIME_NONE;
     d->freeze_open = d->failed = false;
     d->rebuild_left = 0;
+    d->part_from = d->part_until = 0;
     atomic_store(&d->expired, INT64_MIN);
 }
 
@@ -579,7 +640,7 @@ static bool open_store(rwd_dedup *d, const char *checkpoint_dir, const char *liv
 static bool open_dedup(rwd_participant *self, const char *checkpoint_dir, const char *live_dir, rwd_error *err) {
     rwd_dedup *d = dedup_of(self);
     assert(!d->store);
-    for (uint32_t i = 0; i < PARTITIONS; i++) partition_init(d, &d->parts[i], FIRST_SLOTS);
+    for (uint32_t i = 0; i < PARTITIONS; i++) partition_init(d, &d->parts[i], GROUP);
     if (!open_store(d, checkpoint_dir, live_dir, err) || (checkpoint_dir && !load_ring(d, err))) {
         discard(self);
         return false;

@@ -3,7 +3,7 @@
 // An id is known by the XXH3-128 of its bytes. With it goes its *moment*, the stream time behind its event. It is remembered while moment + within is
 // above the stream time, exactly; what is still held beyond that is not seen.
 //
-// In memory: open addressing in partitions that are rebuilt one by one, 22 bytes a slot at 0.68 to 0.85 full. Behind it a RocksDB of its own has all ids up to
+// In memory: open addressing in partitions that are rebuilt one by one, 23 bytes a slot at 0.73 to 0.9 full. Behind it a RocksDB of its own has all ids up to
 // the newest checkpoint. When memory runs out the oldest go from it (they are in the store already), and ids that are not in memory are asked of the
 // store, whose filters answer most; nothing is forgotten early. Compaction drops what has expired.
 //
