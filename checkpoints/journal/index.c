@@ -65,15 +65,31 @@ static void put_all(const rwd_journal *j, rwd_buf *out) {
         if (is_whole(&j->segments[i])) put_segment(&j->segments[i], out);
 }
 
+static uint32_t add_name(uint32_t sum, uint64_t term, uint64_t number, uint64_t size) {
+    uint8_t bytes[24];
+    rwd_put_le64(bytes, term);
+    rwd_put_le64(bytes + 8, number);
+    rwd_put_le64(bytes + 16, size);
+    return rwd_crc32c(sum, bytes, sizeof bytes);
+}
+
+// Which segments would be in it. The mutex is held.
+static uint32_t names_of(const rwd_journal *j) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < j->segment_count; i++)
+        if (is_whole(&j->segments[i])) sum = add_name(sum, j->segments[i].name.term, j->segments[i].name.number, j->segments[i].size);
+    return sum;
+}
+
 void rwd_journal_save_index(rwd_journal *j, rwd_io *io) {
     char path[RWD_PATH_MAX];
     rwd_buf payload = {0}, file = {0};
     rwd_error err;
     pthread_mutex_lock(&j->mutex);
-    put_all(j, &payload);
-    uint32_t checksum = rwd_crc32c(0, payload.data, payload.size);
-    bool changed = checksum != j->indexed;
-    j->indexed = checksum;
+    uint32_t names = names_of(j);
+    bool changed = names != j->indexed;
+    if (changed) put_all(j, &payload);
+    j->indexed = names;
     pthread_mutex_unlock(&j->mutex);
     if (changed && payload.size <= RWD_FRAME_PAYLOAD_MAX) {
         rwd_frame_append(&file, MAGIC, VERSION, rwd_buf_slice(&payload));
@@ -133,8 +149,8 @@ void rwd_journal_load_index(rwd_journal *j) {
     if (!path_of(j, path, &ignored) || !rwd_path_exists(path)) return;
     bool ok = rwd_io_read_file(j->io, path, RWD_FRAME_PAYLOAD_MAX + RWD_FRAME_HEADER, &file, &ignored) &&
               rwd_frame_read(rwd_buf_slice(&file), MAGIC, VERSION, &payload, &size) == RWD_FRAME_WHOLE && get_all(j, payload);
-    if (ok) j->indexed = rwd_crc32c(0, payload.data, payload.size);
-    else rwd_journal_forget_index(j);
+    for (size_t i = 0; ok && i < j->known_count; i++) j->indexed = add_name(j->indexed, j->known[i].term, j->known[i].number, j->known[i].size);
+    if (!ok) rwd_journal_forget_index(j);
     rwd_buf_deinit(&file);
 }
 

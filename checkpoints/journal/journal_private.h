@@ -94,7 +94,7 @@ struct rwd_journal {
     int64_t floor;
     rwd_journal_known *known;  // while it is opened: what the index on disk says
     size_t known_count;
-    uint32_t indexed;          // checksum of what the index on disk says; 0: there is none
+    uint32_t indexed;          // which segments the index on disk has, as a checksum of their names and sizes; 0: none
     int64_t looked_ns;         // a reader: when the folder was last looked at
     rwd_journal_stats stats;   // appended_*, damaged, waits
 };
