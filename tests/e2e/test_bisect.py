@@ -226,6 +226,7 @@ def test_mistakes_are_said(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ Kafka
+@pytest.mark.xdist_group("kafka")
 def test_records_of_a_topic_are_shown_with_their_key_and_come_from_the_journal(make_kafka_job, broker):
     job = make_kafka_job(event={"fields": {"account": "string", "amount": "int"}}, tables={"accounts": {"key": "account", "aggregates": {"balance": "sum(amount)"}}},
                          sinks=[{"table": "accounts", "kafka": {"topic": "bisect-accounts"}}])

@@ -197,6 +197,7 @@ def kafka_job(make_kafka_job, **more):
     return job
 
 
+@pytest.mark.xdist_group("kafka")
 def test_from_compacted_topics_with_the_input_truncated_below_c(make_kafka_job, broker):
     job = kafka_job(make_kafka_job)
     job.produce(orders(3000, keys=50))
@@ -217,6 +218,7 @@ def test_from_compacted_topics_with_the_input_truncated_below_c(make_kafka_job, 
     assert whole.digest() == driver.digest(job)
 
 
+@pytest.mark.xdist_group("kafka")
 def test_killed_between_its_checkpoint_and_the_commit_it_is_done_by_the_next_try(make_kafka_job, broker):
     """With keys that vanished: what is a tombstone in the output is no row."""
     job = kafka_job(make_kafka_job)

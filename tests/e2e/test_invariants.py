@@ -4,6 +4,8 @@ import random
 import re
 import signal
 
+import pytest
+
 import oracle
 import rewind as driver
 from rewind import Job, Running, rewind, rewind_json
@@ -274,6 +276,7 @@ def test_the_open_window_that_leaves_is_looked_at_before_it_is_published(tmp_pat
 
 
 # ------------------------------------------------------------------------------------------------ Kafka
+@pytest.mark.xdist_group("kafka")
 def test_nothing_of_a_broken_transaction_reaches_a_topic(make_kafka_job, broker):
     job = make_kafka_job(invariants=[{"table": "customers", "check": "revenue >= 0", "on_violation": "park"}], delivery=SLOW, event={"fields": {"customer": "string", "amount": "int", "country": "string"}},
                          tables={"customers": {"key": "customer", "aggregates": {"revenue": "sum(amount)"}}, "countries": {"key": "country", "aggregates": {"n": "count()"}}})
