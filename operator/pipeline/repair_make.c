@@ -538,11 +538,9 @@ static bool compare_sides(making *m, rwd_error *err) {
 // Of the records that were replayed, those that the journal has: offsets, so that gaps of a topic count in.
 static uint64_t journal_part(making *m) {
     rwd_journal *journal;
-    rwd_io *io;
     rwd_error ignored;
     int64_t at = m->base.facts.next_offset, end = m->live.facts.next_offset, until, covered = 0;
-    if (!m->o->job->source.topic || !rwd_io_clone(m->o->io, &io, &ignored)) return 0;
-    if (!rwd_open_journal_of(m->o->repo, io, m->o->clock, &journal, &ignored)) return 0;
+    if (!m->o->job->source.topic || !rwd_open_journal_of(m->o->repo, m->o->io, m->o->clock, &journal, &ignored)) return 0;
     while (at < end) {
         bool here = rwd_journal_covers(journal, at, &until);
         if (until > end) until = end;
