@@ -13,7 +13,7 @@
 #include "operator/cli/render.h"
 #include "operator/cli/side.h"
 #include "operator/cli/signals.h"
-#include "operator/pipeline/difference.h"
+#include "operator/repair/difference.h"
 #include "operator/sink/row_text.h"
 #include "state/compare.h"
 #include "state/key_text.h"

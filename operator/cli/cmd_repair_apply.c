@@ -10,12 +10,12 @@
 #include "operator/cli/pace.h"
 #include "operator/cli/signals.h"
 #include "operator/config/amend_file.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/pipeline/repair_make.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 #include "operator/pipeline/shadow.h"
 #include "operator/pipeline/switch.h"
-#include "operator/pipeline/undo.h"
+#include "operator/repair/undo.h"
 
 // Rounds of bringing the shadow up to where the operator has come meanwhile: each is shorter than the one before, if the shadow is faster.
 #define ROUNDS_MAX 3

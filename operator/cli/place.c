@@ -6,7 +6,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/words.h"
 #include "operator/cli/cli_private.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 
 bool rwd_place_find(const rwd_cli *cli, rwd_place *out, rwd_error *err) {
     const rwd_invocation *in = cli->in;

@@ -8,7 +8,7 @@
 #include "operator/base/json_out.h"
 #include "operator/cli/grid.h"
 #include "operator/config/answers.h"
-#include "operator/pipeline/difference.h"
+#include "operator/repair/difference.h"
 #include "operator/pipeline/plan.h"
 
 // "good", "unverified", "bad", "pruned". Static.

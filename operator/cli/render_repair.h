@@ -6,7 +6,7 @@
 
 #include "operator/base/json_out.h"
 #include "operator/cli/grid.h"
-#include "operator/pipeline/corrections.h"
+#include "operator/repair/corrections.h"
 #include "operator/pipeline/repair_make.h"
 
 // A correction in hand, as what it changes in its output.

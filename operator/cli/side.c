@@ -7,7 +7,7 @@
 
 #include "checkpoints/io/probe.h"
 #include "operator/admin/client.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 
 #define REPAIR_PREFIX "repair:"
 

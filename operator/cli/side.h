@@ -11,7 +11,7 @@
 #define OPERATOR_CLI_SIDE_H
 
 #include "operator/cli/cli_private.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 #include "state/reader.h"
 
 typedef struct rwd_cli_side {

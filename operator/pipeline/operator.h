@@ -9,7 +9,7 @@
 
 #include "checkpoints/repository.h"
 #include "operator/config/job.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/pipeline/status.h"
 #include "operator/source/source.h"
 

@@ -36,7 +36,7 @@
 #include "operator/config/answers.h"
 #include "operator/logic/step.h"
 #include "operator/pipeline/invariants.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/pipeline/operator.h"
 #include "operator/pipeline/switch.h"
 #include "operator/pipeline/watchdog.h"

@@ -13,7 +13,7 @@
 #include "operator/config/invariants.h"
 #include "operator/config/logic_compare.h"
 #include "operator/logic/step.h"
-#include "operator/pipeline/corrections.h"
+#include "operator/repair/corrections.h"
 #include "operator/pipeline/rooms.h"
 #include "state/dead.h"
 #include "state/reader.h"

@@ -15,7 +15,7 @@
 
 #include "operator/config/amend_file.h"
 #include "operator/pipeline/plan.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 #include "operator/pipeline/shadow.h"
 
 // Rows a second that readers are reckoned to get: for the estimate of how long they wait.

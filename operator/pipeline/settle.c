@@ -9,11 +9,11 @@
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
-#include "operator/pipeline/corrections.h"
+#include "operator/repair/corrections.h"
 #include "operator/pipeline/dead_changes.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/pipeline/operator_private.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 #include "operator/sink/kafka_record.h"
 
 bool rwd_repair_folder(const rwd_operator *op, const char *id, char out[4096], rwd_error *err) { return rwd_repair_folder_of(op->data, id, out, err); }

@@ -17,7 +17,7 @@
 #ifndef OPERATOR_PIPELINE_SHADOW_H
 #define OPERATOR_PIPELINE_SHADOW_H
 
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/pipeline/operator.h"
 
 // Of a sample: all keys.

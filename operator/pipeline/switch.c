@@ -11,7 +11,7 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/operator_private.h"
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 #include "operator/sink/file.h"
 #include "operator/sink/kafka.h"
 #include "proto/pack.h"

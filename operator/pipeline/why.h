@@ -7,7 +7,7 @@
 #ifndef OPERATOR_PIPELINE_WHY_H
 #define OPERATOR_PIPELINE_WHY_H
 
-#include "operator/pipeline/difference.h"
+#include "operator/repair/difference.h"
 #include "operator/pipeline/shadow.h"
 
 // Records that change the key, of a history: more are not kept.

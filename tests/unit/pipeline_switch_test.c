@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "operator/base/fs.h"
-#include "operator/pipeline/repair_plan.h"
-#include "operator/pipeline/undo.h"
+#include "operator/repair/repair_plan.h"
+#include "operator/repair/undo.h"
 #include "tests/support/checkpoints_fixture.h"
 #include "tests/unit/test.h"
 

@@ -1,5 +1,5 @@
 // The logics of a data directory (logics.h).
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

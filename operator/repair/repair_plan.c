@@ -1,5 +1,5 @@
 // Plans of repairs on disk (repair_plan.h).
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // The file of corrections: what is read is what was written, and damage is never read as something else.
-#include "operator/pipeline/corrections_private.h"
+#include "operator/repair/corrections_private.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "tests/unit/test.h"
 
 #define HEAD "job: orders\nsource: {file: {path: in.jsonl}, format: json}\nstate: {path: data, memory: 64MiB}\nhttp: {listen: off}\n"

@@ -3,8 +3,8 @@
 // The two sides may be of two jobs: columns are matched by their names, aggregates and derived ones alike; a column that one side lacks is null there.
 //
 // Thread: one at a time.
-#ifndef OPERATOR_PIPELINE_DIFFERENCE_H
-#define OPERATOR_PIPELINE_DIFFERENCE_H
+#ifndef OPERATOR_REPAIR_DIFFERENCE_H
+#define OPERATOR_REPAIR_DIFFERENCE_H
 
 #include "operator/config/answers.h"
 

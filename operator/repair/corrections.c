@@ -1,11 +1,11 @@
 // Corrections (corrections.h): two states, what is published of each, and where that is not the same.
 //
 // What must stay true: a correction is made exactly where a reader who keeps the newest value of each key would see another value, or none, or one where there was none (R3).
-#include "operator/pipeline/corrections.h"
+#include "operator/repair/corrections.h"
 
 #include <stdlib.h>
 
-#include "operator/pipeline/corrections_private.h"
+#include "operator/repair/corrections_private.h"
 #include "proto/row_fields.h"
 #include "state/row.h"
 

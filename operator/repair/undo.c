@@ -1,9 +1,9 @@
 // The stack of switches (undo.h).
-#include "operator/pipeline/undo.h"
+#include "operator/repair/undo.h"
 
 #include <stdlib.h>
 
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 
 typedef struct stack {
     rwd_undoable *items;  // lineage: the one that C named from then on

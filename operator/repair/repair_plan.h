@@ -4,11 +4,11 @@
 // beside it as with lineages), and the shadow's folder. PLAN is written last: a folder without it is no plan.
 //
 // Thread: values; any.
-#ifndef OPERATOR_PIPELINE_REPAIR_PLAN_H
-#define OPERATOR_PIPELINE_REPAIR_PLAN_H
+#ifndef OPERATOR_REPAIR_REPAIR_PLAN_H
+#define OPERATOR_REPAIR_REPAIR_PLAN_H
 
 #include "checkpoints/repository.h"
-#include "operator/pipeline/logics.h"
+#include "operator/repair/logics.h"
 #include "operator/sink/sink.h"
 
 #define RWD_REPAIR_PLAN_FILE "PLAN"

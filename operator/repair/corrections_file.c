@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "checkpoints/frame.h"
-#include "operator/pipeline/corrections_private.h"
+#include "operator/repair/corrections_private.h"
 #include "proto/pack.h"
 #include "proto/repair.pb-c.h"
 

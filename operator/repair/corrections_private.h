@@ -1,11 +1,11 @@
 // Writing a file of corrections (corrections.h).
 //
 // Thread: one at a time.
-#ifndef OPERATOR_PIPELINE_CORRECTIONS_PRIVATE_H
-#define OPERATOR_PIPELINE_CORRECTIONS_PRIVATE_H
+#ifndef OPERATOR_REPAIR_CORRECTIONS_PRIVATE_H
+#define OPERATOR_REPAIR_CORRECTIONS_PRIVATE_H
 
 #include "operator/base/fs.h"
-#include "operator/pipeline/corrections.h"
+#include "operator/repair/corrections.h"
 
 typedef struct rwd_corrections_writer {
     rwd_io *io;                   // borrowed

@@ -1,5 +1,5 @@
 // Plans of repairs: what is kept is found again, and nothing else is taken for one.
-#include "operator/pipeline/repair_plan.h"
+#include "operator/repair/repair_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // What can be taken back (R5): switches of the lineage are a stack, as history.log has them. A repair, or a change of the logic, is put on top; an undo takes the top off.
 //
 // Thread: one.
-#ifndef OPERATOR_PIPELINE_UNDO_H
-#define OPERATOR_PIPELINE_UNDO_H
+#ifndef OPERATOR_REPAIR_UNDO_H
+#define OPERATOR_REPAIR_UNDO_H
 
 #include "checkpoints/repository.h"
 #include "operator/sink/sink.h"

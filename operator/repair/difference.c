@@ -1,7 +1,7 @@
 // Differences of rows (difference.h).
 //
 // What must stay true: a column is said to have changed exactly where its answers would be shown in other words.
-#include "operator/pipeline/difference.h"
+#include "operator/repair/difference.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -15,11 +15,11 @@
 // Precondition on both sides: windows that are due have been closed (position.closings is final), so that a window is closed exactly where stream time says so.
 //
 // Thread: one at a time; any.
-#ifndef OPERATOR_PIPELINE_CORRECTIONS_H
-#define OPERATOR_PIPELINE_CORRECTIONS_H
+#ifndef OPERATOR_REPAIR_CORRECTIONS_H
+#define OPERATOR_REPAIR_CORRECTIONS_H
 
 #include "checkpoints/io/io.h"
-#include "operator/pipeline/difference.h"
+#include "operator/repair/difference.h"
 #include "state/compare.h"
 
 // Bytes of corrections in one block of the file, about: what a reader holds.

@@ -6,8 +6,8 @@
 // A checkpoint's rows have the tables of the logic that its manifest names as fingerprint: that of the record below X, which need not be the last segment's of its lineage.
 //
 // Thread: one at a time; jobs that were handed out stay until free, and may be read by any.
-#ifndef OPERATOR_PIPELINE_LOGICS_H
-#define OPERATOR_PIPELINE_LOGICS_H
+#ifndef OPERATOR_REPAIR_LOGICS_H
+#define OPERATOR_REPAIR_LOGICS_H
 
 #include "checkpoints/repository.h"
 #include "operator/config/job.h"
