@@ -26,7 +26,7 @@ void rwd_export_file_close(rwd_export_file *file) {
 
 static bool read_more(rwd_export_file *f, rwd_error *err) {
     size_t left = f->text.size - f->at, got;
-    memmove(f->text.data, f->text.data + f->at, left);
+    if (left > 0) memmove(f->text.data, f->text.data + f->at, left);
     f->text.size = left;
     f->at = 0;
     rwd_buf_reserve(&f->text, PIECE);
@@ -41,7 +41,7 @@ static bool read_more(rwd_export_file *f, rwd_error *err) {
 static bool next_line(rwd_export_file *f, rwd_slice *out, rwd_error *err) {
     *out = (rwd_slice){0};
     for (;;) {
-        const uint8_t *from = f->text.data + f->at, *end = f->text.size > f->at ? memchr(from, '\n', f->text.size - f->at) : NULL;
+        const uint8_t *from = f->text.data ? f->text.data + f->at : NULL, *end = f->text.size > f->at ? memchr(from, '\n', f->text.size - f->at) : NULL;
         if (end || (f->end && f->at < f->text.size)) {
             *out = rwd_slice_of(from, end ? (size_t)(end - from) : f->text.size - f->at);
             f->at += out->size + (end != NULL);
