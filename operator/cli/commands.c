@@ -101,7 +101,7 @@ static const rwd_command commands[] = {
     {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(ALL),
      "the checkpoints, newest first",
      "Good ones, unverified ones (not read back yet), bad ones (set aside), and with --all pruned ones, of which the manifest is left. JSON has all of them. I is an independent "
-     "copy, P is pinned: genesis and tagged ones.",
+     "copy, P is pinned: genesis, tagged ones, and those that a repair can be taken back from (repair.keep).",
      "rewind checkpoint list orders.yaml\nrewind checkpoint list --data rewind-data/orders/0 -o json",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_checkpoint_list},
     {"checkpoint show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT),
