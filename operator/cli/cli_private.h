@@ -74,6 +74,9 @@ RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag
 // A place as --from and --to take it: an offset; a time (operator/cli/when.h), which has a colon; else a checkpoint's id, tag or latest. `flag` is for messages; the text is borrowed.
 RWD_MUST bool rwd_cli_place_target(const rwd_cli *cli, const char *flag, const char *text, rwd_target *out, rwd_error *err);
 
+// restore --logic, --amend: a repair with the operator paused (cmd_repair_apply.c).
+RWD_MUST bool rwd_restore_otherwise(rwd_cli *cli, const rwd_target *target, rwd_error *err);
+
 // ---- the functions of the command table
 
 #define RWD_COMMANDS(X) \

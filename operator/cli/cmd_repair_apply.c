@@ -296,6 +296,66 @@ bool rwd_run_repair_undo(rwd_cli *cli, rwd_error *err) {
     return ok;
 }
 
+// ---------------------------------------------------------------------------------------------- restore --logic, --amend
+
+static bool tell(const repairing *r, const char *command, const char *why, rwd_error *err) {
+    char who[32];
+    rwd_buf answer = {0};
+    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    const char *args[] = {who, why};
+    rwd_admin_call call = {command, args, why ? 2 : 1, false};
+    bool ok = rwd_admin_ask(r->place.data, &call, 0, &answer, err);
+    rwd_buf_deinit(&answer);
+    return ok;
+}
+
+static bool plan_restore(repairing *r, const rwd_target *target, const rwd_job *logic, const rwd_amendments *amendments, rwd_error *err) {
+    char who[32];
+    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    rwd_repair_options options = {
+        .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who, .has_from = logic != NULL,
+        .from = *target, .logic = logic, .amendments = amendments, .progress = isatty(STDERR_FILENO),
+    };
+    r->planned = rwd_repair_make(&options, &r->plan, err);
+    return r->planned && rwd_repair_folder_of(r->place.data, r->plan.id, r->folder, err);
+}
+
+static bool plan_and_restore(repairing *r, const rwd_target *target, rwd_error *err) {
+    const char *const *values = r->cli->in->values;
+    rwd_job *logic = NULL;
+    rwd_amendments amendments = {0};
+    bool ok = (!values[RWD_FLAG_ID_LOGIC] || rwd_job_load(values[RWD_FLAG_ID_LOGIC], NULL, 0, &logic, err)) &&
+              (!values[RWD_FLAG_ID_AMEND] || rwd_amend_file_load(values[RWD_FLAG_ID_AMEND], &amendments, err)) &&
+              plan_restore(r, target, logic, values[RWD_FLAG_ID_AMEND] ? &amendments : NULL, err);
+    rwd_job_free(logic);
+    rwd_amendments_deinit(&amendments);
+    if (ok && !r->cli->json) show_plan(&r->plan, &r->cli->out);
+    return ok && agree_and_apply(r, "Restore with it?", err);
+}
+
+// R1: a repair with the operator paused from before the plan until behind the apply, so that nothing wrong is published meanwhile.
+static bool restore_paused(repairing *r, const rwd_target *target, rwd_error *err) {
+    char paused[RWD_PATH_MAX];
+    rwd_error second;
+    if (!rwd_path_join(paused, r->place.data, "PAUSED", err)) return false;
+    bool acts = rwd_given(r->cli->in, RWD_FLAG_ID_YES) && !rwd_given(r->cli->in, RWD_FLAG_ID_DRY_RUN);
+    bool pauses = acts && rwd_admin_is_running(r->place.data) && !rwd_path_exists(paused);  // who paused it before resumes it
+    if (pauses && !tell(r, "pause", "restore with other logic or records", err)) return false;
+    bool ok = plan_and_restore(r, target, err);
+    if (!pauses || tell(r, "resume", NULL, &second)) return ok;
+    if (ok) *err = second;
+    return false;
+}
+
+bool rwd_restore_otherwise(rwd_cli *cli, const rwd_target *target, rwd_error *err) {
+    repairing r;
+    rwd_signals_block();
+    if (!need_reason(cli, err) || !find(cli, &r, err)) return false;
+    bool ok = restore_paused(&r, target, err);
+    repairing_deinit(&r);
+    return ok;
+}
+
 // ---------------------------------------------------------------------------------------------- rebase
 
 // What a plan asks for, so that it can be asked again: places are offsets by now.

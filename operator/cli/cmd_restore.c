@@ -233,10 +233,22 @@ static bool from_output(rwd_cli *cli, rwd_place *place, rwd_error *err) {
     return rwd_cli_run_operator(cli, &options, place->data, false, err) && report_rebuilt(cli, place, err);
 }
 
+// R1: not the same state again, but another one, whose outputs are corrected.
+static bool restore_otherwise(rwd_cli *cli, rwd_error *err) {
+    rwd_target target = {0};
+    bool place = rwd_given(cli->in, RWD_FLAG_ID_BEFORE) || rwd_given(cli->in, RWD_FLAG_ID_OFFSET) || rwd_given(cli->in, RWD_FLAG_ID_TO);
+    if (!rwd_given(cli->in, RWD_FLAG_ID_LOGIC)) {
+        if (place) return rwd_fail(err, RWD_E_USAGE, "amendments say their places themselves: leave --before, --offset and --to away");
+        return rwd_restore_otherwise(cli, &target, err);
+    }
+    return rwd_cli_target(cli, RWD_FLAG_ID_BEFORE, RWD_FLAG_ID_TO, &target, err) && rwd_restore_otherwise(cli, &target, err);
+}
+
 bool rwd_run_restore(rwd_cli *cli, rwd_error *err) {
     rwd_place place;
     rwd_plan plan;
     rwd_target target;
+    if (rwd_given(cli->in, RWD_FLAG_ID_LOGIC) || rwd_given(cli->in, RWD_FLAG_ID_AMEND)) return restore_otherwise(cli, err);
     bool rebuild = rwd_given(cli->in, RWD_FLAG_ID_FROM_OUTPUT);
     if ((!rebuild && !rwd_cli_target(cli, RWD_FLAG_ID_BEFORE, RWD_FLAG_ID_TO, &target, err)) || !rwd_place_find(cli, &place, err)) return false;
     if (rebuild) {

@@ -57,20 +57,24 @@ static const rwd_command commands[] = {
      "Reads on from where the pause began. Does nothing to an operator that is not paused.",
      "rewind resume orders.yaml",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_resume},
-    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(FROM_OUTPUT) | F(BEFORE) | F(OFFSET) | F(REASON) | F(OUTPUT) | ACT,
+    {"restore", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(TO) | F(FROM_OUTPUT) | F(BEFORE) | F(OFFSET) | F(LOGIC) | F(AMEND) | F(TOLERANCE) | F(REASON) |
+     F(OUTPUT) | ACT,
      "go back to a checkpoint and catch up to the committed offset",
      "For damaged state: builds the state at the committed offset C again, from a checkpoint and the records after it, makes a new checkpoint there, and compares digests where "
      "there is another at C. Output is not touched. With the same input and logic the result is the same state, rebuilt; the input digest is compared before it counts.\n\n"
      "The checkpoint is the one named with --to, or the newest good one at or below a place: the record at --offset N, or with --before TIME the first record whose time is at or "
      "after it. A record of a file has no time; there it is the time of its event (event.time). When a checkpoint was made plays no part. One where an invariant did not hold is "
      "passed over, unless it is named.\n\n"
+     "With --logic (from the place on) or --amend it is a repair (see repair plan and apply), with the operator paused from before the plan until the corrections are published: nothing "
+     "wrong goes out meanwhile, and nothing right either. It can be taken back with repair undo.\n\n"
      "--from-output is for the day on which checkpoints and journal are gone and the input does not go back far enough: with a new data directory the state at C is rebuilt from the job's outputs, "
      "where they have all rows and all aggregates of every table (count, sum, min, max, first and last). rebuilt.jsonl in the data directory says of each row whether it is exact or estimated; every "
      "manifest from then on says that the state was rebuilt.\n\n"
      "Where an operator runs, it is asked to do it: it commits what it has read, rebuilds, and goes on; a restore that fails or is killed leaves what was there. Where none "
      "runs, the command does it and ends. The plan is printed first; without --yes, and without a terminal to ask on, that is all.",
      "rewind restore orders.yaml --before 12:00 --dry-run\nrewind restore orders.yaml --before 2026-03-01T12:00:00Z\nrewind restore orders.yaml --offset 1200000 --yes\n"
-     "rewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes",
+     "rewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes\n"
+     "rewind restore orders.yaml --before 12:00 --logic fixed.yaml --reason \"wrong price since noon\" --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_restore},
     {"repair apply", RWD_JOB_REQUIRED, "ID", 1, 1, F(SET) | F(IO) | F(REASON) | F(TOLERANCE) | F(OUTPUT) | ACT,
      "publish the corrections of a plan, and go on with its history",

@@ -443,3 +443,28 @@ def test_outputs_that_are_others_are_not_corrected(make_job):
     job.set(tables=tables, sinks=SINKS[:1], on_change="replay")
     assert "there are others now" in job.run(expect=7).err
     assert driver.outputs(job) == before
+
+
+# ------------------------------------------------------------------------------------------------ restore with another logic, or other records
+@pytest.mark.parametrize("running", [False, True], ids=["offline", "live"])
+def test_restore_with_another_logic_or_other_records_is_a_repair_in_a_pause(running, make_job):
+    """R1."""
+    job, fixed = logic_job(make_job)
+    words = ["restore", job.file, "--offset", LATER, "--logic", fixed.file, "--reason", "x", "--yes"]
+    if running:
+        job.set(source=FOLLOW)
+        with Running(job) as r:
+            r.committed(600)
+            rewind(*words, cwd=job.folder)
+            assert r.wait_for(lambda s: s["phase"] == "waiting")["repair"]["done"] == 1
+            rewind("pause", "--data", job.data)
+            (job.folder / "amend.jsonl").write_text('{"skip": 0}\n')
+            rewind("restore", job.file, "--amend", "amend.jsonl", "--reason", "y", "--yes", cwd=job.folder)
+            assert r.status()["phase"] == "paused"   # as it was found
+            assert r.stop() == 0
+    else:
+        job.run()
+        rewind(*words, cwd=job.folder)
+        assert shown(job) == revenue(job)
+        assert "their places themselves" in rewind("restore", job.file, "--offset", 5, "--amend", "x", "--reason", "x", "--yes", cwd=job.folder, expect=2).err
+    assert [r["state"] for r in repairs.repairs(job)] == ["applied"] * (1 + running)
