@@ -237,6 +237,20 @@ static void a_dead_letter_is_a_line_with_place_reason_and_bytes(void **state) {
     free(log);
 }
 
+static void one_of_a_redriven_record_says_where_it_comes_from(void **state) {
+    sink_job *j = *state;
+    rwd_error err;
+    sink_job_dead_letters(j, "dead.jsonl");
+    rwd_sink *sink = start(j, -1);
+    rwd_dead_letter letter = {.source = "orders/0", .offset = 9, .time_us = RWD_TIME_NONE, .code = RWD_E_LATE, .reason = rwd_slice_str("late"), .value = rwd_slice_str("x"), .full_size = 1,
+                              .origin = "c1/orders/0/7/2", .attempts = 2};
+    OK(sink->ops->put_dead_letter(sink, &letter, &err));
+    commit(sink, 10);
+    sink->ops->close(sink);
+    assert_output(j, "dead.jsonl", "{\"source\":\"orders/0\",\"offset\":9,\"position\":0,\"time\":null,\"reason\":\"late\",\"field\":null,\"message\":\"late\",\"origin\":\"c1/orders/0/7/2\","
+                  "\"attempts\":2,\"size\":1,\"text\":\"x\",\"value\":\"eA==\"}\n");
+}
+
 #define LARGE ((uint64_t)20 << 20)
 static uint8_t byte_at(uint64_t at) { return (uint8_t)(at * 2654435761u >> 13); }
 
@@ -708,6 +722,7 @@ int main(void) {
         TEST(a_commit_without_rows_leaves_the_outputs_alone),
         TEST(folders_are_made_for_their_owner_only),
         TEST(a_dead_letter_is_a_line_with_place_reason_and_bytes),
+        TEST(one_of_a_redriven_record_says_where_it_comes_from),
         TEST(a_record_over_the_limit_is_kept_whole_and_never_held_whole),
         TEST(dead_letters_written_ahead_are_cut_where_their_commit_did_not_come),
         TEST(half_a_dead_letter_is_never_committed),
