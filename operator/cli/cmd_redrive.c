@@ -22,6 +22,7 @@ typedef struct redrive {
     setting *settings;
     size_t setting_count;
     rwd_json_path each;           // of event.each
+    rwd_lineage lineage;          // of the checkpoint
     rwd_buf patched, scratch;
 
     uint64_t by_code[RWD_E_COUNT], chosen, refused;
@@ -107,12 +108,12 @@ static void refuse(redrive *r, const rwd_dead_item *item, const char *why) {
 // Can it be done? Then `out_value` is the record's new value, borrowed.
 static bool judge(redrive *r, const rwd_dead_item *item, rwd_slice base, rwd_slice *out_value) {
     rwd_error why;
-    *out_value = item->has_value ? base : rwd_slice_of(NULL, 0);
+    *out_value = base;
     bool part = item->entry.id.ordinal != RWD_DEAD_WHOLE;
     const char *refusal = r->skip ? (part ? "one event of a record: to skip that takes its other events, too" : NULL) : r->in_place ? refusal_in_place(item) : rwd_redriver_refuses(r->dlq.job, item);
     if (refusal) return refuse(r, item, refusal), false;
     if (r->setting_count == 0 || r->skip) return true;
-    if (!item->has_value) return refuse(r, item, "the record has no value, so no field of it can be set"), false;
+    if (!base.data) return refuse(r, item, "the record has no value, so no field of it can be set"), false;
     if (!patch(r, item->entry.id.ordinal, base, &r->patched, &why)) return refuse(r, item, why.cause), false;
     *out_value = rwd_buf_slice(&r->patched);
     return true;
@@ -220,10 +221,19 @@ static void write_pending(redrive *r, pending *p, rwd_output *out) {
     r->written++;
 }
 
+// L6: what failed is the record as the lineage has it; one that was replaced before is changed further, since the new amendment takes the old one's place.
+static rwd_slice value_there(const redrive *r, const rwd_dead_item *item) {
+    for (size_t i = 0; i < r->lineage.amendment_count; i++) {
+        const rwd_amendment *a = &r->lineage.amendments[i];
+        if (a->at == item->entry.id.offset && a->kind == RWD_AMEND_REPLACE && a->has_value) return rwd_buf_slice(&a->value);
+    }
+    return item->value;
+}
+
 static void amend(redrive *r, const rwd_dead_item *item, pending *p, rwd_output *out) {
     rwd_slice value;
     if (p->any && p->offset != item->entry.id.offset) write_pending(r, p, out);
-    if (!judge(r, item, p->any ? rwd_buf_slice(&p->value) : item->value, &value)) return;
+    if (!judge(r, item, p->any ? rwd_buf_slice(&p->value) : value_there(r, item), &value)) return;
     choose(r, item);
     if (!p->any) {
         rwd_buf_clear(&p->reason);
@@ -234,6 +244,13 @@ static void amend(redrive *r, const rwd_dead_item *item, pending *p, rwd_output 
     rwd_buf_append_slice(&p->value, value);
     p->offset = item->entry.id.offset;
     p->any = true;
+}
+
+static bool load_lineage(redrive *r, rwd_error *err) {
+    rwd_buf text = {0};
+    bool ok = rwd_repo_load_lineage(r->dlq.side.repo, r->dlq.side.checkpoint.facts.lineage, &r->lineage, &text, err);
+    rwd_buf_deinit(&text);
+    return ok;
 }
 
 static bool write_amendments(redrive *r, rwd_output *out, rwd_error *err) {
@@ -297,7 +314,7 @@ static bool in_place(redrive *r, rwd_error *err) {
         rwd_fail(err, RWD_E_USAGE, "the same record gives the same error by the same logic: say what is to be another");
         return rwd_error_next(err, "--set FIELD=VALUE, --skip, or --logic FILE");
     }
-    if (!may_plan(r, err)) return false;
+    if (!may_plan(r, err) || !load_lineage(r, err)) return false;
     bool ok = rwd_output_open(r->dlq.side.io, r->cli->in->values[RWD_FLAG_ID_FILE], &out, err) && write_amendments(r, &out, err);
     rwd_output_close(&out);
     if (!ok) return false;
@@ -329,6 +346,7 @@ bool rwd_run_dlq_redrive(rwd_cli *cli, rwd_error *err) {
         rwd_buf_deinit(&r->settings[i].value);
     }
     rwd_json_path_deinit(&r->each);
+    rwd_lineage_deinit(&r->lineage);
     rwd_buf_deinit(&r->patched);
     rwd_buf_deinit(&r->scratch);
     rwd_dlq_close(&r->dlq);

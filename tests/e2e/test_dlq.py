@@ -120,6 +120,17 @@ def test_made_good_in_place_their_events_count_where_they_stand(make_job):
     assert rewind_lines("dlq", "list", "--data", job.data / "shadows" / "skipped") == []
 
 
+def test_a_record_that_was_amended_is_amended_further(make_job):
+    """Two fields are wrong, and are set one after the other: the second amendment has both."""
+    twice = {**json.loads(LINES[5]), "quantity": "x", "amount": "y"}
+    job = make_job([*LINES[:5], json.dumps(twice)])
+    job.run()
+    rewind("dlq", "redrive", job.file, "--in-place", "--set", "amount=1.25", "-f", "first.jsonl", cwd=job.folder)
+    rewind("replay", job.file, "--amend", "first.jsonl", "--keep", "first", cwd=job.folder)
+    second = rewind("dlq", "redrive", "--data", job.data / "shadows" / "first", "--in-place", "--set", "quantity=3", cwd=job.folder)
+    assert json.loads(json.loads(second.out)["value"]) == {**twice, "amount": 1.25, "quantity": 3}
+
+
 def test_the_repair_is_planned_at_once_if_one_says_yes(make_job):
     job = make_job(LINES)
     job.run()
