@@ -60,7 +60,7 @@ typedef struct rwd_facts {
     rwd_hash128 history;          // hash of the history below X (L2)
     rwd_hash128 fingerprint;      // of the logic at X (L4)
     uint64_t keys;
-    const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore" | "repair"
+    const char *reason;           // "genesis" | "interval" | "memory" | "request" | "final" | "restore" | "repair" | "segment"
     const char *violated;         // an invariant that did not hold, or NULL (S5)
     const char *rebuilt;          // the state, or one that it comes from, was rebuilt from outputs: which, and where; or NULL
 } rwd_facts;
@@ -253,7 +253,7 @@ RWD_MUST bool rwd_repo_load_lineage(rwd_repo *repo, rwd_hash128 id, rwd_lineage 
 
 // history.log (R7): one entry per checkpoint, restore, quarantine, ...; each holds the hash of the entry before.
 typedef struct rwd_history_entry {
-    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy" "rebuild" "repair" "undo" ...
+    char *kind;        // "checkpoint" "restore" "quarantine" "forget" "tag" "genesis" "copy" "rebuild" "logic" "repair" "undo" ...
     char *subject;     // checkpoint id or other name
     char *who, *why;
     int64_t at_us, next_offset;
