@@ -120,10 +120,6 @@ static bool correct(making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_
         bool before = is_published(m, RWD_OLD, s, key), now = is_published(m, RWD_NEW, s, key);
         if ((!before && !now) || (before && now && same_answers(m, s))) continue;
         if (!put(m, s, key, before ? old_row : none, now ? new_row : none, apart && old_row.data)) return false;
-        if (m->options->most && m->summary->rows >= m->options->most) {
-            m->summary->stopped = true;
-            return true;
-        }
     }
     return true;
 }
@@ -155,7 +151,7 @@ static bool visit(void *context, size_t index, rwd_slice key, rwd_slice old_row,
         m->ok = see(m, pair, key, old_row, new_row);
     }
     m->ok = m->ok && correct(m, pair, key, old_row, new_row);
-    return m->ok && !m->summary->stopped;
+    return m->ok;
 }
 
 // ---------------------------------------------------------------------------------------------- all of them

@@ -52,7 +52,6 @@ typedef struct rwd_corrections_summary {
     size_t table_count;
     rwd_compare_stats compare;
     rwd_hash128 hash;                          // over all corrections in order
-    bool stopped;                              // `most` was reached: what is counted is a part
 } rwd_corrections_summary;
 void rwd_corrections_summary_deinit(rwd_corrections_summary *summary);
 
@@ -64,7 +63,6 @@ typedef struct rwd_corrections_options {
     rwd_io *io;
     size_t memory;             // for sorting, where tables are numbered in another way on the two sides
     const char *temp_dir;
-    uint64_t most;             // stop behind so many corrections; 0: no bound
     // Of every key whose rows differ, published or not, or NULL: for invariants. `table`: of the new job; a row's data NULL: that side has none. Not of tables that only the old job has,
     // or whose keys have other types there. False: `err` is set.
     bool (*see)(void *context, uint16_t table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err);
