@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+import repairs
 import rewind as driver
 from rewind import Job, Running, rewind
 
@@ -220,3 +221,30 @@ def test_sessions_that_make_no_sense_are_refused(tmp_path, change, message):
     job = job_of(tmp_path, [], {"visits": {**SESSIONS, "window": change}}, [])
     done = rewind("config", "check", job.file, expect=2, cwd=job.folder)
     assert message in done.err and "orders.yaml:" in done.err
+
+
+def test_sessions_are_repaired(make_job):
+    """Events with wrong times made other sessions: the corrections take away what never was, and publish what was; and take it back again."""
+    pick = random.Random(11)
+    true = [json.dumps({"customer": f"c{pick.randrange(12)}", "country": "x", "amount": pick.randrange(100), "quantity": 1, "ts": 1700000000000 + i * 1000 - pick.randrange(9000)})
+            for i in range(1500)]
+    wrong = list(true)
+    for i in range(300, 700, 4):
+        event = json.loads(true[i])
+        wrong[i] = json.dumps({**event, "ts": event["ts"] - pick.randrange(20000), "customer": f"c{pick.randrange(14)}"})
+    window = {"session": "12s", "grace": "40s", "retain": "30d"}
+    tables = {"visits": {"key": "customer", "window": window, "aggregates": {"n": "count()", "sum": "sum(amount)", "first": "first(amount)"}}}
+    sinks = [{"table": "visits", "file": {"path": "out/closed.jsonl"}, "emit": "close"}, {"table": "visits", "file": {"path": "out/open.jsonl"}}]
+    job = make_job(wrong, event={"time": {"field": "ts"}, "fields": driver.FIELDS}, tables=tables, sinks=sinks, checkpoints={"every": "20ms"})
+    job.run()
+    faults = repairs.Faults(0)
+    faults.true, faults.wrong = true, wrong
+    (job.folder / "amend.jsonl").write_text("".join(json.dumps({"replace": i, "value": true[i]}) + "\n" for i in range(300, 700, 4)))
+    repairs.plan(job, "--amend", "amend.jsonl")
+    for act, repaired in ((repairs.apply, True), (repairs.undo, False)):
+        act(job)
+        expected = faults.expected(job, repaired)
+        assert driver.digest(job) == expected.digest()
+        for sink in expected.job.sinks:
+            assert driver.view(job, sink) == expected.view(sink), sink.path
+    assert any(row.get("deleted") for row in repairs.corrections(job, "closed.jsonl"))
