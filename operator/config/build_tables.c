@@ -108,6 +108,8 @@ static bool build_window(rwd_job_build *b, const rwd_node *table, rwd_job_table 
         .size = sessions ? out->window.session_us : hops ? out->window.hopping_us : out->window.tumbling_us,
         .grace = out->window.grace_us, .retain = out->window.retain_us, .offset = out->window.offset_us,
     };
+    window.offset -= (int64_t)out->window.zone.fixed_s * 1000000;
+    window.zone = out->window.zone.named;
     window.advance = hops ? out->window.advance_us : window.size;
     if (!check_window(b, node, name, &window)) return false;
     out->key[out->schema.part_count].slot = -1;

@@ -127,6 +127,7 @@ static void put_table(const rwd_job_table *table, const rwd_job *job, rwd_buf *o
         const rwd_window *w = &table->schema.window;
         if (w->kind == RWD_WINDOW_SESSION) rwd_buf_append_str(out, " session");
         rwd_buf_appendf(out, " window=%" PRId64 "/%" PRId64 "+%" PRId64 " grace=%" PRId64 " retain=%" PRId64, w->size, w->advance, w->offset, w->grace, w->retain);
+        put_zone_data(out, w->zone);
     }
     rwd_buf_append_char(out, '\n');
     for (size_t i = 0; i < table->schema.column_count; i++) {

@@ -135,6 +135,7 @@ bool rwd_job_load(const char *file, const rwd_override *overrides, size_t overri
 }
 
 static void free_table(rwd_job_table *table) {
+    rwd_zone_free(table->window.zone.named);
     for (size_t i = 0; i < table->derived_count; i++) {
         free(table->derived[i].name);
         rwd_expr_free(table->derived[i].expr);

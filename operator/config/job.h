@@ -147,6 +147,7 @@ typedef struct rwd_job_table {
     rwd_job_use conditions[RWD_COLUMNS_MAX]; // their `where`: bools
     struct {                 // as written; schema.window has what follows from it. 0: not given
         int64_t tumbling_us, hopping_us, session_us, advance_us, grace_us, retain_us, offset_us;
+        rwd_time_zone zone;
     } window;
     bool partial;            // tables.*.partial: keys may have events in other partitions, too
 } rwd_job_table;

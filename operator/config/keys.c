@@ -158,6 +158,8 @@ static bool table_tumbles(const rwd_job *job, const void *base) {
     return ((const rwd_job_table *)base)->window.tumbling_us > 0;
 }
 
+static bool table_has_days(const rwd_job *job, const void *base) { return table_tumbles(job, base) && ((const rwd_job_table *)base)->window.tumbling_us % (DAY / US) == 0; }
+
 static bool table_hops(const rwd_job *job, const void *base) {
     (void)job;
     return ((const rwd_job_table *)base)->window.hopping_us > 0;
@@ -367,6 +369,8 @@ static const rwd_key keys[] = {
     {.path = "tables.*.window.offset", .kind = RWD_KEY_DURATION, .fallback = "0", .max = 3650 * DAY, .unit = US, TABLE(window.offset_us),
      .applies = table_has_sized_windows,
      .only = "for windows that tumble or hop", .example = "6h", .doc = "Windows begin this much after midnight (UTC) or after a multiple of their length since 1970."},
+    {.path = "tables.*.window.zone", .kind = RWD_KEY_ZONE, .fallback = "+00:00", TABLE(window.zone), .applies = table_has_days, .only = "for tumbling windows of whole days",
+     .example = "Europe/Berlin", .doc = "Windows of whole days begin at midnight there; one that holds a change of its clocks is an hour shorter or longer."},
     {.path = "tables.*.partial", .kind = RWD_KEY_BOOL, .fallback = "false", TABLE(partial), .applies = source_is_kafka, .only = "where the source is Kafka",
      .example = "true",
      .doc = "true: this partition's share of each key is what is meant. Otherwise a new key that belongs to another partition of the topic stops the job."},

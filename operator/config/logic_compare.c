@@ -47,8 +47,7 @@ static bool same_key(comparing *c, size_t t) {
 
 static bool same_window(comparing *c, size_t t) {
     const rwd_window *a = &c->old->tables[t].schema.window, *b = &c->new->tables[t].schema.window;
-    bool same = a->kind == b->kind && a->size == b->size && a->advance == b->advance && a->grace == b->grace && a->retain == b->retain && a->offset == b->offset;
-    return same || differs(c, "table '%s' has another window", c->old->tables[t].schema.name);
+    return rwd_window_same(a, b) || differs(c, "table '%s' has another window", c->old->tables[t].schema.name);
 }
 
 // A plugin's aggregate is what its bytes are.

@@ -147,7 +147,7 @@ static bool touch_windows(const table_plan *plan, rwd_value *parts, const rwd_ev
                           uint8_t *keys, size_t *out_used) {
     const rwd_window *window = &plan->schema->window;
     int64_t last = rwd_window_last_start(window, event->time_us);
-    int64_t first = last - (window->size - 1 - (event->time_us - last)) / window->advance * window->advance;
+    int64_t first = window->zone ? last : last - (window->size - 1 - (event->time_us - last)) / window->advance * window->advance;
     rwd_value *start = &parts[plan->schema->part_count - 1];
     start->present = true;
     for (start->i = first; start->i <= last; start->i += window->advance) {
@@ -181,7 +181,8 @@ static bool touch_sessions(const table_plan *plan, rwd_value *parts, const rwd_e
 
 // Window bounds are times, too, and times are those of the years 1 to 9999.
 static bool has_windows(const rwd_window *window, int64_t time) {
-    return time - RWD_TIME_MIN >= window->size && RWD_TIME_MAX - time >= window->size;
+    int64_t most = window->size + rwd_window_slack(window);
+    return time - RWD_TIME_MIN >= most && RWD_TIME_MAX - time >= most;
 }
 
 static bool windows_of_time(const job_step *step, const rwd_window *window, const rwd_event *event, rwd_fault *out_fault) {

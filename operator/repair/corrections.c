@@ -42,7 +42,7 @@ static bool same_column(const rwd_job_sink *sink, const rwd_job_table *a, size_t
 }
 
 static bool same_key_fields(const rwd_schema *a, const rwd_schema *b) {
-    if (a->part_count != b->part_count || a->window.kind != b->window.kind || a->window.size != b->window.size) return false;
+    if (a->part_count != b->part_count || !rwd_window_same_ends(&a->window, &b->window)) return false;
     for (size_t i = 0; i < a->part_count; i++)
         if (strcmp(a->parts[i].name, b->parts[i].name) != 0 || a->parts[i].type != b->parts[i].type || a->parts[i].scale != b->parts[i].scale) return false;
     return true;

@@ -248,3 +248,32 @@ def test_sessions_are_repaired(make_job):
         for sink in expected.job.sinks:
             assert driver.view(job, sink) == expected.view(sink), sink.path
     assert any(row.get("deleted") for row in repairs.corrections(job, "closed.jsonl"))
+
+
+# ------------------------------------------------------------------------------------------------ days of a place
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Pacific/Apia"])
+def test_days_begin_at_midnight_there(tmp_path, zone):
+    """Clocks that skip midnight or show it twice, a day that never was, and days that begin at six."""
+    pick, now, lines = random.Random(3), 1293000000000, []   # from December 2010
+    for _ in range(2500):
+        now += pick.randrange(2 * 3600 * 1000 * 12)
+        lines.append(json.dumps({"key": f"k{pick.randrange(3)}", "amount": 1, "ts": now - pick.randrange(3600 * 1000)}))
+    tables = {"days": {"key": "key", "window": {"tumbling": "1d", "zone": zone, "grace": "1h", "retain": "10d"}, "aggregates": AGGREGATES},
+              "weeks": {"key": "key", "window": {"tumbling": "7d", "zone": zone, "offset": "4d6h", "grace": "1h", "retain": "20d"}, "aggregates": AGGREGATES}}
+    sinks = [{"table": n, "file": {"path": f"out/{n}.jsonl"}, "emit": e} for n, e in (("days", "close"), ("weeks", "update"))]
+    job = job_of(tmp_path, lines, tables, sinks)
+    expected = job.expected()
+    job.run()
+    driver.check_against(expected, job)
+    lengths = {row.end - key[-1] for _, key, row in expected.closed["days"]}
+    assert len(lengths) > 1 and len(expected.closed["days"]) > 1000
+
+
+@pytest.mark.parametrize("window, message", [
+    ({"tumbling": "6h", "zone": "Europe/Berlin"}, "windows of whole days"),
+    ({"hopping": "2d", "advance": "1d", "zone": "Europe/Berlin"}, "only for tumbling windows of whole days"),
+    ({"tumbling": "1d", "zone": "Europe/Berln"}, "no time zone"),
+])
+def test_zones_of_windows_that_make_no_sense_are_refused(tmp_path, window, message):
+    job = job_of(tmp_path, [], {"days": {"key": "key", "window": window, "aggregates": AGGREGATES}}, [])
+    assert message in rewind("config", "check", job.file, expect=2, cwd=job.folder).err

@@ -173,7 +173,7 @@ class Row:
 
     def __init__(self, table, states, key, end=None):
         self.table, self.states, self.key, self.answers = table, states, key, None
-        self.end = end if end is not None or not table.window else key[-1] + table.window["size"]
+        self.end = end if end is not None or not table.window else table.end_of(key[-1])
 
     def __getitem__(self, index):
         if self.answers is None:
@@ -213,9 +213,10 @@ class Table:
         self.key = [Part(n, t, fields) for n, t in key.items()]
         self.where = Part("where", given["where"], fields) if "where" in given else None
         self.columns = [Column(n, t, fields) for n, t in given["aggregates"].items()]
-        self.window, self.sessions = None, False
+        self.window, self.sessions, self.zone, self.ends = None, False, None, {}
         if "window" in given:
-            self.window = {k: microseconds_of(v) for k, v in given["window"].items()}
+            self.window = {k: microseconds_of(v) for k, v in given["window"].items() if k != "zone"}
+            self.zone = zone_of(given["window"].get("zone", "Z")) or None
             self.sessions = "session" in self.window
             self.window["size"] = self.window.get("tumbling") or self.window.get("hopping") or self.window["session"]
             self.window = {"advance": self.window["size"], "grace": 0, "retain": 7 * 86400 * 10**6, "offset": 0, **self.window}
@@ -231,15 +232,32 @@ class Table:
     def windows(self, time):
         """Starts of the windows that hold a moment, by trying every one that could."""
         w = self.window
+        if self.zone:
+            return [a for a, b in self.days_near(time) if a <= time < b]
         near = (time - w["offset"]) // w["advance"]
         starts = [w["offset"] + k * w["advance"] for k in range(near - w["size"] // w["advance"] - 2, near + 3)]
         return [s for s in starts if s <= time < s + w["size"]]
 
+    def days_near(self, time):
+        """(start, end) of windows on the clocks of a zone."""
+        size, offset = self.window["size"], self.window["offset"]
+        near = (time - offset) // size
+        local = [datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=offset + k * size) for k in range(near - 2, near + 4)]
+        starts = [(calendar.timegm(t.timetuple()) - int(t.replace(tzinfo=self.zone).utcoffset().total_seconds())) * 10**6 for t in local]
+        return list(zip(starts, starts[1:]))
+
+    def end_of(self, start):
+        if not self.zone:
+            return start + self.window["size"]
+        if start not in self.ends:
+            self.ends[start] = next(b for a, b in self.days_near(start) if a == start < b)
+        return self.ends[start]
+
     def closes(self, start):
-        return start + self.window["size"] + self.window["grace"]
+        return self.end_of(start) + self.window["grace"]
 
     def leaves(self, start):
-        return start + self.window["size"] + self.window["retain"]
+        return self.end_of(start) + self.window["retain"]
 
 
 class Session:
@@ -726,7 +744,7 @@ def members(table, columns, key, row):
     for field, value in zip(table.key, key):
         yield field.name, value, field.kind, field.scale
     if table.window:
-        yield "window_end", row.end if row is not None else None if table.sessions else key[-1] + table.window["size"], "time", 0
+        yield "window_end", row.end if row is not None else None if table.sessions else table.end_of(key[-1]), "time", 0
     for i in columns if row is not None else []:
         column = table.shown[i]
         yield column.name, row[i], column.kind, column.scale
