@@ -468,3 +468,22 @@ def test_restore_with_another_logic_or_other_records_is_a_repair_in_a_pause(runn
         assert shown(job) == revenue(job)
         assert "their places themselves" in rewind("restore", job.file, "--offset", 5, "--amend", "x", "--reason", "x", "--yes", cwd=job.folder, expect=2).err
     assert [r["state"] for r in repairs.repairs(job)] == ["applied"] * (1 + running)
+
+
+def test_an_operator_whose_repair_is_refused_goes_on_as_before(make_job):
+    """R4 (3): the pause is over, nothing is changed, and it reads on."""
+    job, fixed = logic_job(make_job)
+    job.set(source=FOLLOW)
+    with Running(job) as r:
+        r.committed(600)
+        plan(job, "--from", 595, "--logic", fixed.file)
+        job.append("".join(line + "\n" for line in orders(300, keys=30, first=600)))
+        r.committed(900)
+        refused = apply(job, expect=None)
+        assert refused.returncode != 0 and "are approved" in refused.err
+        job.append("".join(line + "\n" for line in orders(100, keys=30, first=900)))
+        r.committed(1000)
+        assert r.status()["repair"] == {"switch_number": 0, "done": 0, "failed": 1}
+        assert r.stop() == 0
+    assert shown(job) == revenue(job, 0)
+    assert [r["state"] for r in repairs.repairs(job)] == ["planned"]
