@@ -86,7 +86,7 @@ bool rwd_operator_apply_wait(rwd_operator *op, int64_t timeout_ns, rwd_apply_res
 
 static void set_state(rwd_operator *op, rwd_restore_state state, const rwd_error *why) {
     pthread_mutex_lock(&op->lock);
-    op->apply.state = state;
+    op->apply.state = op->apply_now.state = state;
     if (why) op->apply.error = *why;
     atomic_store(&op->apply_wanted, false);
     pthread_mutex_unlock(&op->lock);
@@ -116,7 +116,7 @@ bool rwd_apply_goes_on(rwd_operator *op, const rwd_error *why) {
 // ---------------------------------------------------------------------------------------------- (1), (2)
 
 static bool load_plan(rwd_operator *op, char folder[RWD_PATH_MAX], rwd_repair_plan *out, rwd_error *err) {
-    return rwd_repair_folder(op, op->apply.id, folder, err) && rwd_repair_plan_load(folder, op->repo_io, out, err);
+    return rwd_repair_folder(op, op->apply_now.id, folder, err) && rwd_repair_plan_load(folder, op->repo_io, out, err);
 }
 
 // The history has moved on: what was approved was compared with another one.
@@ -174,6 +174,9 @@ bool rwd_apply_begin(rwd_operator *op, bool idle, bool *out_begun, rwd_error *er
     bool fixed = op->job->delivery.offset_multiple > 0 && !op->at_boundary;
     *out_begun = false;
     if (fixed && !idle) return true;
+    pthread_mutex_lock(&op->lock);
+    op->apply_now = op->apply;
+    pthread_mutex_unlock(&op->lock);
     rwd_error_clear(&why);
     if ((fixed && refuse_place(op, idle, &why)) || refuse_plan(op, &why)) {
         rwd_apply_failed(op, &why);
@@ -181,7 +184,7 @@ bool rwd_apply_begin(rwd_operator *op, bool idle, bool *out_begun, rwd_error *er
         return !op->options.apply;
     }
     set_state(op, RWD_RESTORE_RUNNING, NULL);
-    rwd_log(RWD_LOG_WARN, "repair", "%s: applying it at offset %" PRId64 ", asked for by %s: %s", op->apply.id, op->position.next_offset, op->apply.who, op->apply.why);
+    rwd_log(RWD_LOG_WARN, "repair", "%s: applying it at offset %" PRId64 ", asked for by %s: %s", op->apply_now.id, op->position.next_offset, op->apply_now.who, op->apply_now.why);
     op->apply_stage = RWD_APPLY_PAUSED;
     *out_begun = true;
     return pause_here(op, err);
@@ -258,7 +261,7 @@ static bool check_input(const act *a, rwd_error *err) {
 }
 
 static bool refuse_more(const act *a, rwd_error *err) {
-    uint64_t tolerated = a->plan.approved / 100 * a->op->apply.tolerance + a->plan.approved % 100 * a->op->apply.tolerance / 100;
+    uint64_t tolerated = a->plan.approved / 100 * a->op->apply_now.tolerance + a->plan.approved % 100 * a->op->apply_now.tolerance / 100;
     if (a->rows <= a->plan.approved || a->rows - a->plan.approved <= tolerated) return false;
     rwd_fail(err, RWD_E_BUSY, "repair %s comes to %" PRIu64 " corrections by now, and %" PRIu64 " are approved", a->plan.id, a->rows, a->plan.approved);
     rwd_error_next(err, "look at what came since: rewind repair rebase %s --data %s; or allow more: --tolerance PERCENT", a->plan.id, a->op->data);
@@ -326,7 +329,7 @@ static void decide(const act *a, rwd_switch *out) {
     rwd_operator *op = a->op;
     const rwd_checkpoint *shadow = rwd_shadow_checkpoint(a->shadow);
     *out = (rwd_switch){
-        .kind = rwd_strdup(a->plan.undoes[0] ? "undo" : "repair"), .who = rwd_strdup(op->apply.who), .why = rwd_strdup(op->apply.why), .undoes = rwd_strdup(a->plan.undoes),
+        .kind = rwd_strdup(a->plan.undoes[0] ? "undo" : "repair"), .who = rwd_strdup(op->apply_now.who), .why = rwd_strdup(op->apply_now.why), .undoes = rwd_strdup(a->plan.undoes),
         .decided_us = rwd_clock_wall_us(op->clock), .old_lineage = a->plan.old_lineage, .new_lineage = a->plan.new_lineage, .switch_number = a->plan.switch_number + 1,
         .old_logic = a->before.facts.fingerprint, .new_logic = shadow->facts.fingerprint, .next_offset = op->position.next_offset,
         .old_closings = op->position.closings, .new_closings = shadow->facts.closings, .time_us = op->apply_time_us,

@@ -603,7 +603,7 @@ static bool goes_on(rwd_operator *op, bool ok, rwd_error *err, unsigned *rollbac
     if (ok) return (restoring || repairing || op->next_job) && !atomic_load(&op->stop);
     if (restoring) rwd_restore_failed(op, err);
     if (repairing && rwd_apply_goes_on(op, err)) return true;
-    if (op->options.apply && op->apply.state == RWD_RESTORE_FAILED) return false;
+    if (op->options.apply && op->apply_now.state == RWD_RESTORE_FAILED) return false;
     return (restoring && !atomic_load(&op->stop)) || another_session(op, err, rollbacks);
 }
 

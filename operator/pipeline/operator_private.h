@@ -284,6 +284,7 @@ struct rwd_operator {
 
     // Repair.
     rwd_applying apply;
+    rwd_applying apply_now;   // the pipeline's own copy of what it is about
     atomic_bool apply_wanted;
     rwd_apply_stage apply_stage;
     rwd_switch apply_facts;   // of DECIDED and SWITCHED
