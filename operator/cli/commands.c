@@ -76,6 +76,67 @@ static const rwd_command commands[] = {
      "rewind restore orders.yaml --to 00000000000000a1 --reason \"disk swapped\" --yes\n"
      "rewind restore orders.yaml --before 12:00 --logic fixed.yaml --reason \"wrong price since noon\" --yes",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_restore},
+    {"replay", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(SAMPLE) | F(KEEP_AS) | F(MEMORY),
+     "a part of the input again, beside the running operator, with outputs off",
+     "Builds a second state, a shadow, from the newest good checkpoint at or below --from (and below every amendment) and the records from there to --to, and prints what came of it. PLACE is "
+     "an offset, a time (of the first record that is not earlier; RFC 3339, or local 12:00), or a checkpoint's id, the beginning of one, a tag or latest. Without --to it ends at what is "
+     "committed; without --from, with --amend, it begins at the lowest amendment. Nothing is published, no offset moves, and the job's own state stays as it is, whether an operator runs or not.\n\n"
+     "--logic FILE is a job file: its event and tables are the logic from --from on; below it the history's own logic runs. Where records come from, and where the state is, says the job. "
+     "--amend FILE skips, replaces and inserts records: JSON Lines of {\"skip\": N}, {\"replace\": N, \"value\": ...} and {\"insert\": N, \"value\": ...}, each with a \"reason\" if wanted.\n\n"
+     "Beside a running operator the replay goes only as fast as that one's lag stays under a second. It takes a quarter of state.memory (--memory).\n\n"
+     "--keep NAME leaves the shadow in <data>/shadows/NAME, a data directory that diff, state and export read with --data or as a path. A replay with --keep that was killed goes on where it "
+     "was when the same command is given again. --sample 1% replays for so many of the keys only, chosen by their hash, and with --logic or --amend also without these: how many of them change, "
+     "and the largest changes. What keys outside the sample would have made of an event is not known then: events that another key refuses (late, an overflow) count as applied.",
+     "rewind replay orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml --keep fixed\nrewind replay orders.yaml --amend amend.jsonl\n"
+     "rewind replay orders.yaml --from 1200000 --logic fixed.yaml --sample 1%\nrewind diff orders.yaml latest rewind-data/orders/0/shadows/fixed",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE}, rwd_run_replay},
+    {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(WHY) | F(LIMIT) | F(FILE),
+     "what two states differ in: keys, columns, sums",
+     "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
+     "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder; or a file that export wrote of a table as "
+     "JSON Lines. With two "
+     "paths no job need be named.\n\n"
+     "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
+     "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
+     "one side has is null on the other.\n\n"
+     "--why KEY names the first records (--limit of them) behind which the key's rows differ, with both rows: both histories are replayed in a "
+     "private folder below TMPDIR (/var/tmp), from the newest checkpoint that they have in common. Both sides are the job's own then.\n\n"
+     "--limit bounds the keys that are shown; what is counted is everything. Exit code 0: the states are equal; 1: they differ.",
+     "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
+     "rewind diff orders.yaml live repair:latest\nrewind diff orders.yaml live repair:latest --why C000042\nrewind diff orders.yaml latest live --key C000042\nrewind diff "
+     "rewind-data/orders/0 /backup/orders -o json",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
+    {"bisect", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECK) | F(KEY) | F(OFFSET),
+     "the first record behind which something is not true any more",
+     "--check is a condition over a row (see tables.NAME.derived); it is untrue where it is false for a row of the table, or for the row of --key. Checkpoints are asked first, from the newest at or "
+     "below --offset N down (N is C, or where an invariant parked the job, unless given): down to the newest where it is untrue, and on to the nearest one below where it is true. The records "
+     "between are replayed in a private folder below TMPDIR (/var/tmp), and looked at one by one; where it is true at the newest checkpoint, those behind that come first.\n\n"
+     "Prints the record, its offset, the key, and the row in front of and behind it. Where it becomes untrue and true again several times, it is the first time behind that checkpoint. Nothing is "
+     "changed, whether an operator runs or not. Exit 0: it is true at N and was at every checkpoint; 1: it is or was not.",
+     "rewind bisect orders.yaml --check \"revenue >= 0\"\nrewind bisect orders.yaml --table hourly --key '[\"DE\",\"2026-03-01T12:00:00Z\"]' --check \"orders < 1000\"\n"
+     "rewind bisect --data rewind-data/orders/0 --check \"revenue >= 0\" --offset 1200000 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_bisect},
+    {"repair plan", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(REBUILD_OLD) | F(MEMORY) | F(LIMIT) | F(OUTPUT_CSV),
+     "compute what outputs ought to show, and list what would be corrected",
+     "Replays the records from a good checkpoint on in a second state: with the logic of --logic from --from to --to (without --to it stays), and with the amendments of "
+     "--amend; all else in its place. Then it compares what outputs show of that state with what they show of the live one, at one position C0. Nothing is published, and "
+     "nothing of the job's is changed; an operator may run meanwhile, and is asked for a checkpoint first.\n\n"
+     "PLACE is an offset, a time (RFC 3339, or local 12:00), or a checkpoint. The plan is kept in the data directory, in repairs/ID: repair show prints it again, repair apply carries it out.\n\n"
+     "--rebuild-old replays the old history, too, where the live state is in doubt. A plan that was killed goes on where it was when it is asked for again.",
+     "rewind repair plan orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml\nrewind repair plan orders.yaml --amend wrong-records.jsonl\n"
+     "rewind repair plan orders.yaml --from 1200000 --logic fixed.yaml --limit 0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_plan},
+    {"repair list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
+     "the plans of repairs, newest first",
+     "What was asked for, how many corrections it comes to, and whether it was applied.",
+     "rewind repair list orders.yaml\nrewind repair list --data rewind-data/orders/0 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_repair_list},
+    {"repair show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT_CSV) | F(LIMIT),
+     "a plan, to be read and approved: what would be corrected",
+     "ID is a repair's id, the beginning of one, or latest (the default). The greatest corrections come first; -o csv and -o json "
+     "have them in the order in which they are published, --limit of them (0: all).",
+     "rewind repair show orders.yaml\nrewind repair show orders.yaml 5be1 --limit 0 -o csv",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
     {"repair apply", RWD_JOB_REQUIRED, "ID", 1, 1, F(SET) | F(IO) | F(REASON) | F(TOLERANCE) | F(OUTPUT) | ACT,
      "publish the corrections of a plan, and go on with its history",
      "Where an operator runs, it is asked to do it: the shadow of the plan is brought up beside it first; then it commits what it has read, waits until the shadow stands there too, "
@@ -102,6 +163,43 @@ static const rwd_command commands[] = {
      "is live. It is a plan of its own, to be looked at and applied; the old one stays as it is.",
      "rewind repair rebase orders.yaml 00000000000000a1",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_SOURCE}, rwd_run_repair_rebase},
+    {"repair forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
+     "remove a plan that was not applied, with its second state",
+     "The second state takes disk: its files are linked with checkpoints, and what those drop stays as long as the plan does. A repair that was applied is part of the history and "
+     "is kept; its second state went "
+     "when it was applied. What a plan that was killed has left is named by its whole id, the name of its folder in repairs.",
+     "rewind repair forget orders.yaml 5be1 --dry-run\nrewind repair forget orders.yaml 5be1 --yes",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_forget},
+    {"dlq list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(LIMIT),
+     "dead letters that are open, or failed for good",
+     "Reads the index of a checkpoint; where an operator runs and --checkpoint is not given, it is asked for a new one first. A time is the record's own, or, where records have "
+     "none, the stream time that it met. --key is the record's key, or, where it can be read so far, the key of its event in some table, as output records have it.",
+     "rewind dlq list orders.yaml\nrewind dlq list orders.yaml --code late,future --from 12:00\nrewind dlq list --data rewind-data/orders/0 --from 1200000 --state failed -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_list},
+    {"dlq show", RWD_JOB_FINDS, "OFFSET[/ORDINAL]...", 1, RWD_ARGS_MAX, FINDS | F(OUTPUT) | F(CHECKPOINT),
+     "all about a dead letter, with its record",
+     "The record comes from the journal, the source or the dead-letter output, whichever has it, and only if it has the hash that the index knows. With event.each, OFFSET alone stands for all "
+     "dead letters of the record.",
+     "rewind dlq show orders.yaml 1200000\nrewind dlq show orders.yaml 1200000/3 -o json",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_show},
+    {"dlq export", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX, FINDS | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(FILE),
+     "dead letters with their records, as JSON Lines",
+     "What dlq list says of each, and its key and value in base64, as text where they are readable, and where they were found (found_in: journal, source, output, or null: nowhere).",
+     "rewind dlq export orders.yaml -f dead.jsonl\nrewind dlq export orders.yaml --code malformed 1200000 1200001",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_export},
+    {"dlq redrive", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX,
+     F(JOB) | F(DATA) | F(IO) | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(PATCH) | F(IN_PLACE) | F(SKIP) | F(LOGIC) | F(FILE) | ACT,
+     "send dead letters again, or amend their records",
+     "Into the topic (the default): the record is sent into the source topic again, with key, headers and time as they were, and a header that says where it comes from. The operator applies it as "
+     "long as that dead letter is open, and once, however often it is sent; else it counts a duplicate. One that fails again errors.retries times has failed for good. With --set the value is "
+     "another: a field of the job, or a path into the JSON record. The plan is printed first; without --yes, and without a terminal to ask on, that is all.\n\n"
+     "In place (--in-place): nothing is sent. Amendments are written, to --file or standard output, that replace the records at their offsets by those with --set, or skip them with --skip; "
+     "`rewind repair plan` shows what they change, as if the records had been so from the beginning; with --yes it is made at once. "
+     "With --logic nothing need be written: the repair's new logic reads the same "
+     "records. Jobs over files have this way only.",
+     "rewind dlq redrive orders.yaml --code late --dry-run\nrewind dlq redrive orders.yaml 1200000 --set quantity=3 --yes\n"
+     "rewind dlq redrive orders.yaml --in-place --code wrong-type --set quantity=0 -f amend.jsonl\nrewind dlq redrive orders.yaml --in-place --code missing-field --skip -f amend.jsonl",
+     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_redrive},
     {"checkpoint list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(ALL),
      "the checkpoints, newest first",
      "Good ones, unverified ones (not read back yet), bad ones (set aside), and with --all pruned ones, of which the manifest is left. JSON has all of them. I is an independent "
@@ -184,20 +282,6 @@ static const rwd_command commands[] = {
      "Reads a checkpoint. Where an operator runs and --checkpoint is not given, it is asked for a new one first. For rows in key order, and for all of them, use export.",
      "rewind state scan orders.yaml --limit 20\nrewind state scan orders.yaml --table hourly -o json --limit 0",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_state_scan},
-    {"replay", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(SAMPLE) | F(KEEP_AS) | F(MEMORY),
-     "a part of the input again, beside the running operator, with outputs off",
-     "Builds a second state, a shadow, from the newest good checkpoint at or below --from (and below every amendment) and the records from there to --to, and prints what came of it. PLACE is "
-     "an offset, a time (of the first record that is not earlier; RFC 3339, or local 12:00), or a checkpoint's id, the beginning of one, a tag or latest. Without --to it ends at what is "
-     "committed; without --from, with --amend, it begins at the lowest amendment. Nothing is published, no offset moves, and the job's own state stays as it is, whether an operator runs or not.\n\n"
-     "--logic FILE is a job file: its event and tables are the logic from --from on; below it the history's own logic runs. Where records come from, and where the state is, says the job. "
-     "--amend FILE skips, replaces and inserts records: JSON Lines of {\"skip\": N}, {\"replace\": N, \"value\": ...} and {\"insert\": N, \"value\": ...}, each with a \"reason\" if wanted.\n\n"
-     "Beside a running operator the replay goes only as fast as that one's lag stays under a second. It takes a quarter of state.memory (--memory).\n\n"
-     "--keep NAME leaves the shadow in <data>/shadows/NAME, a data directory that diff, state and export read with --data or as a path. A replay with --keep that was killed goes on where it "
-     "was when the same command is given again. --sample 1% replays for so many of the keys only, chosen by their hash, and with --logic or --amend also without these: how many of them change, "
-     "and the largest changes. What keys outside the sample would have made of an event is not known then: events that another key refuses (late, an overflow) count as applied.",
-     "rewind replay orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml --keep fixed\nrewind replay orders.yaml --amend amend.jsonl\n"
-     "rewind replay orders.yaml --from 1200000 --logic fixed.yaml --sample 1%\nrewind diff orders.yaml latest rewind-data/orders/0/shadows/fixed",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_INCOMPATIBLE, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE}, rwd_run_replay},
     {"state at", RWD_JOB_FINDS, "[KEY...]", 0, 8, FINDS | F(OUTPUT) | F(TABLE) | F(OFFSET) | F(TIME) | F(LIMIT),
      "rows as they were at a place of the input",
      "With a key that row, else the rows of a table in the order of the store. The place is the one before the record at --offset N, or before the first record whose time is at or after "
@@ -214,90 +298,6 @@ static const rwd_command commands[] = {
      "not at all.",
      "rewind export orders.yaml --format csv -f customers.csv\nrewind export --data rewind-data/orders/0 --checkpoint before-migration --table hourly",
      {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND, RWD_EXIT_IO, RWD_EXIT_CORRUPT}, rwd_run_export},
-    {"diff", RWD_JOB_MAY, "OLD NEW", 2, 2, FINDS | F(OUTPUT_CSV) | F(TABLE) | F(KEY) | F(WHY) | F(LIMIT) | F(FILE),
-     "what two states differ in: keys, columns, sums",
-     "OLD and NEW are each one of: live, the running operator's state (it is asked for a checkpoint; where none runs, the newest); a checkpoint's id, the beginning of one, a tag, or latest; "
-     "repair:ID, the state that the plan of a repair came to; or a path: a data directory (its newest checkpoint), or a checkpoint's folder; or a file that export wrote of a table as "
-     "JSON Lines. With two "
-     "paths no job need be named.\n\n"
-     "Of each key that differs the columns that do, old, new, and the difference of numbers; then how many keys of each table changed, came and vanished, and the sums of what changed. Windows "
-     "that have closed are compared as long as they are kept. Digests tell equal parts apart without reading them. Tables and columns of two jobs are matched by their names; a column that only "
-     "one side has is null on the other.\n\n"
-     "--why KEY names the first records (--limit of them) behind which the key's rows differ, with both rows: both histories are replayed in a "
-     "private folder below TMPDIR (/var/tmp), from the newest checkpoint that they have in common. Both sides are the job's own then.\n\n"
-     "--limit bounds the keys that are shown; what is counted is everything. Exit code 0: the states are equal; 1: they differ.",
-     "rewind diff orders.yaml before-migration live\nrewind diff orders.yaml 00000000000000a1 latest --table hourly --limit 0 -o csv -f changes.csv\n"
-     "rewind diff orders.yaml live repair:latest\nrewind diff orders.yaml live repair:latest --why C000042\nrewind diff orders.yaml latest live --key C000042\nrewind diff "
-     "rewind-data/orders/0 /backup/orders -o json",
-     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_diff},
-    {"bisect", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(TABLE) | F(CHECK) | F(KEY) | F(OFFSET),
-     "the first record behind which something is not true any more",
-     "--check is a condition over a row (see tables.NAME.derived); it is untrue where it is false for a row of the table, or for the row of --key. Checkpoints are asked first, from the newest at or "
-     "below --offset N down (N is C, or where an invariant parked the job, unless given): down to the newest where it is untrue, and on to the nearest one below where it is true. The records "
-     "between are replayed in a private folder below TMPDIR (/var/tmp), and looked at one by one; where it is true at the newest checkpoint, those behind that come first.\n\n"
-     "Prints the record, its offset, the key, and the row in front of and behind it. Where it becomes untrue and true again several times, it is the first time behind that checkpoint. Nothing is "
-     "changed, whether an operator runs or not. Exit 0: it is true at N and was at every checkpoint; 1: it is or was not.",
-     "rewind bisect orders.yaml --check \"revenue >= 0\"\nrewind bisect orders.yaml --table hourly --key '[\"DE\",\"2026-03-01T12:00:00Z\"]' --check \"orders < 1000\"\n"
-     "rewind bisect --data rewind-data/orders/0 --check \"revenue >= 0\" --offset 1200000 -o json",
-     {RWD_EXIT_OK, RWD_EXIT_DIFFERENT, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_bisect},
-    {"repair plan", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(IO) | F(FROM_PLACE) | F(TO_PLACE) | F(LOGIC) | F(AMEND) | F(REBUILD_OLD) | F(MEMORY) | F(LIMIT) | F(OUTPUT_CSV),
-     "compute what outputs ought to show, and list what would be corrected",
-     "Replays the records from a good checkpoint on in a second state: with the logic of --logic from --from to --to (without --to it stays), and with the amendments of "
-     "--amend; all else in its place. Then it compares what outputs show of that state with what they show of the live one, at one position C0. Nothing is published, and "
-     "nothing of the job's is changed; an operator may run meanwhile, and is asked for a checkpoint first.\n\n"
-     "PLACE is an offset, a time (RFC 3339, or local 12:00), or a checkpoint. The plan is kept in the data directory, in repairs/ID: repair show prints it again, repair apply carries it out.\n\n"
-     "--rebuild-old replays the old history, too, where the live state is in doubt. A plan that was killed goes on where it was when it is asked for again.",
-     "rewind repair plan orders.yaml --from 12:00 --to 12:30 --logic fixed.yaml\nrewind repair plan orders.yaml --amend wrong-records.jsonl\n"
-     "rewind repair plan orders.yaml --from 1200000 --logic fixed.yaml --limit 0 -o json",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_LOCKED, RWD_EXIT_LOGIC, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_plan},
-    {"repair list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT),
-     "the plans of repairs, newest first",
-     "What was asked for, how many corrections it comes to, and whether it was applied.",
-     "rewind repair list orders.yaml\nrewind repair list --data rewind-data/orders/0 -o json",
-     {RWD_EXIT_OK, RWD_EXIT_NOT_FOUND}, rwd_run_repair_list},
-    {"repair show", RWD_JOB_FINDS, "[ID]", 0, 1, FINDS | F(OUTPUT_CSV) | F(LIMIT),
-     "a plan, to be read and approved: what would be corrected",
-     "ID is a repair's id, the beginning of one, or latest (the default). The greatest corrections come first; -o csv and -o json "
-     "have them in the order in which they are published, --limit of them (0: all).",
-     "rewind repair show orders.yaml\nrewind repair show orders.yaml 5be1 --limit 0 -o csv",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_repair_show},
-    {"repair forget", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT) | ACT,
-     "remove a plan that was not applied, with its second state",
-     "The second state takes disk: its files are linked with checkpoints, and what those drop stays as long as the plan does. A repair that was applied is part of the history and "
-     "is kept; its second state went "
-     "when it was applied. What a plan that was killed has left is named by its whole id, the name of its folder in repairs.",
-     "rewind repair forget orders.yaml 5be1 --dry-run\nrewind repair forget orders.yaml 5be1 --yes",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_forget},
-    {"dlq list", RWD_JOB_FINDS, "", 0, 0, FINDS | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(LIMIT),
-     "dead letters that are open, or failed for good",
-     "Reads the index of a checkpoint; where an operator runs and --checkpoint is not given, it is asked for a new one first. A time is the record's own, or, where records have "
-     "none, the stream time that it met. --key is the record's key, or, where it can be read so far, the key of its event in some table, as output records have it.",
-     "rewind dlq list orders.yaml\nrewind dlq list orders.yaml --code late,future --from 12:00\nrewind dlq list --data rewind-data/orders/0 --from 1200000 --state failed -o json",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_list},
-    {"dlq show", RWD_JOB_FINDS, "OFFSET[/ORDINAL]...", 1, RWD_ARGS_MAX, FINDS | F(OUTPUT) | F(CHECKPOINT),
-     "all about a dead letter, with its record",
-     "The record comes from the journal, the source or the dead-letter output, whichever has it, and only if it has the hash that the index knows. With event.each, OFFSET alone stands for all "
-     "dead letters of the record.",
-     "rewind dlq show orders.yaml 1200000\nrewind dlq show orders.yaml 1200000/3 -o json",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_show},
-    {"dlq export", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX, FINDS | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(FILE),
-     "dead letters with their records, as JSON Lines",
-     "What dlq list says of each, and its key and value in base64, as text where they are readable, and where they were found (found_in: journal, source, output, or null: nowhere).",
-     "rewind dlq export orders.yaml -f dead.jsonl\nrewind dlq export orders.yaml --code malformed 1200000 1200001",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_export},
-    {"dlq redrive", RWD_JOB_FINDS, "[OFFSET[/ORDINAL]...]", 0, RWD_ARGS_MAX,
-     F(JOB) | F(DATA) | F(IO) | F(OUTPUT) | F(CODE) | F(FROM_PLACE) | F(TO_PLACE) | F(KEY) | F(STATE) | F(CHECKPOINT) | F(PATCH) | F(IN_PLACE) | F(SKIP) | F(LOGIC) | F(FILE) | ACT,
-     "send dead letters again, or amend their records",
-     "Into the topic (the default): the record is sent into the source topic again, with key, headers and time as they were, and a header that says where it comes from. The operator applies it as "
-     "long as that dead letter is open, and once, however often it is sent; else it counts a duplicate. One that fails again errors.retries times has failed for good. With --set the value is "
-     "another: a field of the job, or a path into the JSON record. The plan is printed first; without --yes, and without a terminal to ask on, that is all.\n\n"
-     "In place (--in-place): nothing is sent. Amendments are written, to --file or standard output, that replace the records at their offsets by those with --set, or skip them with --skip; "
-     "`rewind repair plan` shows what they change, as if the records had been so from the beginning; with --yes it is made at once. "
-     "With --logic nothing need be written: the repair's new logic reads the same "
-     "records. Jobs over files have this way only.",
-     "rewind dlq redrive orders.yaml --code late --dry-run\nrewind dlq redrive orders.yaml 1200000 --set quantity=3 --yes\n"
-     "rewind dlq redrive orders.yaml --in-place --code wrong-type --set quantity=0 -f amend.jsonl\nrewind dlq redrive orders.yaml --in-place --code missing-field --skip -f amend.jsonl",
-     {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_IO, RWD_EXIT_CORRUPT, RWD_EXIT_SOURCE, RWD_EXIT_NOT_FOUND}, rwd_run_dlq_redrive},
     {"config check", RWD_JOB_REQUIRED, "", 0, 0, F(SET) | F(OUTPUT),
      "read a job file and say what is wrong with it",
      "Checks every key, type and reference, not the input. Exit 0: the file is fine.",
