@@ -17,6 +17,7 @@
 
 #define RECORDS_DEFAULT 300000
 #define RECORDS_LEAST 1000
+#define WRONG_PRICES_MAX 2000  // each is an amendment
 #define POLL_NS 5000000
 #define WAIT_AFTER_CHECKPOINT_NS 100000000  // long enough for commits beyond it, so that there is something to replay
 #define PATIENCE_NS 60000000000LL  // until the job answers
@@ -151,7 +152,8 @@ static bool make_files(demo *d, uint64_t records, rwd_error *err) {
     char path[RWD_PATH_MAX], count[24], seed[24], inject[160];
     (void)snprintf(count, sizeof(count), "%" PRIu64, records);
     (void)snprintf(seed, sizeof(seed), "%" PRIu64, rwd_count_of(d->cli->in, RWD_FLAG_ID_SEED, 1));
-    (void)snprintf(inject, sizeof(inject), "lost=100,gap=3,duplicated=100,late=30,malformed=100,price=%" PRIu64 "..%" PRIu64, records / 3 * 2, records / 3 * 2 + records / 150);
+    uint64_t wrong = records / 150 < WRONG_PRICES_MAX ? records / 150 : WRONG_PRICES_MAX;
+    (void)snprintf(inject, sizeof(inject), "lost=100,gap=3,duplicated=100,late=30,malformed=100,price=%" PRIu64 "..%" PRIu64, records / 3 * 2, records / 3 * 2 + wrong);
     const char *generate[] = {"generate", "orders", "--records", count, "--keys", "20000", "--seed", seed, "--inject", inject,
                               "--faults", "shop/faults.jsonl", "--amendments", "shop/amendments.jsonl", "--truth", "truth/orders.jsonl", "-f", "shop/orders.jsonl", NULL};
     if (!rwd_path_join(path, d->folder, "orders.yaml", err) || !rwd_io_write_file(d->io, path, rwd_slice_str(job_text), err)) return false;

@@ -15,6 +15,7 @@ TABLES = {
     "accounts": {"key": "account", "aggregates": {"n": "count()", "balance": "sum(amount)", "least": "min(amount)"}, "derived": {"mean": "round(balance / (n - 3), 2)"}},
     "minutes": {"key": "account", "window": {"tumbling": "1m", "grace": "0s", "retain": "2m"}, "aggregates": {"n": "count()", "spent": "sum(amount) where amount < 0"}},
 }
+VISITS = {"visits": {"key": "account", "window": {"session": "4s", "grace": "1s", "retain": "1m"}, "aggregates": {"n": "count()", "spent": "sum(amount)"}}}
 SINKS = [
     {"table": "accounts", "file": {"path": "out/accounts.jsonl"}},
     {"table": "accounts", "file": {"path": "out/updates.jsonl"}, "emit": "update", "fields": ["balance"]},
@@ -26,6 +27,7 @@ ALERTS = [
     {"table": "minutes", "check": "spent > -150"},
     {"table": "minutes", "check": "n < 1000"},
 ]
+WITH_VISITS = {"tables": {**TABLES, **VISITS}, "invariants": ALERTS + [{"table": "visits", "check": "spent > -150 or n < 3"}]}
 PARKS = [{"table": "accounts", "check": "balance >= 0", "on_violation": "park"}]
 FOLLOW = {"file": {"path": "orders.jsonl", "follow": True}, "format": "json"}
 SLOW = {"commit_every": "1h"}
@@ -66,7 +68,7 @@ def check_marks(job, most=12):
 
 # ------------------------------------------------------------------------------------------------ alerts
 def test_checkpoints_are_marked_with_what_does_not_hold_at_their_place(tmp_path):
-    job = job_of(tmp_path, movements(6000))
+    job = job_of(tmp_path, movements(6000), **WITH_VISITS)
     job.run()
     driver.check_against(job.expected(), job)
     marked, clean = check_marks(job)
@@ -74,7 +76,7 @@ def test_checkpoints_are_marked_with_what_does_not_hold_at_their_place(tmp_path)
 
 
 def test_marks_are_right_after_kills_anywhere(tmp_path):
-    job = job_of(tmp_path, movements(6000, seed=2))
+    job = job_of(tmp_path, movements(6000, seed=2), **WITH_VISITS)
     for point in ("commit-begin:5", "windows-closed:9", "freeze-begun:2", "commit-known:7", "checkpoint-synced", "sink-output-appended:30", "checkpoint-thawed", "commit-begin:9"):
         job.run(expect=None, REWIND_CRASH_POINT=point)
     job.run()
