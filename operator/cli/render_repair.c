@@ -33,7 +33,7 @@ void rwd_correction_texts_deinit(rwd_correction_texts *texts) {
 
 bool rwd_correction_open(rwd_correction_texts *texts, const rwd_correction *c, rwd_error *err) {
     if (c->sink >= texts->sink_count) return rwd_fail(err, RWD_E_CORRUPT, "corrections name an output that the job does not have");
-    const rwd_job *job = texts->job[c->old_key ? RWD_OLD : RWD_NEW];
+    const rwd_job *job = texts->job[RWD_NEW];
     const rwd_schema *schema = &job->tables[job->sinks[c->sink].table].schema;
     texts->sink = c->sink;
     texts->change = !c->old_row.data ? "added" : !c->new_row.data ? "vanished" : "changed";

@@ -99,10 +99,16 @@ static bool same_answers(const making *m, size_t s) {
     return true;
 }
 
-static bool put(making *m, size_t s, rwd_slice key, rwd_slice old_row, rwd_slice new_row, bool old_key) {
+// What stands published under a key of other types cannot be named by outputs whose keys have the new ones.
+static bool refuse_key(making *m, const rwd_compare_pair *pair) {
+    rwd_fail(m->err, RWD_E_LOGIC_CHANGED, "the keys of table %s have other types in the new logic, so what is published under the old ones cannot be taken back", pair->old_schema->name);
+    return rwd_error_next(m->err, "run the new logic as a job of its own: another name, other outputs");
+}
+
+static bool put(making *m, size_t s, rwd_slice key, rwd_slice old_row, rwd_slice new_row) {
     rwd_corrections_summary *summary = m->summary;
     rwd_corrections_count *count = &summary->sinks[s];
-    rwd_correction correction = {.sink = s, .key = key, .old_row = old_row, .new_row = new_row, .old_key = old_key, .offset = m->options->next_offset - 1};
+    rwd_correction correction = {.sink = s, .key = key, .old_row = old_row, .new_row = new_row, .offset = m->options->next_offset - 1};
     if (!old_row.data) count->added++;
     else if (!new_row.data) count->vanished++;
     else count->changed++;
@@ -119,7 +125,8 @@ static bool correct(making *m, const rwd_compare_pair *pair, rwd_slice key, rwd_
         if (!here) continue;
         bool before = is_published(m, RWD_OLD, s, key), now = is_published(m, RWD_NEW, s, key);
         if ((!before && !now) || (before && now && same_answers(m, s))) continue;
-        if (!put(m, s, key, before ? old_row : none, now ? new_row : none, apart && old_row.data)) return false;
+        if (apart && old_row.data) return refuse_key(m, pair);
+        if (!put(m, s, key, before ? old_row : none, now ? new_row : none)) return false;
     }
     return true;
 }

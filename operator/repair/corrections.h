@@ -38,7 +38,6 @@ typedef struct rwd_correction {
     rwd_slice key;
     rwd_slice old_row;         // of the old job's table; data NULL: nothing is published for the key
     rwd_slice new_row;         // of the new job's table; data NULL: tombstone
-    bool old_key;              // the key is one of the old job's table, whose keys have other types than the new one's
     int64_t offset;            // of the last record that the value includes: C - 1
 } rwd_correction;
 

@@ -82,7 +82,6 @@ bool rwd_corrections_write(rwd_corrections_writer *w, const rwd_correction *c, r
     message.old_row = rwd_proto_bytes(c->old_row);
     message.is = c->new_row.data != NULL;
     message.new_row = rwd_proto_bytes(c->new_row);
-    message.old_key = c->old_key;
     // Packed messages of one kind, one behind the other, are one message with all of their elements.
     Rewind__CorrectionBlock block;
     rewind__correction_block__init(&block);
@@ -252,7 +251,7 @@ bool rwd_corrections_next(rwd_corrections *c, rwd_correction *out, bool *out_fou
     const Rewind__Correction *found = c->block->corrections[c->next++];
     if (found->sink >= RWD_SINKS_MAX) return damaged(c, "a correction of an output that no job can have", err);
     *out = (rwd_correction){.sink = found->sink, .key = rwd_proto_slice(found->key), .old_row = present(found->was, found->old_row),
-                            .new_row = present(found->is, found->new_row), .old_key = found->old_key, .offset = c->head->next_offset - 1};
+                            .new_row = present(found->is, found->new_row), .offset = c->head->next_offset - 1};
     c->given++;
     *out_found = true;
     return true;

@@ -306,6 +306,13 @@ def test_a_logic_that_may_begin_at_the_beginning_only_is_refused_elsewhere(wrong
     assert {c["change"] for c in found if c["output"] == "out/counts.jsonl"} == {"added", "vanished"}
 
 
+def test_what_is_published_under_keys_of_other_types_cannot_be_corrected(wrong):
+    tables = wrong_tables()
+    tables["customers"]["key"] = "quantity"
+    refused = rewind("repair", "plan", wrong.file, "--from", 0, "--logic", logic_file(wrong, tables), cwd=wrong.folder, expect=7)
+    assert "keys of table customers have other types" in refused.err and "a job of its own" in refused.err
+
+
 def test_it_is_listed_and_shown_and_a_person_can_read_it(wrong):
     logic = logic_file(wrong, TABLES)
     page = rewind("repair", "plan", wrong.file, "--from", 130, "--to", 330, "--logic", logic, "--limit", 5, cwd=wrong.folder).out

@@ -39,7 +39,6 @@ static void make(uint64_t i, made *out) {
     unsigned which = (unsigned)test_random_below(&random, 3);
     if (which != 0) c->old_row = rwd_slice_of(out->rows[0], 1 + test_random_below(&random, i % 50 ? 60 : 3999));
     if (which != 1) c->new_row = rwd_slice_of(out->rows[1], 1 + test_random_below(&random, i % 50 ? 60 : 3999));
-    c->old_key = which == 1 && test_random_below(&random, 2);
     c->offset = 41;
 }
 
@@ -62,7 +61,6 @@ static rwd_hash128 write_file(rwd_io *io, uint64_t count) {
 
 static void check_same(const rwd_correction *a, const rwd_correction *b) {
     assert_int_equal(a->sink, b->sink);
-    assert_int_equal(a->old_key, b->old_key);
     assert_int_equal(a->offset, b->offset);
     assert_true(rwd_slice_equal(a->key, b->key) && rwd_slice_equal(a->old_row, b->old_row) && rwd_slice_equal(a->new_row, b->new_row));
     assert_int_equal(!a->old_row.data, !b->old_row.data);
