@@ -73,7 +73,8 @@ def test_it_is_the_same_after_kills_anywhere(tmp_path):
     """Conditions of sinks compare with what stood at the last commit, whatever was lost behind it."""
     job = job_of(tmp_path, events(6000, seed=2))
     expected = job.expected()
-    for point in ("windows-closed:3", "commit-begin:5", "freeze-begun", "commit-known:4", "checkpoint-synced", "sink-output-appended:20", "windows-closed:7", "commit-begin:6"):
+    # The last two are come to at the end of the input, too; the others early, however fast the machine is.
+    for point in ("windows-closed:1", "commit-begin:2", "commit-known:2", "sink-output-appended:5", "windows-closed:2", "commit-begin:3", "freeze-begun", "checkpoint-synced"):
         job.run(expect=-signal.SIGKILL, REWIND_CRASH_POINT=point)
     job.run()
     driver.check_against(expected, job)
