@@ -486,8 +486,10 @@ static const rwd_key keys[] = {
      .doc = "Kafka: without input the position is committed again after this time, since brokers forget positions after `offsets.retention.minutes`."},
 
     {.path = "repair", .kind = RWD_KEY_GROUP, .example = "{max_transaction: 200000, keep: 7d}", .doc = "How corrections of a repair are published, and how long it can be taken back."},
-    {.path = "repair.max_transaction", .kind = RWD_KEY_INT, .environment = true, .fallback = "200000", .min = 1, .max = 1000000000, JOB(repair.max_transaction), .example = "50000",
-     .doc = "Corrections in one transaction, at most. A repair of more takes several: the first moves the position to the new history, nothing else is published until all are out."},
+    {.path = "repair.max_transaction", .kind = RWD_KEY_INT, .environment = true, .fallback = "200000", .min = 1, .max = 3000000, JOB(repair.max_transaction), .example = "50000",
+     // C7: at 100 thousand rows a second the most takes half of the default transaction.timeout.ms.
+     .doc = "Corrections in one transaction, at most; they must be out within half of `transaction.timeout.ms`. A repair of more takes several: the first moves the position to the new history, "
+            "nothing else is published until all are out."},
     {.path = "repair.keep", .kind = RWD_KEY_DURATION, .environment = true, .fallback = "7d", .max = 3650 * DAY, .unit = US, JOB(repair.keep_us), .example = "30d",
      .doc = "How long the newest checkpoint before a repair, and the journal from it on, stay for `rewind repair undo`."},
 
