@@ -108,6 +108,7 @@ typedef struct comparing {
     const rwd_compare_pair *pair;
     size_t index;              // of the pair
     rwd_store_scan *scan;      // of the new side; NULL: it has no such rows
+    rwd_store_scan *short_old, *short_new;  // for ranges of few buckets, once there is one
     bool has_new;              // key and row of the new side that wait
     rwd_slice new_key, new_row;
     bool go_on;                // visit wants more
@@ -158,37 +159,37 @@ static bool take_old(comparing *c, rwd_slice key, rwd_slice row) {
 }
 
 // ---------------------------------------------------------------------------------------------- reading ranges of buckets
-typedef rwd_store_scan *(*open_scan)(rwd_store *store, rwd_slice from, rwd_slice until);
-
-// [from, until): buckets. Few of them are read without reading far ahead.
-static rwd_store_scan *scan_range(rwd_reader_db *side, uint16_t table, unsigned from, unsigned until) {
+// [from, until): buckets. Few of them are read without reading far ahead, by a scan that is kept in `kept`.
+static rwd_store_scan *scan_range(rwd_reader_db *side, uint16_t table, unsigned from, unsigned until, rwd_store_scan **kept) {
     uint8_t low[RWD_STORE_KEY_PREFIX], high[RWD_STORE_KEY_PREFIX];
     rwd_put_be16(low, table);
     rwd_put_be16(low + 2, (uint16_t)from);
     rwd_put_be16(high, (uint16_t)(until == RWD_BUCKETS ? table + 1 : table));
     rwd_put_be16(high + 2, (uint16_t)(until == RWD_BUCKETS ? 0 : until));
-    open_scan opener = until - from < RWD_BUCKETS / 64 ? rwd_store_scan_open_short : rwd_store_scan_open;
-    return opener(side->store, rwd_slice_of(low, sizeof(low)), rwd_slice_of(high, sizeof(high)));
+    if (until - from >= RWD_BUCKETS / 64) return rwd_store_scan_open(side->store, rwd_slice_of(low, sizeof(low)), rwd_slice_of(high, sizeof(high)));
+    if (!*kept) *kept = rwd_store_scan_open_short(side->store);
+    rwd_store_scan_range(*kept, rwd_slice_of(low, sizeof(low)), rwd_slice_of(high, sizeof(high)));
+    return *kept;
 }
 
 static bool read_old(comparing *c, unsigned from, unsigned until) {
     if (!c->pair->old_schema) return true;
-    rwd_store_scan *scan = scan_range(c->options->old_side, c->pair->old_schema->number, from, until);
+    rwd_store_scan *scan = scan_range(c->options->old_side, c->pair->old_schema->number, from, until, &c->short_old);
     rwd_slice key, row;
     bool ok = true;
     while (ok && c->go_on && rwd_store_scan_next(scan, &key, &row)) ok = take_old(c, key, row);
     ok = ok && rwd_store_scan_ok(scan, c->err);
-    rwd_store_scan_close(scan);
+    if (scan != c->short_old) rwd_store_scan_close(scan);
     return ok;
 }
 
 static bool open_new(comparing *c, unsigned from, unsigned until) {
-    if (c->pair->new_schema) c->scan = scan_range(c->options->new_side, c->pair->new_schema->number, from, until);
+    if (c->pair->new_schema) c->scan = scan_range(c->options->new_side, c->pair->new_schema->number, from, until, &c->short_new);
     return next_new(c);
 }
 
 static void close_new(comparing *c) {
-    rwd_store_scan_close(c->scan);
+    if (c->scan != c->short_new) rwd_store_scan_close(c->scan);
     c->scan = NULL;
     c->has_new = false;
 }
@@ -287,5 +288,7 @@ bool rwd_compare_run(const rwd_compare_options *options, rwd_compare_stats *out,
         c.index = i;
         ok = compare_pair(&c, unequal);
     }
+    rwd_store_scan_close(c.short_old);
+    rwd_store_scan_close(c.short_new);
     return ok;
 }

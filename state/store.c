@@ -49,6 +49,7 @@ struct rwd_store_scan {
     rocksdb_iterator_t *iterator;
     rwd_buf until;
     bool started;
+    bool ends_itself;  // the iterator knows no bound: the scan looks
     rwd_store *store;
 };
 
@@ -256,7 +257,7 @@ bool rwd_store_get_many(rwd_store *store, const rwd_slice *keys, size_t count, r
     return true;
 }
 
-static rwd_store_scan *open_scan(rwd_store *store, rwd_slice from, rwd_slice until, size_t readahead) {
+static rwd_store_scan *new_scan(rwd_store *store, size_t readahead) {
     rwd_store_scan *scan = rwd_calloc(1, sizeof *scan);
     scan->store = store;
     scan->options = rocksdb_readoptions_create();
@@ -264,24 +265,46 @@ static rwd_store_scan *open_scan(rwd_store *store, rwd_slice from, rwd_slice unt
     rocksdb_readoptions_set_fill_cache(scan->options, 0);
     rocksdb_readoptions_set_readahead_size(scan->options, readahead);
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(scan->options, 0);
+    return scan;
+}
+
+static void begin_at(rwd_store_scan *scan, rwd_slice from) {
+    if (from.size) rocksdb_iter_seek(scan->iterator, (const char *)from.data, from.size);
+    else rocksdb_iter_seek_to_first(scan->iterator);
+    scan->started = false;
+}
+
+rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice until) {
+    rwd_store_scan *scan = new_scan(store, SCAN_READAHEAD);
     if (until.size) {
         rwd_buf_append_slice(&scan->until, until);
         rocksdb_readoptions_set_iterate_upper_bound(scan->options, (const char *)scan->until.data, scan->until.size);
     }
     scan->iterator = rocksdb_create_iterator_cf(store->db, scan->options, store->family);
-    if (from.size) rocksdb_iter_seek(scan->iterator, (const char *)from.data, from.size);
-    else rocksdb_iter_seek_to_first(scan->iterator);
+    begin_at(scan, from);
     return scan;
 }
 
-rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice until) { return open_scan(store, from, until, SCAN_READAHEAD); }
-rwd_store_scan *rwd_store_scan_open_short(rwd_store *store, rwd_slice from, rwd_slice until) { return open_scan(store, from, until, SHORT_READAHEAD); }
+rwd_store_scan *rwd_store_scan_open_short(rwd_store *store) {
+    rwd_store_scan *scan = new_scan(store, SHORT_READAHEAD);
+    scan->ends_itself = true;
+    scan->iterator = rocksdb_create_iterator_cf(store->db, scan->options, store->family);
+    return scan;
+}
+
+void rwd_store_scan_range(rwd_store_scan *scan, rwd_slice from, rwd_slice until) {
+    assert(scan->ends_itself);
+    rwd_buf_clear(&scan->until);
+    rwd_buf_append_slice(&scan->until, until);
+    begin_at(scan, from);
+}
 
 bool rwd_store_scan_next(rwd_store_scan *scan, rwd_slice *out_key, rwd_slice *out_value) {
     if (scan->started && rocksdb_iter_valid(scan->iterator)) rocksdb_iter_next(scan->iterator);
     scan->started = true;
     if (!rocksdb_iter_valid(scan->iterator)) return false;
     out_key->data = (const uint8_t *)rocksdb_iter_key(scan->iterator, &out_key->size);
+    if (scan->ends_itself && rwd_slice_compare(*out_key, rwd_buf_slice(&scan->until)) >= 0) return false;
     out_value->data = (const uint8_t *)rocksdb_iter_value(scan->iterator, &out_value->size);
     return true;
 }

@@ -47,8 +47,10 @@ RWD_MUST bool rwd_store_get_many(rwd_store *store, const rwd_slice *keys, size_t
 
 // All entries with from <= key < until (both may be empty slices: no bound), in order, as they stood when the scan began.
 rwd_store_scan *rwd_store_scan_open(rwd_store *store, rwd_slice from, rwd_slice until);
-// The same for a short range: nothing is read far ahead of what is asked for.
-rwd_store_scan *rwd_store_scan_open_short(rwd_store *store, rwd_slice from, rwd_slice until);
+// For short ranges, one after the other, each begun with `range`: nothing is read far ahead of what is asked for, and what it takes to begin is paid once. All of them as the store stood
+// when it was opened.
+rwd_store_scan *rwd_store_scan_open_short(rwd_store *store);
+void rwd_store_scan_range(rwd_store_scan *scan, rwd_slice from, rwd_slice until);
 // The next entry, *borrowed* until the next call; false at the end or on an error.
 bool rwd_store_scan_next(rwd_store_scan *scan, rwd_slice *out_key, rwd_slice *out_value);
 // After scan_next returned false: true if it was the end.
