@@ -83,24 +83,24 @@ def test_outputs_in_topics_wait_for_the_broker_and_nothing_is_lost(make_kafka_jo
 
 
 def test_restore_before_a_time_and_the_state_at_a_time_need_no_broker(make_kafka_job, broker, gone):
-    """The digest is that of a run that stopped there; the state at a time is the oracle's."""
+    """Two hours of orders, one a second. The digest is that of a run that stopped there; the state at a time is the oracle's."""
     job = make_kafka_job(checkpoints={"every": "1h", "full": {"keep": 0}})
     for part in range(3):
-        job.produce(stamped(700, first=700 * part))
+        job.produce(stamped(2400, first=2400 * part))
         job.run_to_end()
-    expected, at_900 = job.expected(), job.expected(900).export("customers", "json").decode().splitlines()
+    expected, at_4000 = job.expected(), job.expected(4000).export("customers", "json").decode().splitlines()
     gone()
-    plan = rewind_json("restore", job.file, "--before", rfc3339(BEGIN + 900 * 1000), "--dry-run", cwd=job.folder)
-    assert (plan["place"], plan["record"]["offset"], plan["next_offset"], plan["no_broker"]) == (900, 900, 700, True)
-    done = rewind("restore", job.file, "--before", rfc3339(BEGIN + 900 * 1000), "--yes", cwd=job.folder)
+    plan = rewind_json("restore", job.file, "--before", rfc3339(BEGIN + 4000 * 1000), "--dry-run", cwd=job.folder)
+    assert (plan["place"], plan["record"]["offset"], plan["next_offset"], plan["no_broker"]) == (4000, 4000, 2400, True)
+    done = rewind("restore", job.file, "--before", rfc3339(BEGIN + 4000 * 1000), "--yes", cwd=job.folder)
     assert "no broker answers" in done.err
     newest = driver.newest(job)
-    assert (newest["reason"], newest["next_offset"]) == ("restore", 2100)
+    assert (newest["reason"], newest["next_offset"]) == ("restore", 7200)
     assert driver.digest(job) == expected.digest() and newest["input_digest"] == expected.input_hash
-    found = rewind("state", "at", job.file, "--time", rfc3339(BEGIN + 900 * 1000), "--table", "customers", "--limit", 0, "-o", "json", cwd=job.folder).out.splitlines()
-    assert sorted(found) == sorted(at_900)
+    found = rewind("state", "at", job.file, "--time", rfc3339(BEGIN + 4000 * 1000), "--table", "customers", "--limit", 0, "-o", "json", cwd=job.folder).out.splitlines()
+    assert sorted(found) == sorted(at_4000)
     broker.start()
-    job.produce(stamped(300, first=2100))
+    job.produce(stamped(300, first=7200))
     job.run_to_end()
     job.check()
 
