@@ -68,8 +68,9 @@ static inline bool loop_open(const rwd_job *job, const char *live, loop *l, rwd_
     rwd_participant *participant = rwd_tables_participant(l->tables);
     if (!participant->ops->open(participant, NULL, live, err)) return false;
     l->step = rwd_step_new(job);
-    l->touches = rwd_calloc(GROUP * job->table_count, sizeof *l->touches);
-    l->keys = rwd_malloc(GROUP * job->table_count * RWD_KEY_BYTES_MAX);
+    size_t reach = l->step->ops->reach(l->step);
+    l->touches = rwd_calloc(GROUP * reach, sizeof *l->touches);
+    l->keys = rwd_malloc(GROUP * reach * RWD_KEY_BYTES_MAX);
     l->row = rwd_malloc(RWD_ROW_BYTES_MAX);
     return true;
 }

@@ -7,27 +7,17 @@
 //
 // Thread: one of its own, beside librdkafka's.
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <librdkafka/rdkafka.h>
 
-#include "operator/logic/step.h"
+#include "tests/bench/bare_loop.h"
 #include "tests/support/random.h"
 
-#define GROUP 256
 #define BATCH 4096
 #define RECORD_SIZE 107
 #define RAW_KEY_SIZE 92
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static double cpu_now(void) {
     struct rusage used;
@@ -137,55 +127,18 @@ static int write_records(const char *brokers, const char *topic, const char *for
 
 // ---- the loop
 
-typedef struct loop {
-    rwd_decoder *decoder;
-    rwd_step *step;
-    rwd_tables *tables;
-    rwd_event events[GROUP];
-    rwd_touch *touches;
-    uint8_t *keys, *row;
-    uint64_t done;
-} loop;
-
 static rwd_record record_of(const rd_kafka_message_t *m) {
     return (rwd_record){.offset = m->offset, .time_us = rd_kafka_message_timestamp(m, NULL) * 1000, .value = {m->payload, m->len}, .full_size = m->len,
                         .key = {m->key, m->key_len}};
 }
 
-static bool apply(loop *l, const rwd_record *records, size_t count, rwd_error *err) {
-    size_t touch_count = 0, keys_used = 0;
-    rwd_fault fault;
-    rwd_decoder_begin(l->decoder, GROUP);
-    for (size_t i = 0; i < count; i++) {
-        size_t touches, used;
-        if (!rwd_decode(l->decoder, &records[i], &l->events[i], &fault) ||
-            !l->step->ops->route(l->step, &l->events[i], (uint32_t)i, l->touches + touch_count, &touches, l->keys + keys_used, &used, &fault))
-            return rwd_fail(err, fault.code, "record %" PRIu64 " is bad; this loop takes good ones only", l->done + i);
-        touch_count += touches;
-        keys_used += used;
-    }
-    rwd_resolve resolved = rwd_tables_resolve(l->tables, l->touches, touch_count, err);
-    if (resolved == RWD_RESOLVE_FULL) return rwd_fail(err, RWD_E_RESOURCE, "state.memory is too small for this loop");
-    if (resolved == RWD_RESOLVE_FAILED) return false;
-    for (size_t i = 0; i < touch_count; i++) {
-        uint32_t old_size = 0, new_size = 0;
-        const uint8_t *old = rwd_tables_row(l->tables, &l->touches[i], &old_size);
-        if (l->step->ops->apply(l->step, &l->events[l->touches[i].event], &l->touches[i], old, old_size, l->row, &new_size, &fault) != RWD_CHANGE_WRITE)
-            return rwd_fail(err, fault.code, "record %" PRIu64 " overflows", l->done + l->touches[i].event);
-        rwd_tables_write(l->tables, &l->touches[i], l->row, new_size);
-    }
-    l->done += count;
-    return true;
-}
-
 static bool take(loop *l, rd_kafka_message_t **messages, size_t count, rwd_error *err) {
-    rwd_record records[GROUP];
     size_t held = 0;
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
-        if (!messages[i]->err) records[held++] = record_of(messages[i]);
+        if (!messages[i]->err) l->records[held++] = record_of(messages[i]);
         if (held < GROUP && i + 1 < count) continue;
-        ok = apply(l, records, held, err);
+        ok = apply(l, held, err);
         held = 0;
     }
     for (size_t i = 0; i < count; i++) rd_kafka_message_destroy(messages[i]);
@@ -225,29 +178,11 @@ static bool consume(loop *l, const rwd_job *job, uint64_t wanted, rwd_error *err
 static bool run(const char *job_file, const char *live, uint64_t wanted, rwd_error *err) {
     rwd_job *job;
     if (!rwd_job_load(job_file, NULL, 0, &job, err)) return false;
-    rwd_schema *schemas = rwd_calloc(job->table_count, sizeof *schemas);
-    for (size_t i = 0; i < job->table_count; i++) schemas[i] = job->tables[i].schema;
-    rwd_budget budget;
     loop *l = rwd_calloc(1, sizeof *l);
-    if (!rwd_budget_init(&budget, job->state.memory, err) || !rwd_decoder_new(job, NULL, 0, &l->decoder, err) ||
-        !rwd_tables_new(schemas, job->table_count, &budget, &l->tables, err))
-        return false;
-    rwd_participant *participant = rwd_tables_participant(l->tables);
-    if (!participant->ops->open(participant, NULL, live, err)) return false;
-    l->step = rwd_step_new(job);
-    size_t reach = l->step->ops->reach(l->step);
-    l->touches = rwd_calloc(GROUP * reach, sizeof *l->touches);
-    l->keys = rwd_malloc(GROUP * reach * RWD_KEY_BYTES_MAX);
-    l->row = rwd_malloc(RWD_ROW_BYTES_MAX);
+    if (!loop_open(job, live, l, err)) return false;
     bool ok = consume(l, job, wanted, err);
-    l->step->ops->free(l->step);
-    rwd_decoder_free(l->decoder);
-    rwd_tables_free(l->tables);
-    free(l->touches);
-    free(l->keys);
-    free(l->row);
+    loop_close(l);
     free(l);
-    free(schemas);
     rwd_job_free(job);
     return ok;
 }
