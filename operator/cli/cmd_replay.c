@@ -10,32 +10,13 @@
 #include "operator/base/log.h"
 #include "operator/cli/replay.h"
 #include "operator/cli/signals.h"
-#include "operator/cli/when.h"
 #include "operator/config/logic_compare.h"
 #include "state/budget.h"
 
 #define SHADOWS_NAME "shadows"            // <data>/shadows/NAME
 #define TEMPORARY_PREFIX "replay-"        // <data>/shadows/replay-XXXXXX: of those that are not kept
-#define OFFSET_DIGITS_MAX 18
 
 // ---- what is asked for
-
-static bool is_offset(const char *word, int64_t *out) {
-    size_t digits = strspn(word, "0123456789");
-    if (digits == 0 || digits > OFFSET_DIGITS_MAX || word[digits] != '\0') return false;
-    *out = strtoll(word, NULL, 10);
-    return true;
-}
-
-// An offset, a time, or else a checkpoint.
-static rwd_target target_of(const rwd_cli *cli, const char *word) {
-    rwd_target out = {.kind = RWD_TARGET_OFFSET};
-    rwd_error ignored;
-    if (is_offset(word, &out.offset)) return out;
-    out.kind = RWD_TARGET_TIME;
-    if (rwd_when_parse(word, rwd_clock_wall_us(cli->clock), &out.time_us, &ignored)) return out;
-    return (rwd_target){.kind = RWD_TARGET_CHECKPOINT, .checkpoint = word};
-}
 
 // "1%", "0.25%" or "100%": with up to four digits behind the point.
 static bool parse_sample(const char *word, uint32_t *out, rwd_error *err) {
@@ -115,7 +96,8 @@ static int64_t lowest_amendment(const rwd_replay *r) {
 static bool find_from(rwd_replay *r, rwd_error *err) {
     const char *word = r->cli->in->values[RWD_FLAG_ID_FROM_PLACE];
     int64_t lowest = lowest_amendment(r);
-    rwd_target target = word ? target_of(r->cli, word) : (rwd_target){.kind = RWD_TARGET_OFFSET, .offset = lowest};
+    rwd_target target = {.kind = RWD_TARGET_OFFSET, .offset = lowest};
+    if (word && !rwd_cli_place_target(r->cli, "--from", word, &target, err)) return false;
     if (!make_plan(r, &target, false, &r->plan, err)) return false;
     r->has_base = true;
     r->from = r->plan.place;
@@ -132,7 +114,8 @@ static bool find_to(rwd_replay *r, rwd_error *err) {
     rwd_plan plan;
     r->to = r->plan.frontier;
     if (word) {
-        rwd_target target = target_of(r->cli, word);
+        rwd_target target;
+        if (!rwd_cli_place_target(r->cli, "--to", word, &target, err)) return false;
         if (target.kind == RWD_TARGET_OFFSET) {
             r->to = target.offset;
         } else {
