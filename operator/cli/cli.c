@@ -48,6 +48,8 @@ void rwd_cli_say(const char *format, ...) {
     (void)fprintf(stderr, "%s\n", text);
 }
 
+void rwd_cli_who(char out[RWD_CLI_WHO]) { (void)snprintf(out, RWD_CLI_WHO, "uid %u", (unsigned)getuid()); }
+
 bool rwd_cli_may_act(rwd_cli *cli, const char *question, bool *out_act, rwd_error *err) {
     *out_act = false;
     if (!rwd_cli_flush(cli, err)) return false;

@@ -66,6 +66,12 @@ RWD_MUST bool rwd_find_table(const rwd_job *job, const char *name, uint16_t *out
 // The journal of the data directory, to be looked at: beside a running operator or without one (cmd_journal.c). *gives* both.
 RWD_MUST bool rwd_cli_open_journal(rwd_cli *cli, rwd_place *place, rwd_journal **out, rwd_error *err);
 
+// ---- who asks
+
+#define RWD_CLI_WHO 32
+// "uid 1000", for history.log.
+void rwd_cli_who(char out[RWD_CLI_WHO]);
+
 // ---- a place in the input
 
 // One of a time, --offset and an id, by the flags that are them here; id_flag COUNT: no ids are taken. The text of an id is borrowed.

@@ -9,9 +9,9 @@
 
 static bool ask(rwd_cli *cli, const char *command, rwd_error *err) {
     rwd_place place;
-    char who[32];
+    char who[RWD_CLI_WHO];
     if (!rwd_place_find(cli, &place, err)) return false;
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    rwd_cli_who(who);
     const char *why = cli->in->values[RWD_FLAG_ID_REASON];
     const char *args[] = {who, why};
     rwd_admin_call call = {.command = command, .args = args, .arg_count = why ? 2 : 1, .json = cli->json};

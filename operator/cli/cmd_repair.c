@@ -380,8 +380,8 @@ static bool read_request(rwd_cli *cli, planning *p, rwd_repair_options *o, rwd_e
 }
 
 static bool make_plan(rwd_cli *cli, rwd_place *place, planning *p, rwd_error *err) {
-    char who[32];
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
     rwd_repair_options options = {.job = place->job, .clock = cli->clock, .tier = rwd_cli_io_tier(cli, place->job), .who = who, .every_ns = SHADOW_EVERY_NS, .working = working, .context = p,
                                   .progress = isatty(STDERR_FILENO)};
     rwd_repair_plan plan;

@@ -208,9 +208,9 @@ static bool refuse_done(const repairing *r, rwd_error *err) {
 }
 
 static bool apply(repairing *r, rwd_error *err) {
-    char who[32];
+    char who[RWD_CLI_WHO];
     rwd_switch done;
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    rwd_cli_who(who);
     rwd_apply_order order = {.repair = r->plan.id, .who = who, .why = r->cli->in->values[RWD_FLAG_ID_REASON], .tolerance = (unsigned)rwd_count_of(r->cli->in, RWD_FLAG_ID_TOLERANCE, 0)};
     bool running = rwd_admin_is_running(r->place.data);
     if (!catch_up(r, err) || !(running ? ask_operator(r, &order, err) : act_here(r, &order, err)) || !rwd_switch_load(r->folder, RWD_SWITCH_DONE, r->place.io, &done, err)) return false;
@@ -221,10 +221,7 @@ static bool apply(repairing *r, rwd_error *err) {
 
 static bool agree_and_apply(repairing *r, const char *question, rwd_error *err) {
     bool act = false;
-    if (r->plan.violation_count > 0) {
-        rwd_fail(err, RWD_E_INVARIANT, "the state that repair %s makes violates invariant %s of table %s", r->plan.id, r->plan.violations[0].check, r->plan.violations[0].table);
-        return rwd_error_next(err, "rewind repair show %s %s", r->cli->in->job, r->plan.id);
-    }
+    if (rwd_repair_refuse_violations(&r->plan, r->cli->in->job, err)) return false;
     if (!rwd_cli_may_act(r->cli, question, &act, err)) return false;
     return !act || apply(r, err);
 }
@@ -269,8 +266,8 @@ static bool is_the_one(const repairing *r, const rwd_undoable *top, rwd_error *e
 static bool plan_undo(repairing *r, const rwd_undoable *top, rwd_error *err) {
     rwd_lineage target;
     rwd_buf text = {0};
-    char who[32];
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
     bool ok = rwd_repo_load_lineage(r->place.repo, top->lineage, &target, &text, err);
     rwd_buf_deinit(&text);
     if (!ok) return false;
@@ -299,9 +296,9 @@ bool rwd_run_repair_undo(rwd_cli *cli, rwd_error *err) {
 // ---------------------------------------------------------------------------------------------- restore --logic, --amend
 
 static bool tell(const repairing *r, const char *command, const char *why, rwd_error *err) {
-    char who[32];
+    char who[RWD_CLI_WHO];
     rwd_buf answer = {0};
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    rwd_cli_who(who);
     const char *args[] = {who, why};
     rwd_admin_call call = {command, args, why ? 2 : 1, false};
     bool ok = rwd_admin_ask(r->place.data, &call, 0, &answer, err);
@@ -310,8 +307,8 @@ static bool tell(const repairing *r, const char *command, const char *why, rwd_e
 }
 
 static bool plan_restore(repairing *r, const rwd_target *target, const rwd_job *logic, const rwd_amendments *amendments, rwd_error *err) {
-    char who[32];
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
     rwd_repair_options options = {
         .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who, .has_from = logic != NULL,
         .from = *target, .logic = logic, .amendments = amendments, .progress = isatty(STDERR_FILENO),
@@ -375,8 +372,8 @@ static bool load_asked(const repairing *r, asked *out, rwd_error *err) {
 }
 
 static bool plan_again(repairing *r, const asked *a, rwd_repair_plan *out, rwd_error *err) {
-    char who[32];
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
     rwd_repair_options options = {
         .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who,
         .has_from = r->plan.has_logic, .has_to = r->plan.has_logic && r->plan.to >= 0, .from = {.kind = RWD_TARGET_OFFSET, .offset = r->plan.from},

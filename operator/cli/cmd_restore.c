@@ -68,8 +68,8 @@ static bool went_away(const char *data, rwd_error *err) {
 
 static bool ask_operator(rwd_cli *cli, const rwd_place *place, const rwd_plan *plan, rwd_error *err) {
     const char *reason = cli->in->values[RWD_FLAG_ID_REASON];
-    char who[32];
-    (void)snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
     const char *args[] = {plan->base.id, who, reason};
     rwd_admin_call begin = {"restore", args, reason ? 3 : 2, cli->json}, wait = {.command = "restore-wait", .json = cli->json};
     rwd_buf answer = {0};

@@ -31,17 +31,6 @@
 
 // ---------------------------------------------------------------------------------------------- asked for
 
-static bool refuse_phase(rwd_operator *op, rwd_error *err) {
-    rwd_status *now = rwd_calloc(1, sizeof(*now));
-    rwd_operator_status(op, now);
-    rwd_phase phase = now->phase;
-    free(now);
-    if (phase == RWD_PHASE_RUNNING || phase == RWD_PHASE_WAITING || phase == RWD_PHASE_PAUSED || phase == RWD_PHASE_PARKED) return false;
-    rwd_fail(err, RWD_E_BUSY, "the operator is %s", rwd_phase_name(phase));
-    rwd_error_next(err, "try again when `rewind status --data %s` says running", op->data);
-    return true;
-}
-
 static void order(rwd_operator *op, const rwd_apply_order *wanted) {
     rwd_applying *a = &op->apply;
     *a = (rwd_applying){.state = RWD_RESTORE_WANTED, .tolerance = wanted->tolerance};
@@ -58,7 +47,7 @@ void rwd_apply_order_first(rwd_operator *op, const rwd_apply_order *wanted) {
 }
 
 bool rwd_operator_apply(rwd_operator *op, const rwd_apply_order *wanted, rwd_error *err) {
-    if (refuse_phase(op, err)) return false;
+    if (rwd_refuse_phase(op, err)) return false;
     if (rwd_repair_number(wanted->repair) == 0) return rwd_fail(err, RWD_E_USAGE, "%.40s is no repair's id", wanted->repair);
     pthread_mutex_lock(&op->lock);
     rwd_restore_state now = op->apply.state, restore = op->restore.state;
@@ -128,19 +117,11 @@ static bool refuse_other_lineage(const rwd_operator *op, const rwd_repair_plan *
     return true;
 }
 
-// S5: a state that is wrong by the job's own words is not put in the place of another.
-static bool refuse_violations(const rwd_repair_plan *plan, rwd_error *err) {
-    if (plan->violation_count == 0) return false;
-    rwd_fail(err, RWD_E_INVARIANT, "the state that repair %s makes violates invariant %s of table %s", plan->id, plan->violations[0].check, plan->violations[0].table);
-    rwd_error_next(err, "rewind repair show JOB %s", plan->id);
-    return true;
-}
-
 static bool refuse_plan(rwd_operator *op, rwd_error *err) {
     char folder[RWD_PATH_MAX];
     rwd_repair_plan plan;
     if (!load_plan(op, folder, &plan, err)) return true;
-    bool refused = refuse_other_lineage(op, &plan, err) || refuse_violations(&plan, err);
+    bool refused = refuse_other_lineage(op, &plan, err) || rwd_repair_refuse_violations(&plan, "JOB", err);
     rwd_repair_plan_deinit(&plan);
     return refused;
 }

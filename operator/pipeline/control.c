@@ -6,6 +6,7 @@
 // Thread: functions of operator.h as stated there; the rest is the pipeline's. Locks: op->lock, never held over I/O.
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "operator/base/log.h"
@@ -87,6 +88,17 @@ static void drop_answered(rwd_operator *op) {
     }
     atomic_store(&op->has_requests, op->requests != NULL);
     pthread_cond_broadcast(&op->answered);
+}
+
+bool rwd_refuse_phase(rwd_operator *op, rwd_error *err) {
+    rwd_status *now = rwd_calloc(1, sizeof(*now));
+    rwd_operator_status(op, now);
+    rwd_phase phase = now->phase;
+    free(now);
+    if (phase == RWD_PHASE_RUNNING || phase == RWD_PHASE_WAITING || phase == RWD_PHASE_PAUSED || phase == RWD_PHASE_PARKED) return false;
+    rwd_fail(err, RWD_E_BUSY, "the operator is %s", rwd_phase_name(phase));
+    rwd_error_next(err, "try again when `rewind status --data %s` says running", op->data);
+    return true;
 }
 
 void rwd_serve_requests(rwd_operator *op) {

@@ -529,6 +529,8 @@ void rwd_end_pause(rwd_operator *op);
 // control.c
 void rwd_control_init(rwd_operator *op);
 void rwd_control_deinit(rwd_operator *op);
+// Refuses (true) what a person asks of a running operator while it is not where a session can end: BUSY. Any thread.
+bool rwd_refuse_phase(rwd_operator *op, rwd_error *err);
 // Answers what can be answered at a batch boundary.
 void rwd_serve_requests(rwd_operator *op);
 // The state is being frozen: the requests that are here now are those that this checkpoint answers.

@@ -19,19 +19,8 @@
 
 // ---- asked for
 
-static bool refuse_now(rwd_operator *op, rwd_error *err) {
-    rwd_status *now = rwd_calloc(1, sizeof(*now));
-    rwd_operator_status(op, now);
-    rwd_phase phase = now->phase;
-    free(now);
-    if (phase == RWD_PHASE_RUNNING || phase == RWD_PHASE_WAITING || phase == RWD_PHASE_PAUSED || phase == RWD_PHASE_PARKED) return false;
-    rwd_fail(err, RWD_E_BUSY, "the operator is %s", rwd_phase_name(phase));
-    rwd_error_next(err, "try again when `rewind status --data %s` says running", op->data);
-    return true;
-}
-
 bool rwd_operator_restore(rwd_operator *op, const char *id, const char *who, const char *why, rwd_error *err) {
-    if (refuse_now(op, err)) return false;
+    if (rwd_refuse_phase(op, err)) return false;
     pthread_mutex_lock(&op->lock);
     rwd_restoring *r = &op->restore;
     bool free_now = r->state != RWD_RESTORE_WANTED && r->state != RWD_RESTORE_RUNNING;

@@ -25,6 +25,13 @@ static void free_table(rwd_repair_table *table) {
     free(table->name);
 }
 
+bool rwd_repair_refuse_violations(const rwd_repair_plan *plan, const char *job, rwd_error *err) {
+    if (plan->violation_count == 0) return false;
+    rwd_fail(err, RWD_E_INVARIANT, "the state that repair %s makes violates invariant %s of table %s", plan->id, plan->violations[0].check, plan->violations[0].table);
+    rwd_error_next(err, "rewind repair show %s %s", job, plan->id);
+    return true;
+}
+
 void rwd_repair_plan_deinit(rwd_repair_plan *plan) {
     free(plan->kind), free(plan->undoes), free(plan->who), free(plan->build);
     for (size_t i = 0; i < plan->sink_count; i++) free(plan->sinks[i].table), free(plan->sinks[i].target);

@@ -56,6 +56,8 @@ typedef struct rwd_repair_plan {
     int64_t differs_from;         // lowest offset at which the lineages differ
 } rwd_repair_plan;
 void rwd_repair_plan_deinit(rwd_repair_plan *plan);
+// S5: a state that is wrong by the job's own words is not put in the place of another. True, with INVARIANT: it would be. `job` is for the command to type.
+bool rwd_repair_refuse_violations(const rwd_repair_plan *plan, const char *job, rwd_error *err);
 
 // PLAN in the repair's folder. Durable on return. `io` is *borrowed*.
 RWD_MUST bool rwd_repair_plan_save(const rwd_repair_plan *plan, const char *folder, rwd_io *io, rwd_error *err);
