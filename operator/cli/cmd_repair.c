@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "operator/admin/client.h"
+#include "operator/base/log.h"
 #include "operator/cli/cli_private.h"
 #include "operator/cli/output.h"
 #include "operator/cli/pace.h"
@@ -200,6 +201,13 @@ static int newest_first(const void *a, const void *b) {
     return x->created_us < y->created_us ? 1 : x->created_us > y->created_us ? -1 : strcmp(x->id, y->id);
 }
 
+// One that cannot be read hides no others.
+static void take_plan(rwd_place *place, const char *folder, plans *out) {
+    rwd_error why;
+    if (rwd_repair_plan_load(folder, place->io, &out->items[out->count], &why)) out->count++;
+    else rwd_log_error(RWD_LOG_WARN, "repair", &why);
+}
+
 // Folders without a PLAN are those of plans that are being made, or were left.
 static bool load_plans(rwd_place *place, plans *out, rwd_error *err) {
     char folder[RWD_PATH_MAX], file[RWD_PATH_MAX], **names;
@@ -212,10 +220,7 @@ static bool load_plans(rwd_place *place, plans *out, rwd_error *err) {
     for (size_t i = 0; i < count && ok; i++) {
         if (rwd_repair_number(names[i]) == 0) continue;
         ok = rwd_repair_folder_of(place->data, names[i], folder, err) && rwd_path_join(file, folder, RWD_REPAIR_PLAN_FILE, err);
-        if (ok && rwd_path_exists(file)) {
-            ok = rwd_repair_plan_load(folder, place->io, &out->items[out->count], err);
-            out->count += ok;
-        }
+        if (ok && rwd_path_exists(file)) take_plan(place, folder, out);
     }
     rwd_names_free(names, count);
     if (out->count > 1) qsort(out->items, out->count, sizeof(*out->items), newest_first);

@@ -255,6 +255,7 @@ bool rwd_repair_plan_load(const char *folder, rwd_io *io, rwd_repair_plan *out, 
     } else if (err && err->code == RWD_E_NOT_FOUND) {
         (void)no_such_plan(folder, err);
     }
+    if (!ok && err && err->code == RWD_E_CORRUPT) (void)rwd_error_next(err, "plan it again: rewind repair plan; this one goes with: rewind repair forget JOB %s", rwd_path_name(folder));
     rwd_buf_deinit(&file);
     return ok;
 }

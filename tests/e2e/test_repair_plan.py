@@ -328,6 +328,19 @@ def test_it_is_listed_and_shown_and_a_person_can_read_it(wrong):
     assert "no repair has the id" in rewind("repair", "show", wrong.file, "ffff", cwd=wrong.folder, expect=10).err
 
 
+def test_a_damaged_plan_hides_no_others_and_can_be_forgotten(wrong):
+    logic = logic_file(wrong, TABLES)
+    ids = [plan(wrong, "--from", at, "--logic", logic)[0]["id"] for at in (130, 200)]
+    path = wrong.data / "repairs" / ids[0] / "PLAN"
+    driver.flip(path, path.stat().st_size // 2)
+    listed = rewind("repair", "list", wrong.file, cwd=wrong.folder)
+    assert ids[1] in listed.out and ids[0] not in listed.out
+    assert f"{ids[0]}/PLAN" in listed.err and f"rewind repair forget JOB {ids[0]}" in listed.err
+    assert "damaged" in rewind("repair", "apply", wrong.file, ids[0], "--reason", "x", "--yes", cwd=wrong.folder, expect=4).err
+    rewind("repair", "forget", wrong.file, ids[0], "--yes", cwd=wrong.folder)
+    assert not path.exists() and rewind("repair", "list", wrong.file, cwd=wrong.folder).err == ""
+
+
 def test_a_plan_is_forgotten_when_someone_says_so(wrong):
     logic, folder = logic_file(wrong, TABLES), wrong.data / "repairs"
     made = [plan(wrong, "--from", at, "--logic", logic)[0]["id"] for at in (130, 230)]
