@@ -61,7 +61,16 @@ void rwd_budget_give(rwd_budget *budget, rwd_share share, uint64_t bytes) {
     (void)before;
 }
 
-bool rwd_budget_fits(const rwd_budget *budget, rwd_share share, uint64_t bytes) {
+static bool fits(uint64_t limit, uint64_t used, uint64_t bytes) { return used <= limit && bytes <= limit - used; }
+
+bool rwd_budget_try(rwd_budget *budget, rwd_share share, uint64_t bytes, uint64_t kept) {
     uint64_t used = atomic_load_explicit(&budget->used[share], memory_order_relaxed);
-    return used <= budget->limit[share] && bytes <= budget->limit[share] - used;
+    do {
+        if (!fits(budget->limit[share], used, bytes + kept)) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used[share], &used, used + bytes, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+bool rwd_budget_fits(const rwd_budget *budget, rwd_share share, uint64_t bytes) {
+    return fits(budget->limit[share], atomic_load_explicit(&budget->used[share], memory_order_relaxed), bytes);
 }

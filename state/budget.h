@@ -3,7 +3,7 @@
 // A library that bounds its own queues (librdkafka) has its part set aside first. Resident memory stays within the budget plus a constant (program text, stacks, allocator slack). Shares are fixed at
 // start, so that no part can starve another; `used` is kept by the part itself.
 //
-// Thread: limits are immutable; `used` is relaxed-atomic, written by the owner of the share, read by metrics.
+// Thread: limits are immutable; `used` is relaxed-atomic, written by the owner of the share (of HOT also by the feeder's thread), read by metrics.
 #ifndef STATE_BUDGET_H
 #define STATE_BUDGET_H
 
@@ -44,6 +44,8 @@ const char *rwd_share_name(rwd_share share);
 const char *rwd_share_doc(rwd_share share);
 void rwd_budget_take(rwd_budget *budget, rwd_share share, uint64_t bytes);
 void rwd_budget_give(rwd_budget *budget, rwd_share share, uint64_t bytes);
+// Takes `bytes` if `kept` bytes of the share are still left behind them; looking and taking are one act, for threads that take from the same share.
+RWD_MUST bool rwd_budget_try(rwd_budget *budget, rwd_share share, uint64_t bytes, uint64_t kept);
 // True if `bytes` more fit into the share.
 bool rwd_budget_fits(const rwd_budget *budget, rwd_share share, uint64_t bytes);
 

@@ -50,8 +50,7 @@ static uint64_t *double_bits(uint64_t *bits, size_t entries) {
 
 static bool double_entries(rwd_tables *tables, rwd_table *table) {
     size_t old = rwd_directory_entries(table), more = directory_bytes(old * 2) - directory_bytes(old);
-    if (table->depth == RWD_DIRECTORY_DEPTH_MAX || !rwd_budget_fits(tables->budget, RWD_SHARE_HOT, more)) return false;
-    rwd_budget_take(tables->budget, RWD_SHARE_HOT, more);
+    if (table->depth == RWD_DIRECTORY_DEPTH_MAX || !rwd_budget_try(tables->budget, RWD_SHARE_HOT, more, 0)) return false;
     table->directory = rwd_realloc(table->directory, old * 2 * sizeof *table->directory);
     for (size_t i = old; i-- > 0;) table->directory[2 * i] = table->directory[2 * i + 1] = table->directory[i];
     for (unsigned parity = 0; parity < 2; parity++) table->dirty_entries[parity] = double_bits(table->dirty_entries[parity], old);

@@ -23,7 +23,7 @@ struct rwd_feeder {
     bool stopping;
 };
 
-void *rwd_chunk_map(rwd_budget *budget, size_t chunk_size) {
+void *rwd_chunk_map(size_t chunk_size) {
     uint8_t *wide = mmap(NULL, chunk_size * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (wide == MAP_FAILED) {
         fputs("rewind: out of memory\n", stderr);
@@ -35,7 +35,6 @@ void *rwd_chunk_map(rwd_budget *budget, size_t chunk_size) {
     munmap((void *)(begin + chunk_size), chunk_size - before);
     // One page table entry for many segments: touches are random, so address translation would cost as much as the data. Best effort.
     (void)madvise((void *)begin, chunk_size, MADV_HUGEPAGE);
-    rwd_budget_take(budget, RWD_SHARE_HOT, chunk_size);
     return (void *)begin;
 }
 
@@ -60,12 +59,12 @@ static void *feed(void *context) {
     rwd_feeder *feeder = context;
     pthread_mutex_lock(&feeder->lock);
     while (!feeder->stopping) {
-        if (!feeder->asked || feeder->count == RWD_FEEDER_READY || !fits(feeder)) {
+        if (!feeder->asked || feeder->count == RWD_FEEDER_READY || !rwd_budget_try(feeder->budget, RWD_SHARE_HOT, feeder->chunk_size, feeder->kept)) {
             feeder->asked = false;
             pthread_cond_wait(&feeder->wanted, &feeder->lock);
             continue;
         }
-        void *chunk = rwd_chunk_map(feeder->budget, feeder->chunk_size);
+        void *chunk = rwd_chunk_map(feeder->chunk_size);
         feeder->in_making = true;
         pthread_mutex_unlock(&feeder->lock);
         populate(chunk, feeder->chunk_size);

@@ -23,8 +23,9 @@ void rwd_feeder_stop(rwd_feeder *feeder);
 // *gives* a chunk of zero bytes, accounted; or NULL if none is ready or being made ready.
 void *rwd_feeder_take(rwd_feeder *feeder);
 
-// Maps and accounts a chunk; its pages are not yet there. Memory that is gone ends the program, as everywhere.
-void *rwd_chunk_map(rwd_budget *budget, size_t chunk_size);
+// Maps a chunk whose bytes are already taken from the share; its pages are not yet there. Memory that is gone ends the program, as everywhere.
+void *rwd_chunk_map(size_t chunk_size);
+// Unmaps one and gives its bytes back to the share.
 void rwd_chunk_unmap(rwd_budget *budget, void *chunk, size_t chunk_size);
 
 #endif

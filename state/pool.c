@@ -80,6 +80,13 @@ void rwd_pool_reset(rwd_pool *pool) {
 // Chunks stay for good; a part of the share is kept from them, so that a large block can always be had by giving up others.
 static uint64_t kept_from_chunks(const rwd_pool *pool) { return pool->budget->limit[RWD_SHARE_HOT] / BIG_SHARE; }
 
+// `must`: over the share, if need be.
+static bool take_share(rwd_pool *pool, uint64_t bytes, uint64_t kept, bool must) {
+    if (rwd_budget_try(pool->budget, RWD_SHARE_HOT, bytes, kept)) return true;
+    if (must) rwd_budget_take(pool->budget, RWD_SHARE_HOT, bytes);
+    return must;
+}
+
 // A chunk that is ready, or one mapped here.
 static void *new_chunk(rwd_pool *pool, bool must) {
     if (!pool->feeder && !pool->unfed) {
@@ -88,8 +95,13 @@ static void *new_chunk(rwd_pool *pool, bool must) {
     }
     void *chunk = pool->feeder ? rwd_feeder_take(pool->feeder) : NULL;
     if (chunk) return chunk;
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->chunk_size + kept_from_chunks(pool))) return NULL;
-    return rwd_chunk_map(pool->budget, pool->chunk_size);
+    if (!rwd_budget_try(pool->budget, RWD_SHARE_HOT, pool->chunk_size, kept_from_chunks(pool))) {
+        // What was left of the share since that look, the feeder may have taken: then it makes a chunk of it now.
+        chunk = pool->feeder ? rwd_feeder_take(pool->feeder) : NULL;
+        if (chunk || !must) return chunk;
+        rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->chunk_size);
+    }
+    return rwd_chunk_map(pool->chunk_size);
 }
 
 static bool map_chunk(rwd_pool *pool, bool must) {
@@ -137,8 +149,7 @@ static void trim(rwd_pool *pool, uint64_t bytes) {
 // A bare segment gets memory again.
 static void *dress(rwd_pool *pool, bool must) {
     if (pool->bare_count == 0) return NULL;
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, pool->segment_size + kept_from_chunks(pool))) return NULL;
-    rwd_budget_take(pool->budget, RWD_SHARE_HOT, pool->segment_size);
+    if (!take_share(pool, pool->segment_size, kept_from_chunks(pool), must)) return NULL;
     pool->mapped_bytes += pool->segment_size;
     pool->taken_count++;
     return pool->bare[--pool->bare_count];
@@ -193,7 +204,7 @@ static bool slab_is_full(const rwd_pool *pool, const rwd_slab *slab) {
 static void *take_big(rwd_pool *pool, size_t size, bool must) {
     size_t bytes = big_size(size);
     trim(pool, bytes);
-    if (!must && !rwd_budget_fits(pool->budget, RWD_SHARE_HOT, bytes)) return NULL;
+    if (!take_share(pool, bytes, 0, must)) return NULL;
     rwd_big_block *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
         fputs("rewind: out of memory\n", stderr);
@@ -202,7 +213,6 @@ static void *take_big(rwd_pool *pool, size_t size, bool must) {
     *block = (rwd_big_block){.next = pool->big, .bytes = bytes};
     if (pool->big) pool->big->previous = block;
     pool->big = block;
-    rwd_budget_take(pool->budget, RWD_SHARE_HOT, bytes);
     pool->mapped_bytes += bytes;
     return (uint8_t *)block + BIG_HEADER;
 }

@@ -2,7 +2,7 @@ rwd_test(state_key_test SOURCES state_key_test.c LIBS rwd_state)
 rwd_test(state_aggregate_test SOURCES state_aggregate_test.c LIBS rwd_state)
 rwd_test(state_value_test SOURCES state_value_test.c LIBS rwd_state)
 rwd_test(state_digest_test SOURCES state_digest_test.c LIBS rwd_state)
-rwd_test(state_pool_test SOURCES state_pool_test.c LIBS rwd_state)
+rwd_test(state_pool_test SOURCES state_pool_test.c LIBS rwd_state LABELS threads)
 
 # The same with the group match that machines without SSE2 use.
 rwd_test(state_segment_test SOURCES state_segment_test.c LIBS rwd_state)
