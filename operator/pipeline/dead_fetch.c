@@ -291,6 +291,7 @@ static void take_message(const rwd_job *job, wanted *w, const rwd_kafka_record *
     rwd_hash128_hex(item->entry.hash, hash);
     if (!header_is(record->raw, RWD_HEADER_DEAD_HASH, hash) || (job->source.topic && !header_is(record->raw, RWD_HEADER_DEAD_TOPIC, job->source.topic))) return;
     if (job->source.topic && (!header_number(record->raw, RWD_HEADER_DEAD_PARTITION, &partition) || partition != job->source.partition)) return;
+    if (header_number(record->raw, RWD_HEADER_DEAD_KEY_SIZE, &size)) return;  // with a cut key it is another record
     item->found = RWD_DEAD_IN_OUTPUT;
     item->has_key = record->key.data != NULL;
     if (item->has_key) item->key = keep(w->arena, record->key.data, record->key.size);

@@ -25,7 +25,7 @@
 #define TRIES_MAX 5                        // of one transaction
 #define RETRY_NS 100000000LL               // before the second try; doubled each time
 #define AWAY_NS 3000000000LL               // a broker that has not answered for so long is away
-#define DEAD_VALUE_MARGIN (64 * 1024)      // room for key and headers beside a dead letter's value
+#define DEAD_MARGIN (64 * 1024)            // room for headers beside a dead letter's key and value
 #define MESSAGE_MAX 1000000                // librdkafka's message.max.bytes, unless the job sets it
 
 typedef struct kafka_sink {
@@ -36,7 +36,7 @@ typedef struct kafka_sink {
     const char *topic;       // where C stands
     unsigned partition;
     char *transactional_id;
-    size_t dead_value_max;
+    size_t dead_bytes_max;
     bool by_key[RWD_SINKS_MAX];
     rwd_committer *committer;
     rwd_kafka_wait wait;
@@ -260,7 +260,7 @@ static bool kafka_put_dead_letter(rwd_sink *sink, const rwd_dead_letter *letter,
     kafka_sink *self = self_of(sink);
     rwd_pending *h = rwd_committer_pending(self->committer);
     assert(self->job->dead_letter_topic);
-    if (!rwd_kafka_dead_letter_keep(letter, self->dead_value_max, &h->dead, err)) return false;
+    if (!rwd_kafka_dead_letter_keep(letter, self->dead_bytes_max, &h->dead, err)) return false;
     h->dead_letters++;
     rwd_committer_grown(self->committer);
     return true;
@@ -332,11 +332,11 @@ static void choose_place(kafka_sink *self) {
     self->transactional_id = rwd_strf("rewind/%s/%s/%u", self->settings.group, self->topic, self->partition);  // C7
 }
 
-static size_t largest_dead_value(const rwd_job *job) {
+static size_t largest_dead_letter(const rwd_job *job) {
     long long most = MESSAGE_MAX;
     for (size_t i = 0; i < job->kafka.property_count; i++)
         if (strcmp(job->kafka.properties[i].name, "message.max.bytes") == 0) most = strtoll(job->kafka.properties[i].value, NULL, 10);
-    return most > 2 * DEAD_VALUE_MARGIN ? (size_t)most - DEAD_VALUE_MARGIN : DEAD_VALUE_MARGIN;
+    return (size_t)(most > 2 * DEAD_MARGIN ? most - DEAD_MARGIN : most / 2);
 }
 
 bool rwd_kafka_sink_open(const rwd_job *job, const rwd_kafka_settings *settings, rwd_clock *clock, rwd_budget *budget, rwd_sink **out,
@@ -349,7 +349,7 @@ bool rwd_kafka_sink_open(const rwd_job *job, const rwd_kafka_settings *settings,
     self->settings = *settings;
     self->settings.any_version |= !is_transactional(self);
     self->clock = clock;
-    self->dead_value_max = largest_dead_value(job);
+    self->dead_bytes_max = largest_dead_letter(job);
     for (size_t i = 0; i < job->sink_count; i++) self->by_key[i] = job->sinks[i].emit == RWD_EMIT_COMMIT;
     self->committer = rwd_committer_new(run_commit, self, clock, budget);
     choose_place(self);

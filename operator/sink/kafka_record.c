@@ -140,7 +140,7 @@ bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_sink *sink
     return true;
 }
 
-// ---- dead letters: offset, ordinal, time, code, whole size, partition, attempts, hash; then sized: source, topic, origin, resolved by, field, reason, key, value
+// ---- dead letters: offset, ordinal, time, code, whole size, whole key's size, partition, attempts, hash; then sized: source, topic, origin, resolved by, field, reason, key, value
 
 static void keep_u64(rwd_buf *out, uint64_t value) {
     uint8_t bytes[8];
@@ -179,11 +179,13 @@ static bool keep_value(const rwd_dead_letter *letter, size_t most, rwd_buf *out,
 
 bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err) {
     size_t before = out->size;
+    rwd_slice key = rwd_slice_of(letter->key.data, letter->key.size < most ? letter->key.size : most);
     keep_u64(out, (uint64_t)letter->offset);
     keep_u64(out, letter->has_ordinal ? letter->ordinal : UINT64_MAX);
     keep_u64(out, (uint64_t)letter->time_us);
     keep_u64(out, (uint64_t)letter->code);
     keep_u64(out, letter->full_size);
+    keep_u64(out, letter->key.size);
     keep_u64(out, letter->partition);
     keep_u64(out, letter->attempts);
     keep_u64(out, letter->hash.low);
@@ -194,8 +196,8 @@ bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_
     keep_text(out, letter->resolved_by);
     keep_text(out, letter->field);
     keep_slice(out, letter->reason);
-    keep_slice(out, letter->key);
-    if (keep_value(letter, most, out, err)) return true;
+    keep_slice(out, key);
+    if (keep_value(letter, most - key.size, out, err)) return true;
     out->size = before;
     return false;
 }
@@ -234,7 +236,7 @@ void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const c
     int64_t ordinal = (int64_t)take_u64(run);
     int64_t time_us = (int64_t)take_u64(run);
     rwd_code code = (rwd_code)take_u64(run);
-    uint64_t full_size = take_u64(run);
+    uint64_t full_size = take_u64(run), key_size = take_u64(run);
     int64_t partition = (int64_t)take_u64(run), attempts = (int64_t)take_u64(run);
     rwd_hash128 hash = {.low = take_u64(run)};
     hash.high = take_u64(run);
@@ -256,4 +258,5 @@ void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const c
     record->output.key = take_slice(run);
     record->output.value = take_slice(run);
     if (full_size > record->output.value.size) add_number(record, RWD_HEADER_DEAD_SIZE, (int64_t)full_size, record->size);
+    if (key_size > record->output.key.size) add_number(record, RWD_HEADER_DEAD_KEY_SIZE, (int64_t)key_size, record->key_size);
 }

@@ -15,7 +15,7 @@ typedef struct rwd_kafka_record_text {
     rwd_kafka_header headers[RWD_KAFKA_HEADERS_MAX];
     rwd_buf key, value, scratch;
     rwd_answers answers;
-    char offset[24], ordinal[24], size[24], partition[24], attempts[24], hash[RWD_HASH128_HEX];
+    char offset[24], ordinal[24], size[24], key_size[24], partition[24], attempts[24], hash[RWD_HASH128_HEX];
 } rwd_kafka_record_text;
 
 void rwd_kafka_record_deinit(rwd_kafka_record_text *record);
@@ -43,9 +43,10 @@ RWD_MUST bool rwd_kafka_record_value(const rwd_job_table *table, const rwd_job_s
 #define RWD_HEADER_DEAD_ORIGIN "rewind-origin"                  // of a redriven record: where the event failed first
 #define RWD_HEADER_DEAD_ATTEMPTS "rewind-attempts"
 #define RWD_HEADER_DEAD_RESOLVED "resolved-by"                   // R6: the repair under which it is none any more; such a record has a key and no value
-#define RWD_HEADER_DEAD_SIZE "rewind-size"                      // of a record that is longer than what is kept of it
+#define RWD_HEADER_DEAD_SIZE "rewind-size"                      // of a value that is longer than what is kept of it
+#define RWD_HEADER_DEAD_KEY_SIZE "rewind-key-size"              // of a key that is
 
-// Appends a dead letter to a run of them; of its value at most `most` bytes.
+// Appends a dead letter to a run of them; of its key and value together at most `most` bytes, the key's first.
 RWD_MUST bool rwd_kafka_dead_letter_keep(const rwd_dead_letter *letter, size_t most, rwd_buf *out, rwd_error *err);
 // The next dead letter of a run. What it points at is in the run. Precondition: there is one.
 void rwd_kafka_record_of_dead_letter(rwd_reader *run, const char *topic, const char *lineage, rwd_kafka_record_text *record);

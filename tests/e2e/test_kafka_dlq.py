@@ -120,6 +120,27 @@ def test_the_bytes_come_from_journal_topic_or_dead_letters(make_kafka_job, broke
     assert letters(bare) == []
 
 
+def test_a_dead_letter_too_long_for_its_topic_is_cut_and_its_job_goes_on(make_kafka_job, broker):
+    job = make_kafka_job(journal="off", topics={"max.message.bytes": 8_000_000})
+    bad = [(b"k" * 900_000, b"v" * 900_000), (b"k" * 2_000_000, b"{"), (b"k" * 2_000_000, b"v" * 2_000_000), (b"k", b"v" * 3_000_000)]
+    broker.produce(job.source_topic, [{"key": key, "value": value, "headers": [("h", b"h" * 900_000)]} for key, value in bad], message_max_bytes=8_000_000)
+    job.produce(orders(10))
+    job.run_to_end()
+    job.check_state()
+    found = broker.read(job.output_topics[-1])
+    assert len(found) == len(bad)
+    for message, (key, value) in zip(found, bad):
+        headers = {name: int(text) for name, text in message.headers() if name in ("rewind-size", "rewind-key-size")}
+        assert key.startswith(message.key()) and value.startswith(message.value())
+        wanted = {"rewind-size": len(value)} if len(message.value()) < len(value) else {}
+        assert headers == {**wanted, **({"rewind-key-size": len(key)} if len(message.key()) < len(key) else {})}
+        assert 900_000 < len(message.key()) + len(message.value()) <= 1_000_000
+    assert [len(m.key()) for m in found[:1]] == [900_000]   # the value goes first
+    broker.delete_records(job.source_topic, 0, len(bad))
+    lines = [json.loads(line) for line in rewind("dlq", "export", job.file, cwd=job.folder).out.splitlines()]
+    assert [d["found_in"] for d in lines] == ["output", None, None, "output"]   # with a cut key it is another record
+
+
 def test_a_key_chooses_by_the_record_or_by_the_row(make_kafka_job):
     job = make_kafka_job(event={"fields": {**driver.FIELDS}, "time": {"field": "ts", "ahead": "1h"}})
     lines = [{"value": json.dumps({**json.loads(line), "ts": BASE + (2**40 if i in (4, 7) else 0)}), "key": f"k{i}", "timestamp": BASE} for i, line in enumerate(orders(10))]
