@@ -60,7 +60,8 @@
     X(TOPIC_EXCEPTION, TOPIC, "the topic's name is not valid", "correct its name in the job file")                                                     \
     X(OFFSET_OUT_OF_RANGE, POSITION, "the offset is not in the partition", "")                                                                         \
     X(_AUTO_OFFSET_RESET, POSITION, "the offset is not in the partition any more, or not yet", "")                                                     \
-    X(MSG_SIZE_TOO_LARGE, KAFKA, "a record is larger than the topic accepts", "raise max.message.bytes of the topic")                                  \
+    X(MSG_SIZE_TOO_LARGE, KAFKA, "a record is larger than the topic, or message.max.bytes here, accepts",                                              \
+      "raise max.message.bytes of the topic, and message.max.bytes in the properties")                                                                 \
     X(RECORD_LIST_TOO_LARGE, KAFKA, "a batch of records is larger than the topic's segments", "lower batch.size in the properties")                    \
     X(INVALID_MSG_SIZE, KAFKA, "a record's size is refused", "raise fetch.message.max.bytes in the properties")                                        \
     X(INVALID_RECORD, KAFKA, "the broker refuses a record", "look at the topic's settings")                                                            \
