@@ -23,7 +23,8 @@ bool rwd_operator_restore(rwd_operator *op, const char *id, const char *who, con
     if (rwd_refuse_phase(op, err)) return false;
     pthread_mutex_lock(&op->lock);
     rwd_restoring *r = &op->restore;
-    bool free_now = r->state != RWD_RESTORE_WANTED && r->state != RWD_RESTORE_RUNNING;
+    rwd_restore_state apply = op->apply.state;
+    bool free_now = r->state != RWD_RESTORE_WANTED && r->state != RWD_RESTORE_RUNNING && apply != RWD_RESTORE_WANTED && apply != RWD_RESTORE_RUNNING;
     if (free_now) {
         *r = (rwd_restoring){.state = RWD_RESTORE_WANTED};
         (void)snprintf(r->id, sizeof(r->id), "%s", id);
@@ -33,7 +34,7 @@ bool rwd_operator_restore(rwd_operator *op, const char *id, const char *who, con
     }
     pthread_mutex_unlock(&op->lock);
     if (free_now) return true;
-    rwd_fail(err, RWD_E_BUSY, "another restore is under way");
+    rwd_fail(err, RWD_E_BUSY, "another repair or restore is under way");
     return rwd_error_next(err, "rewind status --data %s", op->data);
 }
 
