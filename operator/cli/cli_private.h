@@ -80,6 +80,17 @@ RWD_MUST bool rwd_cli_target(const rwd_cli *cli, rwd_flag_id time_flag, rwd_flag
 // A place as --from and --to take it: an offset; a time (operator/cli/when.h), which has a colon; else a checkpoint's id, tag or latest. `flag` is for messages; the text is borrowed.
 RWD_MUST bool rwd_cli_place_target(const rwd_cli *cli, const char *flag, const char *text, rwd_target *out, rwd_error *err);
 
+// ---- a plan of a repair, beside what runs
+
+// What a plan is made of says `options`; how it is made is set here: a running operator is asked for a checkpoint first and keeps its pace, signals end it. Opens the place as a reader where
+// it is not open yet. *gives* `out` (cmd_repair.c).
+struct rwd_repair_options;
+struct rwd_repair_plan;
+RWD_MUST bool rwd_cli_make_plan(rwd_cli *cli, rwd_place *place, struct rwd_repair_options *options, struct rwd_repair_plan *out, rwd_error *err);
+
+// What a command ends with, of which a signal came too late to end the replay: nobody who interrupts it wants what follows. Returns false.
+bool rwd_cli_stopped(rwd_error *err);
+
 // restore --logic, --amend: a repair with the operator paused (cmd_repair_apply.c).
 RWD_MUST bool rwd_restore_otherwise(rwd_cli *cli, const rwd_target *target, rwd_error *err);
 

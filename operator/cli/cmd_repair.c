@@ -338,20 +338,23 @@ bool rwd_run_repair_forget(rwd_cli *cli, rwd_error *err) {
 
 // ---- a new one
 
+// What goes on while it is made.
 typedef struct planning {
     rwd_signals *signals;
-    rwd_job *logic;
-    rwd_amendments amendments;
+    bool stopped;         // by one
     rwd_buf checkpoint;   // that the running operator made; empty: none runs
     rwd_pace pace;
 } planning;
+
+// What is asked for.
+typedef struct request { rwd_job *logic; rwd_amendments amendments; } request;
 
 // Signals end the shadow that is being built.
 static void working(void *context, rwd_shadow *shadow) {
     planning *p = context;
     rwd_error ignored;
     if (!shadow) {
-        if (p->signals) (void)rwd_signals_stop(p->signals);
+        p->stopped |= rwd_signals_stop(p->signals);
         p->signals = NULL;
     } else if (!rwd_signals_start_shadow(shadow, &p->signals, &ignored)) {
         p->signals = NULL;
@@ -368,7 +371,36 @@ static bool ask_for_checkpoint(const rwd_place *place, rwd_buf *out, rwd_error *
     return true;
 }
 
-static bool read_request(rwd_cli *cli, planning *p, rwd_repair_options *o, rwd_error *err) {
+bool rwd_cli_stopped(rwd_error *err) {
+    (void)rwd_fail(err, RWD_E_BUSY, "stopped behind the replay");
+    return rwd_error_next(err, "start the same command again; outputs stand as they were");
+}
+
+bool rwd_cli_make_plan(rwd_cli *cli, rwd_place *place, rwd_repair_options *options, rwd_repair_plan *out, rwd_error *err) {
+    planning p = {0};
+    char who[RWD_CLI_WHO];
+    rwd_cli_who(who);
+    bool ok = ask_for_checkpoint(place, &p.checkpoint, err) && (place->repo || rwd_place_open_reader(cli, place, err));
+    if (ok) {
+        rwd_pace_init(&p.pace, place->data, cli->clock);
+        options->job = place->job, options->clock = cli->clock, options->io = place->io, options->tier = rwd_cli_io_tier(cli, place->job), options->repo = place->repo;
+        options->who = who;
+        options->old_checkpoint = p.checkpoint.size ? rwd_buf_cstr(&p.checkpoint) : NULL;
+        options->every_ns = SHADOW_EVERY_NS;
+        options->pace = rwd_pace_step, options->pace_context = &p.pace;
+        options->working = working, options->context = &p;
+        options->progress = isatty(STDERR_FILENO);
+        ok = rwd_repair_make(options, out, err);
+        if (ok && p.stopped) {
+            rwd_repair_plan_deinit(out);
+            ok = rwd_cli_stopped(err);
+        }
+    }
+    rwd_buf_deinit(&p.checkpoint);
+    return ok;
+}
+
+static bool read_request(rwd_cli *cli, request *r, rwd_repair_options *o, rwd_error *err) {
     const char *const *values = cli->in->values;
     const char *from = values[RWD_FLAG_ID_FROM_PLACE], *to = values[RWD_FLAG_ID_TO_PLACE], *logic = values[RWD_FLAG_ID_LOGIC], *amend = values[RWD_FLAG_ID_AMEND], *memory = values[RWD_FLAG_ID_MEMORY];
     o->has_from = from != NULL;
@@ -376,28 +408,18 @@ static bool read_request(rwd_cli *cli, planning *p, rwd_repair_options *o, rwd_e
     if (from && !rwd_cli_place_target(cli, "--from", from, &o->from, err)) return false;
     if (to && !rwd_cli_place_target(cli, "--to", to, &o->to, err)) return false;
     if (memory && !rwd_size_parse(memory, &o->memory)) return rwd_fail(err, RWD_E_USAGE, "--memory takes a size such as 512MiB, not '%s'", memory);
-    if (logic && !rwd_job_load(logic, NULL, 0, &p->logic, err)) return false;
-    if (amend && !rwd_amend_file_load(amend, &p->amendments, err)) return false;
-    o->logic = p->logic;
-    o->amendments = amend ? &p->amendments : NULL;
+    if (logic && !rwd_job_load(logic, NULL, 0, &r->logic, err)) return false;
+    if (amend && !rwd_amend_file_load(amend, &r->amendments, err)) return false;
+    o->logic = r->logic;
+    o->amendments = amend ? &r->amendments : NULL;
     o->rebuild_old = rwd_given(cli->in, RWD_FLAG_ID_REBUILD_OLD);
     return true;
 }
 
-static bool make_plan(rwd_cli *cli, rwd_place *place, planning *p, rwd_error *err) {
-    char who[RWD_CLI_WHO];
-    rwd_cli_who(who);
-    rwd_repair_options options = {.job = place->job, .clock = cli->clock, .tier = rwd_cli_io_tier(cli, place->job), .who = who, .every_ns = SHADOW_EVERY_NS, .working = working, .context = p,
-                                  .progress = isatty(STDERR_FILENO)};
+static bool make_plan(rwd_cli *cli, rwd_place *place, request *r, rwd_error *err) {
+    rwd_repair_options options = {0};
     rwd_repair_plan plan;
-    if (!read_request(cli, p, &options, err) || !ask_for_checkpoint(place, &p->checkpoint, err) || !rwd_place_open_reader(cli, place, err)) return false;
-    rwd_pace_init(&p->pace, place->data, cli->clock);
-    options.pace = rwd_pace_step;
-    options.pace_context = &p->pace;
-    options.io = place->io;
-    options.repo = place->repo;
-    options.old_checkpoint = p->checkpoint.size ? rwd_buf_cstr(&p->checkpoint) : NULL;
-    if (!rwd_repair_make(&options, &plan, err)) return false;
+    if (!read_request(cli, r, &options, err) || !rwd_cli_make_plan(cli, place, &options, &plan, err)) return false;
     bool ok = show_plan(cli, place, &plan, place->job, err);
     rwd_repair_plan_deinit(&plan);
     return ok;
@@ -405,13 +427,12 @@ static bool make_plan(rwd_cli *cli, rwd_place *place, planning *p, rwd_error *er
 
 bool rwd_run_repair_plan(rwd_cli *cli, rwd_error *err) {
     rwd_place place;
-    planning p = {0};
+    request r = {0};
     if (!rwd_place_find(cli, &place, err)) return false;
     rwd_signals_block();
-    bool ok = make_plan(cli, &place, &p, err);
-    rwd_job_free(p.logic);
-    rwd_amendments_deinit(&p.amendments);
-    rwd_buf_deinit(&p.checkpoint);
+    bool ok = make_plan(cli, &place, &r, err);
+    rwd_job_free(r.logic);
+    rwd_amendments_deinit(&r.amendments);
     rwd_place_deinit(&place);
     return ok;
 }

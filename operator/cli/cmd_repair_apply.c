@@ -71,9 +71,9 @@ static bool bring_up(catching *c, int64_t until, rwd_error *err) {
     if (!rwd_signals_start_shadow(c->shadow, &signals, err)) return false;
     bool ok = c->built ? rwd_shadow_extend(c->shadow, until, err) : rwd_shadow_build(c->shadow, err);
     c->built |= ok;
-    (void)rwd_signals_stop(signals);
+    bool stopped = rwd_signals_stop(signals);
     rwd_log_progress(NULL);
-    return ok;
+    return ok && (!stopped || rwd_cli_stopped(err));
 }
 
 static bool open_shadow(catching *c, int64_t until, rwd_error *err) {
@@ -266,16 +266,11 @@ static bool is_the_one(const repairing *r, const rwd_undoable *top, rwd_error *e
 static bool plan_undo(repairing *r, const rwd_undoable *top, rwd_error *err) {
     rwd_lineage target;
     rwd_buf text = {0};
-    char who[RWD_CLI_WHO];
-    rwd_cli_who(who);
     bool ok = rwd_repo_load_lineage(r->place.repo, top->lineage, &target, &text, err);
     rwd_buf_deinit(&text);
     if (!ok) return false;
-    rwd_repair_options options = {
-        .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who, .lineage = &target,
-        .kind = "undo", .undoes = top->id, .progress = isatty(STDERR_FILENO),
-    };
-    r->planned = ok = rwd_repair_make(&options, &r->plan, err);
+    rwd_repair_options options = {.lineage = &target, .kind = "undo", .undoes = top->id};
+    r->planned = ok = rwd_cli_make_plan(r->cli, &r->place, &options, &r->plan, err);
     rwd_lineage_deinit(&target);
     return ok && rwd_repair_folder_of(r->place.data, r->plan.id, r->folder, err);
 }
@@ -307,13 +302,8 @@ static bool tell(const repairing *r, const char *command, const char *why, rwd_e
 }
 
 static bool plan_restore(repairing *r, const rwd_target *target, const rwd_job *logic, const rwd_amendments *amendments, rwd_error *err) {
-    char who[RWD_CLI_WHO];
-    rwd_cli_who(who);
-    rwd_repair_options options = {
-        .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who, .has_from = logic != NULL,
-        .from = *target, .logic = logic, .amendments = amendments, .progress = isatty(STDERR_FILENO),
-    };
-    r->planned = rwd_repair_make(&options, &r->plan, err);
+    rwd_repair_options options = {.has_from = logic != NULL, .from = *target, .logic = logic, .amendments = amendments};
+    r->planned = rwd_cli_make_plan(r->cli, &r->place, &options, &r->plan, err);
     return r->planned && rwd_repair_folder_of(r->place.data, r->plan.id, r->folder, err);
 }
 
@@ -372,14 +362,11 @@ static bool load_asked(const repairing *r, asked *out, rwd_error *err) {
 }
 
 static bool plan_again(repairing *r, const asked *a, rwd_repair_plan *out, rwd_error *err) {
-    char who[RWD_CLI_WHO];
-    rwd_cli_who(who);
     rwd_repair_options options = {
-        .job = r->place.job, .clock = r->cli->clock, .io = r->place.io, .tier = rwd_cli_io_tier(r->cli, r->place.job), .repo = r->place.repo, .who = who,
         .has_from = r->plan.has_logic, .has_to = r->plan.has_logic && r->plan.to >= 0, .from = {.kind = RWD_TARGET_OFFSET, .offset = r->plan.from},
-        .to = {.kind = RWD_TARGET_OFFSET, .offset = r->plan.to}, .logic = a->logic, .amendments = a->amendments.count > 0 ? &a->amendments : NULL, .progress = isatty(STDERR_FILENO),
+        .to = {.kind = RWD_TARGET_OFFSET, .offset = r->plan.to}, .logic = a->logic, .amendments = a->amendments.count > 0 ? &a->amendments : NULL, .rebuild_old = r->plan.rebuilt_old,
     };
-    return rwd_repair_make(&options, out, err);
+    return rwd_cli_make_plan(r->cli, &r->place, &options, out, err);
 }
 
 bool rwd_run_repair_rebase(rwd_cli *cli, rwd_error *err) {
