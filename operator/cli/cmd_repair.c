@@ -100,7 +100,7 @@ static bool show_first(rwd_cli *cli, rwd_corrections *corrections, rwd_correctio
     return ok;
 }
 
-static bool show_corrections(rwd_cli *cli, rwd_corrections *corrections, rwd_correction_texts *texts, rwd_error *err) {
+static bool show_corrections(rwd_cli *cli, const rwd_place *place, rwd_corrections *corrections, rwd_correction_texts *texts, rwd_error *err) {
     bool people = !cli->json && !cli->csv;
     uint64_t limit = rwd_count_of(cli->in, RWD_FLAG_ID_LIMIT, people ? SHOWN_TABLE : SHOWN_LINES), rows = rwd_corrections_rows(corrections);
     rwd_grid grid;
@@ -109,8 +109,8 @@ static bool show_corrections(rwd_cli *cli, rwd_corrections *corrections, rwd_cor
     if (people && rows > 0) {
         rwd_render_corrections_columns(&grid);
         if (limit < rows)
-            rwd_buf_appendf(&cli->out, "\nthe %" PRIu64 " greatest corrections of %" PRIu64 "; all: rewind repair show %s --limit 0 -o csv\n", limit, rows,
-                            rwd_corrections_repair(corrections));
+            rwd_buf_appendf(&cli->out, "\nthe %" PRIu64 " greatest corrections of %" PRIu64 "; all: rewind repair show %s%s %s --limit 0 -o csv\n", limit, rows,
+                            cli->in->job ? "" : "--data ", cli->in->job ? cli->in->job : place->data, rwd_corrections_repair(corrections));
         else rwd_buf_append_str(&cli->out, "\ncorrections\n");
     }
     if (cli->csv) rwd_buf_append_str(&cli->out, "output,table,key,change,column,old,new,delta\n");
@@ -136,7 +136,7 @@ static bool with_corrections(rwd_cli *cli, rwd_place *place, const rwd_repair_pl
     rwd_logics *logics = rwd_logics_new(place->repo, current);
     bool ok = rwd_path_join(path, folder, "corrections", err) && rwd_corrections_open(path, place->io, &corrections, err) &&
               rwd_repair_jobs(plan, folder, place->repo, logics, place->io, &old_job, &new_job, err) && rwd_correction_texts_init(&texts, old_job, new_job, err);
-    ok = ok && show_corrections(cli, corrections, &texts, err);
+    ok = ok && show_corrections(cli, place, corrections, &texts, err);
     rwd_correction_texts_deinit(&texts);
     rwd_corrections_close(corrections);
     rwd_logics_free(logics);
@@ -309,7 +309,7 @@ static bool forget(rwd_cli *cli, rwd_place *place, rwd_error *err) {
     const char *state = state_of(folder);
     if (strcmp(state, "planned") != 0) {
         (void)rwd_fail(err, RWD_E_BUSY, "repair %s is %s: it is part of the history", id, state);
-        return rwd_error_next(err, "rewind repair report %s", id);
+        return rwd_error_next(err, "rewind repair report --data %s %s", place->data, id);
     }
     add_size(folder, &bytes);
     rwd_size_text(bytes, size);

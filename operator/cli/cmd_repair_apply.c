@@ -50,7 +50,7 @@ static bool load(repairing *r, const char *word, rwd_error *err) {
 
 static bool need_reason(const rwd_cli *cli, rwd_error *err) {
     const char *reason = cli->in->values[RWD_FLAG_ID_REASON];
-    if (reason && *reason) return true;
+    if ((reason && *reason) || rwd_given(cli->in, RWD_FLAG_ID_DRY_RUN)) return true;  // to look at a plan needs none
     return rwd_fail(err, RWD_E_USAGE, "say why, for history.log and for those who read the corrections: --reason TEXT");
 }
 
@@ -151,13 +151,16 @@ static bool act_here(repairing *r, const rwd_apply_order *order, rwd_error *err)
     return rwd_cli_run_operator(r->cli, &options, r->place.data, false, err);
 }
 
+static const char *taken_back(const char *undoes) { return *undoes ? undoes : "the last change of the job file"; }
+
 static void show_done(const rwd_switch *done, bool json_wanted, rwd_buf *out) {
     char digest[RWD_HASH128_HEX], lineage[RWD_HASH128_HEX];
     rwd_hash128_hex(done->new_digest, digest);
     rwd_hash128_hex(done->new_lineage, lineage);
     if (!json_wanted) {
-        rwd_buf_appendf(out, "%s %s%s%s at C = %" PRId64 ": %" PRIu64 " correction%s published\n", done->kind, done->id, *done->undoes ? " took back " : " is applied",
-                        done->undoes, done->next_offset, done->rows, done->rows == 1 ? "" : "s");
+        bool undo = strcmp(done->kind, "undo") == 0;
+        rwd_buf_appendf(out, "%s %s%s%s at C = %" PRId64 ": %" PRIu64 " correction%s published\n", done->kind, done->id, undo ? " took back " : " is applied",
+                        undo ? taken_back(done->undoes) : "", done->next_offset, done->rows, done->rows == 1 ? "" : "s");
         rwd_buf_appendf(out, "lineage %s, switch %" PRIu64 "; the state is checkpoint %s, digest %s\n", lineage, done->switch_number, done->new_checkpoint, digest);
         return;
     }
@@ -179,8 +182,9 @@ static void show_done(const rwd_switch *done, bool json_wanted, rwd_buf *out) {
 
 // What a person looks at before saying yes; `repair show` has all of it.
 static void show_plan(const rwd_repair_plan *plan, rwd_buf *out) {
-    rwd_buf_appendf(out, "%s %s%s%s, planned at offset %" PRId64 ": %" PRIu64 " correction%s in %" PRIu64 " transaction%s\n", plan->kind, plan->id, *plan->undoes ? ", takes back " : "", plan->undoes,
-                    plan->position, plan->rows, plan->rows == 1 ? "" : "s", plan->transactions, plan->transactions == 1 ? "" : "s");
+    bool undo = rwd_repair_is_undo(plan);
+    rwd_buf_appendf(out, "%s %s%s%s, planned at offset %" PRId64 ": %" PRIu64 " correction%s in %" PRIu64 " transaction%s\n", plan->kind, plan->id, undo ? ", takes back " : "",
+                    undo ? taken_back(plan->undoes) : "", plan->position, plan->rows, plan->rows == 1 ? "" : "s", plan->transactions, plan->transactions == 1 ? "" : "s");
     for (size_t i = 0; i < plan->sink_count; i++) {
         const rwd_repair_sink *s = &plan->sinks[i];
         rwd_buf_appendf(out, "  %s: %" PRIu64 " changed, %" PRIu64 " added, %" PRIu64 " vanished\n", s->target, s->changed, s->added, s->vanished);
@@ -259,7 +263,7 @@ static bool is_the_one(const repairing *r, const rwd_undoable *top, rwd_error *e
     if (r->cli->in->arg_count == 0) return true;
     if (!rwd_repair_find(r->place.data, r->place.io, r->cli->in->args[0], id, err)) return false;
     if (strcmp(id, top->id) == 0) return true;
-    rwd_fail(err, RWD_E_USAGE, "repair %s is not the newest one that is applied: %s is", id, *top->id ? top->id : "a change of the job file");
+    rwd_fail(err, RWD_E_USAGE, "repair %s is not what was switched last: %s is", id, *top->id ? top->id : "a change of the job file");
     return rwd_error_next(err, "take that back first: rewind repair undo %s", r->cli->in->job);
 }
 
@@ -376,7 +380,7 @@ bool rwd_run_repair_rebase(rwd_cli *cli, rwd_error *err) {
     rwd_signals_block();
     if (!find(cli, &r, err)) return false;
     bool ok = load(&r, cli->in->args[0], err) && !refuse_done(&r, err);
-    if (ok && *r.plan.undoes) {
+    if (ok && rwd_repair_is_undo(&r.plan)) {
         ok = rwd_fail(err, RWD_E_USAGE, "%s is an undo, which is always planned on what is live", r.plan.id);
         (void)rwd_error_next(err, "rewind repair undo %s", cli->in->job);
     }
@@ -417,7 +421,7 @@ static void report_tables(const rwd_repair_plan *plan, rwd_buf *out) {
 }
 
 static void report_asked(const rwd_repair_plan *plan, rwd_buf *out) {
-    rwd_buf_appendf(out, "%-14s%s%s%s\n", "repair", plan->id, *plan->undoes ? ", takes back " : "", plan->undoes);
+    rwd_buf_appendf(out, "%-14s%s%s%s\n", plan->kind, plan->id, rwd_repair_is_undo(plan) ? ", takes back " : "", rwd_repair_is_undo(plan) ? taken_back(plan->undoes) : "");
     put_time(out, "planned", plan->created_us);
     rwd_buf_appendf(out, "%-14s%s\n", "planned by", plan->who);
     if (plan->to >= 0) rwd_buf_appendf(out, "%-14s[%" PRId64 ", %" PRId64 ")\n", "offsets", plan->from, plan->to);

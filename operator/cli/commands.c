@@ -148,8 +148,9 @@ static const rwd_command commands[] = {
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY, RWD_EXIT_LOGIC, RWD_EXIT_DIFFERENT}, rwd_run_repair_apply},
     {"repair undo", RWD_JOB_REQUIRED, "[ID]", 0, 1, F(SET) | F(IO) | F(REASON) | F(TOLERANCE) | F(OUTPUT) | ACT,
      "take the newest applied repair back",
-     "A repair of its own: the history before it is replayed up to now, with all that came since, and what differs from what stands published is corrected. Undone again, it goes further back. The "
-     "checkpoint before a repair, and the journal from it on, are kept for repair.keep.",
+     "A repair of its own: the history before it is replayed up to now, with all that came since, and what differs from what stands published is corrected. Undone again, it goes further back. A "
+     "change of the job file (on_change) is taken back in the same way. The checkpoint before a repair, and the journal from it on, are kept for repair.keep.\n\n"
+     "Invariants that the state before the repair violated do not stand in the way, but for those that park.",
      "rewind repair undo orders.yaml --reason \"the old price was right\" --yes\nrewind repair undo orders.yaml 00000000000000a1 --reason \"approved by mistake\" --dry-run",
      {RWD_EXIT_OK, RWD_EXIT_USAGE, RWD_EXIT_NOT_FOUND, RWD_EXIT_BUSY}, rwd_run_repair_undo},
     {"repair report", RWD_JOB_FINDS, "ID", 1, 1, FINDS | F(OUTPUT),

@@ -178,7 +178,7 @@ static void put_lineage(rwd_buf *out, rwd_hash128 id) {
 
 static void put_asked(const rwd_repair_plan *p, rwd_buf *out) {
     rwd_buf_append_str(out, "  asked for    ");
-    if (strcmp(p->kind, "undo") == 0) rwd_buf_appendf(out, "undo of repair %s: the history as it was before", p->undoes);
+    if (rwd_repair_is_undo(p)) rwd_buf_appendf(out, "undo of %s%s: the history as it was before", *p->undoes ? "repair " : "the last change of the job file", p->undoes);
     else if (p->has_logic && p->to >= 0) rwd_buf_appendf(out, "another logic for the records of [%" PRId64 ", %" PRId64 ")", p->from, p->to);
     else if (p->has_logic) rwd_buf_appendf(out, "another logic from offset %" PRId64 " on", p->from);
     if (p->amendments) rwd_buf_appendf(out, "%s%" PRIu64 " amendment%s", p->has_logic ? ", and " : "", p->amendments, p->amendments == 1 ? "" : "s");
@@ -253,19 +253,26 @@ void rwd_render_repair(const rwd_repair_plan *p, rwd_buf *out) {
     for (size_t i = 0; i < p->table_count; i++) put_table(&p->tables[i], out);
 }
 
+static void put_violations(const rwd_repair_plan *p, rwd_buf *out) {
+    if (p->violation_count == 0) rwd_buf_append_str(out, "  invariants   no key begins to violate one\n");
+    for (size_t i = 0; i < p->violation_count; i++)
+        rwd_buf_appendf(out, "  VIOLATED     %s: by %" PRIu64 " keys that did not, such as %s\n", p->violations[i].check, p->violations[i].keys, p->violations[i].key);
+}
+
 void rwd_render_repair_end(const rwd_repair_plan *p, const char *job, bool applied, rwd_buf *out) {
     char size[RWD_TIME_TEXT_MAX];
     rwd_size_text(p->shadow_bytes, size);
     rwd_buf_append_char(out, '\n');
     if (p->dead_new || p->dead_resolved) rwd_buf_appendf(out, "  dead letters %" PRIu64 " new, %" PRIu64 " resolved\n", p->dead_new, p->dead_resolved);
     else rwd_buf_append_str(out, "  dead letters the same\n");
-    if (p->violation_count == 0) rwd_buf_append_str(out, "  invariants   no key begins to violate one\n");
-    for (size_t i = 0; i < p->violation_count; i++)
-        rwd_buf_appendf(out, "  VIOLATED     %s: by %" PRIu64 " keys that did not, such as %s\n", p->violations[i].check, p->violations[i].keys, p->violations[i].key);
+    put_violations(p, out);
     rwd_buf_appendf(out, "  publishing   %" PRIu64 " corrections in %" PRIu64 " transaction%s; who reads committed records only waits about %.2f s (at %d rows a second)\n", p->rows,
                     p->transactions, p->transactions == 1 ? "" : "s", (double)p->readers_wait_us / 1e6, RWD_REPAIR_ROWS_PER_SECOND);
     rwd_buf_appendf(out, "  costs        %s for the second state until then; the operator stands still while it catches up from C0 to C, and for the transaction\n", size);
-    if (!applied) rwd_buf_appendf(out, "  next         rewind repair apply %s %s --reason TEXT\n", job, p->id);
+    rwd_error why;
+    if (applied) return;
+    if (rwd_repair_refuse_violations(p, job, &why)) rwd_buf_append_str(out, "  next         correct the logic, the amendments, or the invariant, and plan again: what violates one is not applied\n");
+    else rwd_buf_appendf(out, "  next         rewind repair apply %s %s --reason TEXT\n", job, p->id);
 }
 
 void rwd_render_repair_json(const rwd_repair_plan *p, const char *state, rwd_json_out *json) {
@@ -346,6 +353,7 @@ void rwd_render_repair_json(const rwd_repair_plan *p, const char *state, rwd_jso
         rwd_json_put_string(json, "check", p->violations[i].check);
         rwd_json_put_uint(json, "keys", p->violations[i].keys);
         rwd_json_put_string(json, "key", p->violations[i].key);
+        rwd_json_put_string(json, "on_violation", p->violations[i].parks ? "park" : "alert");
         rwd_json_object_end(json);
     }
     rwd_json_array_end(json);

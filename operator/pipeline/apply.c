@@ -108,12 +108,19 @@ static bool load_plan(rwd_operator *op, char folder[RWD_PATH_MAX], rwd_repair_pl
     return rwd_repair_folder(op, op->apply_now.id, folder, err) && rwd_repair_plan_load(folder, op->repo_io, out, err);
 }
 
+// What to type to have it planned on what is live. An undo always is.
+static bool next_again(const rwd_operator *op, const rwd_repair_plan *plan, const char *more, rwd_error *err) {
+    const char *job = op->job->file;
+    if (rwd_repair_is_undo(plan)) return rwd_error_next(err, "rewind repair undo %s%s", job, more);
+    return rwd_error_next(err, "rewind repair rebase %s %s%s", job, plan->id, more);
+}
+
 // The history has moved on: what was approved was compared with another one.
 static bool refuse_other_lineage(const rwd_operator *op, const rwd_repair_plan *plan, rwd_error *err) {
     if (rwd_hash128_equal(rwd_lineage_id(&op->lineage), plan->old_lineage) && op->switch_number == plan->switch_number) return false;
     rwd_fail(err, RWD_E_LOGIC_CHANGED, "repair %s was planned on switch %" PRIu64 " of the lineage, and %" PRIu64 " is live: another repair was applied or undone since", plan->id,
              plan->switch_number, op->switch_number);
-    rwd_error_next(err, "rewind repair rebase %s --data %s", plan->id, op->data);
+    (void)next_again(op, plan, "", err);
     return true;
 }
 
@@ -121,7 +128,7 @@ static bool refuse_plan(rwd_operator *op, rwd_error *err) {
     char folder[RWD_PATH_MAX];
     rwd_repair_plan plan;
     if (!load_plan(op, folder, &plan, err)) return true;
-    bool refused = refuse_other_lineage(op, &plan, err) || rwd_repair_refuse_violations(&plan, "JOB", err);
+    bool refused = refuse_other_lineage(op, &plan, err) || rwd_repair_refuse_violations(&plan, op->job->file, err);
     rwd_repair_plan_deinit(&plan);
     return refused;
 }
@@ -238,14 +245,14 @@ static bool check_input(const act *a, rwd_error *err) {
     if (theirs->input_count == ours->input_count && rwd_hash128_equal(theirs->input_hash, ours->input_hash)) return true;
     rwd_fail(err, RWD_E_SOURCE_CHANGED, "the shadow of repair %s was not made from the records that are committed: %" PRIu64 " below offset %" PRId64 " there, %" PRIu64 " here", a->plan.id,
              theirs->input_count, ours->next_offset, ours->input_count);
-    return rwd_error_next(err, "plan it again: rewind repair rebase %s --data %s", a->plan.id, a->op->data);
+    return next_again(a->op, &a->plan, "", err);
 }
 
 static bool refuse_more(const act *a, rwd_error *err) {
     uint64_t tolerated = a->plan.approved / 100 * a->op->apply_now.tolerance + a->plan.approved % 100 * a->op->apply_now.tolerance / 100;
     if (a->rows <= a->plan.approved || a->rows - a->plan.approved <= tolerated) return false;
     rwd_fail(err, RWD_E_BUSY, "repair %s comes to %" PRIu64 " corrections by now, and %" PRIu64 " are approved", a->plan.id, a->rows, a->plan.approved);
-    rwd_error_next(err, "look at what came since: rewind repair rebase %s --data %s; or allow more: --tolerance PERCENT", a->plan.id, a->op->data);
+    (void)next_again(a->op, &a->plan, "   (it shows what came since; or allow more: --tolerance PERCENT)", err);
     return true;
 }
 
@@ -310,7 +317,7 @@ static void decide(const act *a, rwd_switch *out) {
     rwd_operator *op = a->op;
     const rwd_checkpoint *shadow = rwd_shadow_checkpoint(a->shadow);
     *out = (rwd_switch){
-        .kind = rwd_strdup(a->plan.undoes[0] ? "undo" : "repair"), .who = rwd_strdup(op->apply_now.who), .why = rwd_strdup(op->apply_now.why), .undoes = rwd_strdup(a->plan.undoes),
+        .kind = rwd_strdup(rwd_repair_is_undo(&a->plan) ? "undo" : "repair"), .who = rwd_strdup(op->apply_now.who), .why = rwd_strdup(op->apply_now.why), .undoes = rwd_strdup(a->plan.undoes),
         .decided_us = rwd_clock_wall_us(op->clock), .old_lineage = a->plan.old_lineage, .new_lineage = a->plan.new_lineage, .switch_number = a->plan.switch_number + 1,
         .old_logic = a->before.facts.fingerprint, .new_logic = shadow->facts.fingerprint, .next_offset = op->position.next_offset,
         .old_closings = op->position.closings, .new_closings = shadow->facts.closings, .time_us = op->apply_time_us,

@@ -471,7 +471,8 @@ static void note_violations(making *m) {
         rwd_buf_clear(&text);
         rwd_invariant_text(job, i, &text);
         plan->violations[plan->violation_count++] = (rwd_repair_violation){
-            .table = rwd_strdup(job->tables[job->invariants[i].table].schema.name), .check = rwd_strdup(rwd_buf_cstr(&text)), .key = rwd_strdup(tally->key), .keys = tally->begun};
+            .table = rwd_strdup(job->tables[job->invariants[i].table].schema.name), .check = rwd_strdup(rwd_buf_cstr(&text)), .key = rwd_strdup(tally->key), .keys = tally->begun,
+            .parks = job->invariants[i].on_violation == RWD_ON_VIOLATION_PARK};
     }
     rwd_buf_deinit(&text);
 }

@@ -25,10 +25,16 @@ static void free_table(rwd_repair_table *table) {
     free(table->name);
 }
 
+bool rwd_repair_is_undo(const rwd_repair_plan *plan) { return strcmp(plan->kind, "undo") == 0; }
+
 bool rwd_repair_refuse_violations(const rwd_repair_plan *plan, const char *job, rwd_error *err) {
-    if (plan->violation_count == 0) return false;
-    rwd_fail(err, RWD_E_INVARIANT, "the state that repair %s makes violates invariant %s of table %s", plan->id, plan->violations[0].check, plan->violations[0].table);
-    rwd_error_next(err, "rewind repair show %s %s", job, plan->id);
+    bool undo = rwd_repair_is_undo(plan);
+    size_t at = 0;
+    while (at < plan->violation_count && undo && !plan->violations[at].parks) at++;
+    if (at == plan->violation_count) return false;
+    rwd_fail(err, RWD_E_INVARIANT, "the state that %s %s makes violates invariant %s", undo ? "undo" : "repair", plan->id, plan->violations[at].check);
+    if (undo) rwd_error_next(err, "to publish it all the same, set on_violation: alert, and: rewind repair undo %s", job);
+    else rwd_error_next(err, "rewind repair show %s %s; where the invariant is what is wrong, change it, and: rewind repair rebase %s %s", job, plan->id, job, plan->id);
     return true;
 }
 
@@ -138,7 +144,8 @@ static void pack_violations(const rwd_repair_plan *plan, packing *p, Rewind__Rep
     for (size_t i = 0; i < plan->violation_count; i++) {
         const rwd_repair_violation *v = &plan->violations[i];
         p->violations[i] = (Rewind__RepairViolation)REWIND__REPAIR_VIOLATION__INIT;
-        p->violations[i].table = text_of(v->table), p->violations[i].check = text_of(v->check), p->violations[i].key = text_of(v->key), p->violations[i].keys = v->keys;
+        p->violations[i].table = text_of(v->table), p->violations[i].check = text_of(v->check), p->violations[i].key = text_of(v->key);
+        p->violations[i].keys = v->keys, p->violations[i].parks = v->parks;
         p->violation_list[i] = &p->violations[i];
     }
     out->n_violations = plan->violation_count, out->violations = p->violation_list;
@@ -212,7 +219,7 @@ static void take_lists(const Rewind__RepairPlan *m, rwd_repair_plan *out) {
     out->violations = rwd_calloc(m->n_violations + 1, sizeof(*out->violations));
     for (size_t i = 0; i < m->n_violations; i++) {
         const Rewind__RepairViolation *v = m->violations[i];
-        out->violations[out->violation_count++] = (rwd_repair_violation){rwd_strdup(v->table), rwd_strdup(v->check), rwd_strdup(v->key), v->keys};
+        out->violations[out->violation_count++] = (rwd_repair_violation){rwd_strdup(v->table), rwd_strdup(v->check), rwd_strdup(v->key), v->keys, v->parks};
     }
 }
 

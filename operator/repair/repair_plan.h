@@ -20,7 +20,7 @@
 typedef struct rwd_repair_sink { char *table, *target; uint64_t changed, added, vanished; } rwd_repair_sink;
 typedef struct rwd_repair_column { char *name, *before, *after, *delta; uint64_t changed; } rwd_repair_column;
 typedef struct rwd_repair_table { char *name; uint64_t changed, added, vanished; rwd_repair_column *columns; size_t column_count; } rwd_repair_table;
-typedef struct rwd_repair_violation { char *table, *check, *key; uint64_t keys; } rwd_repair_violation;
+typedef struct rwd_repair_violation { char *table, *check, *key; uint64_t keys; bool parks; } rwd_repair_violation;
 
 // Members as in proto/repair.proto. Strings are owned; none is NULL once it was loaded.
 typedef struct rwd_repair_plan {
@@ -56,7 +56,10 @@ typedef struct rwd_repair_plan {
     int64_t differs_from;         // lowest offset at which the lineages differ
 } rwd_repair_plan;
 void rwd_repair_plan_deinit(rwd_repair_plan *plan);
-// S5: a state that is wrong by the job's own words is not put in the place of another. True, with INVARIANT: it would be. `job` is for the command to type.
+// It takes back what was switched last: a repair (`undoes`), or a change of the job file (R5).
+bool rwd_repair_is_undo(const rwd_repair_plan *plan);
+// S5: a state that is wrong by the job's own words is not put in the place of another; but the way back stays open: of an undo only what parks counts, since what alerts was published before.
+// True, with INVARIANT: it is refused. `job` is for the command to type.
 bool rwd_repair_refuse_violations(const rwd_repair_plan *plan, const char *job, rwd_error *err);
 
 // PLAN in the repair's folder. Durable on return. `io` is *borrowed*.

@@ -1,7 +1,11 @@
 """Repairs applied and taken back: the outputs are those of the true events, and a kill at any step leaves exactly one of two histories (R4, R5, C6)."""
 import base64
 import json
+import os
+import re
+import shlex
 import signal
+import subprocess
 
 import pytest
 
@@ -199,7 +203,7 @@ def test_undo_after_more_traffic_and_again_further_back(make_job):
     both = faults.copy()
     del both.true[5]
     check(job, both.expected(job, True))
-    assert "is not the newest one" in undo(job, first["id"], expect=2).err
+    assert "is not what was switched last" in undo(job, first["id"], expect=2).err
     undo(job, second["id"])
     check(job, faults.expected(job, True))
     job.append(faults.more(orders(100, keys=40, first=800)))
@@ -210,6 +214,124 @@ def test_undo_after_more_traffic_and_again_further_back(make_job):
     job.append(faults.more(orders(100, keys=40, first=900)))
     job.run()
     check(job, faults.expected(job, False))
+
+
+def test_a_change_of_the_job_file_is_taken_back_too_and_what_is_below_it_after_that(make_job):
+    """R5: a change that holds from now on is on the stack as a repair is; undone, it is gone from there."""
+    job, fixed = logic_job(make_job, on_change="from-now")
+    job.run()
+    (job.folder / "skip.jsonl").write_text('{"skip": 5}\n')
+    below = plan(job, "--amend", "skip.jsonl")
+    apply(job, below["id"])
+    repaired = shown(job)
+    job.set(tables=fixed.given["tables"])
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=600)))
+    job.run()
+    changed = shown(job)
+    assert changed != repaired
+    assert "a change of the job file is" in undo(job, below["id"], expect=2).err
+    assert "took back the last change of the job file" in undo(job).out
+    job.set(tables=REVENUE_TABLES)
+    whole = job.expected()
+    skipped = json.loads(job.input.read_text(encoding="utf-8").splitlines()[5], parse_float=str, parse_int=str)["customer"]
+    differs = [key for key, row in whole.view(whole.job.sinks[0]).items() if shown(job)[key] != row]
+    assert differs == [(skipped,)]      # all by the logic of before, but for the record that is left out
+    assert below["id"] in undo(job).out
+    check(job, whole)
+    assert "no repair was applied" in undo(job, expect=10).err
+    assert [(r["kind"], r["undoes"]) for r in repairs.repairs(job)] == [("repair", None), ("undo", None), ("undo", below["id"])]
+
+
+def test_a_repair_of_what_broke_an_invariant_can_be_taken_back(make_job):
+    """S5 holds a plan to the invariants; but what only alerts was published before the repair, so it keeps nobody from going back. What parks does."""
+    faults = Faults()
+    most = max(json.loads(line)["amount"] for line in faults.true)
+    check_of = {"table": "customers", "check": f"most <= {most}"}
+    job = wrong_job(make_job, faults, invariants=[{**check_of, "on_violation": "alert"}])
+    job.run()
+    assert driver.newest(job)["violated"]
+    plan(job, "--amend", faults.file(job))
+    apply(job)
+    assert driver.newest(job).get("violated") is None
+    assert "VIOLATED" not in rewind("repair", "show", job.file, cwd=job.folder).out
+    true, wrong = (faults.expected(job, right) for right in (True, False))
+    check(job, true)
+    job.set(invariants=[{**check_of, "on_violation": "park"}])
+    refused = undo(job, expect=1)
+    assert f"violates invariant customers: most <= {most}" in refused.err and "set on_violation: alert" in refused.err
+    assert "is not applied" in rewind("repair", "show", job.file, cwd=job.folder).out
+    check(job, true)
+    job.set(invariants=[{**check_of, "on_violation": "alert"}])
+    undo(job)
+    check(job, wrong)
+    assert driver.newest(job)["violated"]
+
+
+def typed(job, text, beginning):
+    """What a message or a page says is to be typed next, typed."""
+    words = shlex.split(re.search(rf"rewind ({beginning}[^;(\n]*)", text)[1])
+    return rewind(*words, cwd=job.folder)
+
+
+def test_what_a_refusal_says_is_to_be_typed_works(planned, tmp_path):
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1].copy()
+    page = rewind("repair", "show", job.file, "--limit", 2, cwd=job.folder).out
+    assert len(typed(job, page, "repair show").out.splitlines()) > planned[2]["corrections"]
+    by_data = rewind("repair", "show", "--data", job.data, "--limit", 2, cwd=job.folder).out
+    assert typed(job, by_data, "repair show").out == typed(job, page, "repair show").out
+    (job.folder / "second.jsonl").write_text('{"skip": 5}\n')
+    second = plan(job, "--amend", "second.jsonl")
+    job.append(faults.more(orders(60, keys=40, first=600)))
+    job.run()
+    apply(job, planned[2]["id"])
+    assert "is applied: it is part of the history" in (done := rewind("repair", "forget", job.file, planned[2]["id"], "--yes", cwd=job.folder, expect=11).err)
+    assert planned[2]["id"] in typed(job, done, "repair report").out
+    refused = apply(job, second["id"], expect=7)
+    again = typed(job, refused.err, "repair rebase").out
+    assert second["id"] in again and "correction" in typed(job, again, "repair show").out
+
+
+def test_an_undo_that_comes_to_more_by_now_says_how_to_ask_again(make_job):
+    """R4 (3), of an undo: it cannot be rebased, only asked for again."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    plan(job, "--from", 590, "--logic", fixed.file)
+    apply(job)
+    assert "planned at offset" in rewind("repair", "undo", job.file, "--dry-run", cwd=job.folder).out   # to look needs no reason
+    planned_undo = repairs.repairs(job)[-1]
+    assert (planned_undo["kind"], planned_undo["state"]) == ("undo", "planned")
+    job.append("".join(line + "\n" for line in orders(300, keys=30, first=600)))   # each of them differs
+    job.run()
+    refused = apply(job, planned_undo["id"], expect=11)
+    assert "are approved" in refused.err and "--tolerance" in refused.err
+    job.run()
+    words = shlex.split(re.search(r"rewind (repair undo[^;(\n]*)", refused.err)[1])
+    rewind(*words, "--reason", "back", "--yes", cwd=job.folder)
+    assert shown(job) == revenue(job, 0)
+
+
+def interrupted():
+    """In a child: SIGINT is there already when the program begins to look for it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_is_replayed_to_take_a_repair_back_can_be_interrupted(planned, tmp_path):
+    """In its plan or while it is brought up: nothing is taken back then, wherever the replay was."""
+    job, faults = planned[0].copy(tmp_path / "job"), planned[1]
+    for words in (["undo"], ["apply", planned[2]["id"]]):
+        if words[0] == "undo":
+            apply(job)
+        before = driver.outputs(job)
+        done = subprocess.run([driver.PROGRAM, "repair", words[0], str(job.file), *words[1:], "--reason", "x", "--yes"], cwd=job.folder, env=driver.environment(), preexec_fn=interrupted,
+                              stdin=subprocess.DEVNULL, timeout=driver.PATIENCE, capture_output=True)
+        assert done.returncode == 11 and b"the replay stops" in done.stderr and b"start the same command again" in done.stderr
+        assert driver.outputs(job) == before
+        check(job, faults.expected(job, words[0] == "undo"))
+        if words[0] == "undo":
+            undo(job)
+            check(job, faults.expected(job, False))
+            job = planned[0].copy(tmp_path / "other")
 
 
 def test_a_plan_made_before_another_was_applied_is_refused(make_job):
@@ -268,12 +390,12 @@ def test_an_act_wants_a_reason_and_a_plan(planned, tmp_path):
 # ------------------------------------------------------------------------------------------------ another logic
 REVENUE = {"orders": "count()", "revenue": "sum(amount)"}
 FIXED = {"orders": "count()", "revenue": "sum(amount * 2)"}
+REVENUE_TABLES = {"customers": {"key": "customer", "aggregates": REVENUE}}
 LATER = 200   # where the new logic begins
 
 
 def logic_job(make_job, **sections):
-    tables = {"customers": {"key": "customer", "aggregates": REVENUE}}
-    job = make_job(list(orders(600, keys=30)), tables=tables, sinks=SINKS[:1], checkpoints=RESTLESS, **sections)
+    job = make_job(list(orders(600, keys=30)), tables=REVENUE_TABLES, sinks=SINKS[:1], checkpoints=RESTLESS, **sections)
     (job.folder / "fixed").mkdir()
     fixed = driver.Job(job.folder / "fixed", None, "orders", **{**job.given, "tables": {"customers": {"key": "customer", "aggregates": FIXED}}})
     return job, fixed

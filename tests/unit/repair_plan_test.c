@@ -48,7 +48,7 @@ static rwd_repair_plan some_plan(const char *id) {
     plan.tables[0] = (rwd_repair_table){.name = rwd_strdup("customers"), .changed = 1, .added = 2, .vanished = 3, .columns = rwd_calloc(1, sizeof(rwd_repair_column)), .column_count = 1};
     plan.tables[0].columns[0] = (rwd_repair_column){rwd_strdup("revenue"), rwd_strdup("1.50"), rwd_strdup("2.00"), rwd_strdup("0.50"), 7};
     plan.violations = rwd_calloc(1, sizeof(*plan.violations));
-    plan.violations[0] = (rwd_repair_violation){rwd_strdup("customers"), rwd_strdup("revenue >= 0"), rwd_strdup("c1"), 4};
+    plan.violations[0] = (rwd_repair_violation){rwd_strdup("customers"), rwd_strdup("revenue >= 0"), rwd_strdup("c1"), 4, true};
     return plan;
 }
 
@@ -81,9 +81,26 @@ static void what_is_saved_is_loaded(void **state) {
     assert_string_equal(plan.tables[0].columns[0].delta, "0.50");
     assert_string_equal(plan.violations[0].check, "revenue >= 0");
     assert_int_equal(plan.violations[0].keys, 4);
+    assert_true(plan.violations[0].parks);
     assert_true(rwd_hash128_equal(plan.corrections, wanted.corrections));
     rwd_repair_plan_deinit(&plan);
     rwd_repair_plan_deinit(&wanted);
+}
+
+// S5: what a repair would violate keeps it from being applied; of an undo only what parks.
+static void a_plan_that_violates_an_invariant_is_refused_and_an_undo_only_if_it_parks(void **state) {
+    (void)state;
+    for (int undo = 0; undo < 2; undo++) {
+        for (int parks = 0; parks < 2; parks++) {
+            rwd_repair_plan plan = some_plan("00000000000000ab");
+            free(plan.kind);
+            plan.kind = rwd_strdup(undo ? "undo" : "repair");
+            plan.violations[0].parks = parks;
+            assert_int_equal(rwd_repair_refuse_violations(&plan, "orders.yaml", &err), !undo || parks);
+            if (!undo || parks) assert_int_equal(err.code, RWD_E_INVARIANT);
+            rwd_repair_plan_deinit(&plan);
+        }
+    }
 }
 
 static void a_damaged_plan_is_refused(void **state) {
@@ -155,6 +172,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_saved_is_loaded),
+        TEST(a_plan_that_violates_an_invariant_is_refused_and_an_undo_only_if_it_parks),
         TEST(a_damaged_plan_is_refused),
         TEST(the_lineage_beside_it_is_found_again),
         TEST(a_repair_is_named_by_the_beginning_of_its_id),
