@@ -167,7 +167,16 @@ bool rwd_kafka_lost(rwd_kafka_client *self, char out[RWD_KAFKA_REASON]) {
     return lost;
 }
 
-bool rwd_kafka_again(rwd_kafka_client *self, rd_kafka_resp_err_t code) {
+int64_t rwd_kafka_asked(void) { return now_ns(); }
+
+bool rwd_kafka_again(rwd_kafka_client *self, int64_t asked_ns, rd_kafka_resp_err_t code) {
+    if (rwd_kafka_unclear(self, code)) return true;
+    if (!rwd_kafka_is_passing(code) || rwd_kafka_refused(self) || now_ns() - asked_ns >= RWD_KAFKA_ANSWER_MS * 1000000LL) return false;
+    rwd_clock_system()->sleep_ns(rwd_clock_system(), AGAIN_NS);
+    return true;
+}
+
+bool rwd_kafka_unclear(rwd_kafka_client *self, rd_kafka_resp_err_t code) {
     int64_t left_ns;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rwd_kafka_answered(self);
@@ -283,8 +292,9 @@ bool rwd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, const rwd_kafka_
 
 bool rwd_kafka_cluster(rwd_kafka_client *self, char **out, rwd_error *err) {
     char *id;
+    int64_t asked = rwd_kafka_asked();
     do id = rd_kafka_clusterid(self->rk, RWD_KAFKA_ANSWER_MS);
-    while (rwd_kafka_again(self, id ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT));
+    while (rwd_kafka_again(self, asked, id ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT));
     if (!id) return rwd_kafka_fail(self, err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, NULL, "cannot learn the cluster's id");
     *out = rwd_strdup(id);
     rd_kafka_mem_free(self->rk, id);
@@ -306,6 +316,7 @@ rd_kafka_resp_err_t rwd_kafka_look_at_topic(rwd_kafka_client *self, const char *
     rd_kafka_resp_err_t code;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(self->rk, name, NULL);
     if (!topic) return rd_kafka_last_error();
+    int64_t asked = rwd_kafka_asked();
     do {
         const struct rd_kafka_metadata *metadata = NULL;
         code = rd_kafka_metadata(self->rk, 0, topic, &metadata, RWD_KAFKA_ANSWER_MS);
@@ -313,7 +324,7 @@ rd_kafka_resp_err_t rwd_kafka_look_at_topic(rwd_kafka_client *self, const char *
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = found ? found->err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
         *out_partitions = found ? found->partition_cnt : 0;
         if (metadata) rd_kafka_metadata_destroy(metadata);
-    } while (rwd_kafka_again(self, code));
+    } while (rwd_kafka_again(self, asked, code));
     rd_kafka_topic_destroy(topic);
     return code;
 }

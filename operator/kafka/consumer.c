@@ -225,8 +225,9 @@ bool rwd_kafka_consumer_partitions(rwd_kafka_consumer *self, int *out_count, rwd
 // Asks until there is an answer, or a reason why there is none.
 static rd_kafka_resp_err_t learn_offset(rwd_kafka_consumer *self, int64_t time_ms, int64_t *out) {
     rd_kafka_resp_err_t code;
+    int64_t asked = rwd_kafka_asked();
     do code = ask_offset(self, time_ms, RWD_KAFKA_ANSWER_MS, out);
-    while (rwd_kafka_again(self->client, code));
+    while (rwd_kafka_again(self->client, asked, code));
     return code;
 }
 

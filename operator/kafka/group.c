@@ -77,11 +77,12 @@ bool rwd_kafka_read_committed(const rwd_kafka_settings *settings, const char *to
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition);
     rd_kafka_resp_err_t code;
+    int64_t asked = rwd_kafka_asked();
     do {
         code = rd_kafka_committed(client->rk, list, RWD_KAFKA_ANSWER_MS);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = at->err;
         code = told_beside(client, code);
-    } while (rwd_kafka_again(client, code));
+    } while (rwd_kafka_again(client, asked, code));
     bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!ok) (void)rwd_kafka_fail(client, err, code, NULL, &need, "cannot read what group %s has committed for %s/%u", settings->group, topic, partition);
     else if (stable && !settings->any_version) ok = is_new_enough(client, err);
@@ -98,8 +99,12 @@ bool rwd_kafka_group_is_free(const rwd_kafka_settings *settings, rwd_error *err)
     if (!open_client(settings, false, &client, err)) return false;
     const struct rd_kafka_group_list *groups = NULL;
     rd_kafka_resp_err_t code;
-    do code = rd_kafka_list_groups(client->rk, settings->group, &groups, RWD_KAFKA_ANSWER_MS);
-    while (rwd_kafka_again(client, code));
+    int64_t asked = rwd_kafka_asked();
+    do {
+        if (groups) rd_kafka_group_list_destroy(groups);  // what some of the brokers said
+        groups = NULL;
+        code = rd_kafka_list_groups(client->rk, settings->group, &groups, RWD_KAFKA_ANSWER_MS);
+    } while (rwd_kafka_again(client, asked, code));
     const struct rd_kafka_group_info *group = groups && groups->group_cnt == 1 ? &groups->groups[0] : NULL;
     bool ok = true;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -148,7 +153,7 @@ bool rwd_kafka_group_read(rwd_kafka_group *self, rwd_kafka_committed *out, rwd_e
         code = told_beside(self->client, code);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) keep(&list->elems[0], out);
         rd_kafka_topic_partition_list_destroy(list);
-        if (rwd_kafka_again(self->client, code)) continue;
+        if (rwd_kafka_unclear(self->client, code)) continue;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
         if (!rwd_kafka_is_passing(code) || rwd_kafka_refused(self->client)) return failed(self, code, "read", err);
         if (rwd_kafka_gives_up(self->wait, err)) return false;

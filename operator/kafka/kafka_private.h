@@ -82,9 +82,14 @@ const char *rwd_kafka_given(const rwd_kafka_settings *settings, const char *name
 // The code is one of a broker that is away or busy.
 bool rwd_kafka_is_passing(rd_kafka_resp_err_t code);
 
-// After each question, in a loop around it: "do code = ask(); while (rwd_kafka_again(client, code));". True where the broker seems to refuse us, but not for
-// long enough to believe it: a broker that is coming up or going down does so, too.
-bool rwd_kafka_again(rwd_kafka_client *client, rd_kafka_resp_err_t code);
+// When a question begins, for rwd_kafka_again.
+int64_t rwd_kafka_asked(void);
+// After each question, in a loop around it: "do code = ask(); while (rwd_kafka_again(client, asked, code));". librdkafka waits for some answers, and gives up others
+// at once, as when a connection breaks or a coordinator is loading; one question has RWD_KAFKA_ANSWER_MS for its answer either way. And true where rwd_kafka_unclear is.
+bool rwd_kafka_again(rwd_kafka_client *client, int64_t asked_ns, rd_kafka_resp_err_t code);
+// The same for those who ask for longer than that, in a loop of their own. True where the broker seems to refuse us, but not for long enough to believe it: a broker that is
+// coming up or going down does so, too.
+bool rwd_kafka_unclear(rwd_kafka_client *client, rd_kafka_resp_err_t code);
 // Connections are refused, and have been for long enough.
 bool rwd_kafka_refused(rwd_kafka_client *client);
 // Since it was asked last: were all brokers lost? `out` gets why.

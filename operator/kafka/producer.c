@@ -127,7 +127,7 @@ bool rwd_kafka_producer_init(rwd_kafka_producer *self, rwd_error *err) {
     do {
         error = rd_kafka_init_transactions(self->client->rk, RWD_KAFKA_ANSWER_MS);
         code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (!rwd_kafka_again(self->client, code)) break;
+        if (!rwd_kafka_unclear(self->client, code)) break;
         rd_kafka_error_destroy(error);
     } while (true);
     if (!error) return true;

@@ -1,7 +1,7 @@
 """Repairs on a real broker: corrections and the new lineage in transactions, kills at their steps, what readers of committed records see (R4, C6)."""
 import json
 import signal
-import threading
+from concurrent import futures
 
 import pytest
 
@@ -131,13 +131,13 @@ def test_a_broker_that_goes_away_in_the_midst_is_waited_for(drill, broker):
         made = drill.plan()
         broker.freeze()
         try:
-            done = threading.Thread(target=lambda: apply(job, made["id"]))
-            done.start()
-            done.join(3)
+            with futures.ThreadPoolExecutor(1) as beside:
+                applied = beside.submit(apply, job, made["id"])
+                futures.wait([applied], 3)
+                broker.thaw()
+                applied.result(driver.PATIENCE)
         finally:
             broker.thaw()
-        done.join(driver.PATIENCE)
-        assert not done.is_alive()
         drill.more(60, 600)
         r.committed(job.end())
         assert r.stop() == 0

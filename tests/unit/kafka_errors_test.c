@@ -4,7 +4,7 @@
 // `probes` says for each row which request is answered with its code, and what comes of that:
 //
 //   REACHES  the code reaches us, as the row's error
-//   RETRIED  librdkafka asks again by itself, and the call works
+//   RETRIED  librdkafka asks again by itself, or we do, and the call works
 //   LOCAL    librdkafka makes the code itself: no broker can send it, so only the translation is tested
 //
 // A row of the table without a probe fails.
@@ -66,10 +66,10 @@ static const row_probe probes[] = {
     {"LEADER_NOT_AVAILABLE", PRODUCE, RETRIED},
     {"NOT_LEADER_FOR_PARTITION", FETCH, RETRIED},
     {"REPLICA_NOT_AVAILABLE", PRODUCE, RETRIED},
-    {"PREFERRED_LEADER_NOT_AVAILABLE", LIST_OFFSETS, REACHES},
+    {"PREFERRED_LEADER_NOT_AVAILABLE", LIST_OFFSETS, RETRIED},
     {"FENCED_LEADER_EPOCH", FETCH, RETRIED},
     {"UNKNOWN_LEADER_EPOCH", FETCH, RETRIED},
-    {"OFFSET_NOT_AVAILABLE", LIST_OFFSETS, REACHES},
+    {"OFFSET_NOT_AVAILABLE", LIST_OFFSETS, RETRIED},
     {"NETWORK_EXCEPTION", INIT_PRODUCER_ID, RETRIED},
     {"COORDINATOR_LOAD_IN_PROGRESS", INIT_PRODUCER_ID, RETRIED},
     {"COORDINATOR_NOT_AVAILABLE", FIND_COORDINATOR, RETRIED},
@@ -79,7 +79,7 @@ static const row_probe probes[] = {
     {"KAFKA_STORAGE_ERROR", PRODUCE, RETRIED},
     {"UNSTABLE_OFFSET_COMMIT", OFFSET_FETCH, RETRIED},
     {"CONCURRENT_TRANSACTIONS", ADD_PARTITIONS, RETRIED},
-    {"THROTTLING_QUOTA_EXCEEDED", LIST_OFFSETS, REACHES},
+    {"THROTTLING_QUOTA_EXCEEDED", LIST_OFFSETS, RETRIED},
     {"_AUTHENTICATION", LOCAL, REACHES},
     {"SASL_AUTHENTICATION_FAILED", LIST_OFFSETS, REACHES},
     {"UNSUPPORTED_SASL_MECHANISM", LIST_OFFSETS, REACHES},
