@@ -189,13 +189,13 @@ def test_it_works_beside_a_running_operator_and_changes_nothing(tmp_path):
         for i in range(0, 3000, 500):
             job.append("".join(text + "\n" for text in lines[i:i + 500]))
             running.committed(i + 499)
-        made = sorted(p.name for p in job.checkpoints.iterdir())
+        made = {p.name for p in job.checkpoints.iterdir() if p.suffix != ".part"}   # one may be in making
         status = running.status()
         found = bisect(job, "balance >= -100")
         assert running.status()["pid"] == status["pid"] and running.status()["position"] == status["position"]
         wanted = first_untrue(job, lambda n, b: b >= -10000, found["looked_at"][-1]["next_offset"], 3000)
         check_found(job, found, wanted)
-        assert set(made) <= {p.name for p in job.checkpoints.iterdir()}
+        assert made <= {p.name for p in job.checkpoints.iterdir()}
         assert running.stop() == 0
     driver.check_against(job.expected(), job)
 
