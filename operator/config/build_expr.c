@@ -51,6 +51,13 @@ static bool fail_at_column(rwd_job_build *b, const rwd_node *node, rwd_span span
 
 // ---- compiling
 
+// It fails where its text ends, in a list whose next item goes on as only the rest of an expression does.
+static bool is_cut_short(const rwd_node *node, rwd_span span, uint32_t column) {
+    const rwd_node *rest = node->next;
+    bool at_end = byte_of_column(span, column) == span.from + span.size;
+    return at_end && node->bare && !node->key && rest && rest->kind == RWD_NODE_SCALAR && memchr(span.from, '(', span.size) && (strchr(rest->text, ')') || rest->next);
+}
+
 bool rwd_build_compile(rwd_job_build *b, const rwd_node *node, rwd_span span, const char *name, const rwd_expr_scope *scope, rwd_expr **out) {
     rwd_buf text = {0};
     rwd_error why;
@@ -60,6 +67,7 @@ bool rwd_build_compile(rwd_job_build *b, const rwd_node *node, rwd_span span, co
     rwd_buf_append(&text, span.from, span.size);
     bool worked = rwd_expr_compile(rwd_buf_cstr(&text), scope, &given, &column, &why);
     rwd_buf_deinit(&text);
+    if (!worked && is_cut_short(node, span, column)) return fail_at_column(b, node, span, name, column, RWD_COMMA_ENDS);
     if (!worked) return fail_at_column(b, node, span, name, column, why.cause);
     // Only one that is very long can be too long in its normal form.
     worked = rwd_expr_compile(rwd_expr_text(given), scope, out, NULL, &why);

@@ -15,6 +15,16 @@
 
 static bool check_node(rwd_job_build *b, const rwd_key *key, rwd_node *node, const char *name);
 
+// ---- what a comma cuts off
+
+// The rest of an expression in {...}: it has no value, and is no word.
+static bool is_cut_off(const rwd_node *member) { return rwd_node_is_null(member) && strpbrk(member->key, "()<>=+*/\"'"); }
+
+static bool fail_cut_off(rwd_job_build *b, const rwd_node *member, const char *name) {
+    char word[RWD_EXCERPT_MAX];
+    return rwd_build_fail(b, member->key_place, "%s%s\"%s\" stands alone: %s", name, *name ? ": " : "", rwd_excerpt(member->key, word), RWD_COMMA_ENDS);
+}
+
 // ---- unknown keys
 
 static size_t member_names(const rwd_key *group, const char *out[MEMBERS_MAX]) {
@@ -62,6 +72,7 @@ static void shown_path(const rwd_key *key, rwd_buf *out) {
 
 static bool unknown_key(rwd_job_build *b, const rwd_key *group, const rwd_node *member, const char *name) {
     const char *known[MEMBERS_MAX];
+    if (is_cut_off(member)) return fail_cut_off(b, member, name);
     size_t count = member_names(group, known);
     const char *other = rwd_other_key(group->path, member->key);
     const char *nearest = other && rwd_key_member(group, other) ? other : rwd_nearest(member->key, known, count);
@@ -144,6 +155,7 @@ static bool is_misplaced(const rwd_key *item, const rwd_node *member) {
 static bool check_name(rwd_job_build *b, const rwd_key *key, const rwd_node *member, const char *name) {
     char word[RWD_EXCERPT_MAX];
     if (is_name(member->key, key->dotted)) return true;
+    if (is_cut_off(member)) return fail_cut_off(b, member, name);
     return rwd_build_fail(b, member->key_place, "%s: \"%s\" is not a name; a name begins with a letter and has letters, digits%s and _, for example %s", name,
                           rwd_excerpt(member->key, word), key->dotted ? ", dots" : "", key->example);
 }
