@@ -41,14 +41,24 @@ def make_job(tmp_path):
 numbers = itertools.count()   # of jobs whose topics are on one broker
 
 
+brokers = []   # the one of this worker, once a test needed it
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory):
     """One real broker for all tests of a worker; topics and groups are named after the test."""
     import broker as support
 
-    made = support.Broker(tmp_path_factory.mktemp("broker"))
-    yield made
-    made.close()
+    brokers.append(support.Broker(tmp_path_factory.mktemp("broker")))
+    yield brokers[0]
+    brokers.pop().close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem):
+    """Clients that nothing asks for minutes may take the process with them (see Broker.end_clients): they end with the tests that use them."""
+    if brokers and not (nextitem and "broker" in nextitem.fixturenames):
+        brokers[0].end_clients()
 
 
 @pytest.fixture

@@ -202,7 +202,8 @@ class Broker:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     def end_clients(self):
-        """A client whose broker is gone for good tries to reach it until the process ends, and may take the process with it (seen with librdkafka 2.6.1)."""
+        """The clients go on in threads of their own, and may take the process with them when connections end: a broker that is gone for good, or one that ends what was
+        idle for ten minutes (seen with librdkafka 2.6.1)."""
         for clients in (self.clients, *self.retired):
             for client in clients.values():
                 if isinstance(client, confluent_kafka.Consumer):
