@@ -17,6 +17,7 @@
 #include "checkpoints/journal/journal_private.h"
 #include "operator/base/crash_point.h"
 #include "operator/base/log.h"
+#include "operator/base/time.h"
 
 #define NONE_TIME INT64_MIN
 #define WRITES 4u                          // blocks in flight
@@ -24,6 +25,8 @@
 #define KEPT_MAX (1u << 20)                // a job's memory above this is given back
 #define SEGMENT_MAX (256ull << 20)
 #define TRY_AGAIN_NS 10000000000LL         // while the disk is full
+#define ROOM_LEFT (32ull << 20)            // of the disk: for the state and its checkpoints, without which a journal is of no use
+#define ROOM_LOOK (1ull << 20)             // that much is written between two looks at it
 
 // ---- the pipeline's side
 
@@ -163,6 +166,7 @@ typedef struct writer {
     uint64_t at;            // where the next block goes
     uint32_t before;
     int64_t begun_us;       // wall clock: when the segment was made
+    uint64_t room;          // so much may be written before the disk is looked at again
 } writer;
 
 static uint64_t segment_bytes(const rwd_journal *j) {
@@ -213,6 +217,11 @@ static void fail_with(rwd_journal *j, const rwd_error *why) {
     pthread_mutex_unlock(&j->mutex);
 }
 
+// What to do about a disk or a journal that is full. False.
+static bool full_hint(const rwd_journal *j, const char *remedies, rwd_error *err) {
+    return rwd_error_next(err, "%s%s", remedies, j->options.on_full_continue ? "" : ", or let it go on without: journal: {on_full: continue}");
+}
+
 static void enter_index(writer *w, const output *out) {
     rwd_journal *j = w->j;
     pthread_mutex_lock(&j->mutex);
@@ -240,7 +249,7 @@ static void settle(writer *w, bool wait) {
             enter_index(w, out);
         } else {
             seal(w);
-            if (why.code == RWD_E_DISK_FULL) (void)rwd_error_next(&why, "free space there, lower journal.size, or let it go on without: journal: {on_full: continue}");
+            if (why.code == RWD_E_DISK_FULL) why.next[0] = '\0', (void)full_hint(w->j, "free space there, lower journal.size", &why);
             fail_with(w->j, &why);
         }
         if (out->pooled) rwd_io_buffer_give(w->queue, out->pooled);
@@ -264,7 +273,23 @@ static bool room_above_floor(rwd_journal *j, rwd_error *err) {
     (void)rwd_fail(err, RWD_E_DISK_FULL, "journal.size is %" PRIu64 " bytes, and what came since offset %" PRId64 ", from where the second newest checkpoint must be able "
                    "to replay, is more", j->options.size, floor);
     (void)rwd_error_at(err, "%s", j->dir);
-    return rwd_error_next(err, "raise journal.size, make checkpoints more often (checkpoints.every), or let it go on without: journal: {on_full: continue}");
+    return full_hint(j, "raise journal.size, make checkpoints more often (checkpoints.every)", err);
+}
+
+// A journal that took the last of the disk would take the next start, and every checkpoint, with it.
+static bool room_on_disk(writer *w, const rwd_journal_job *job, rwd_error *err) {
+    uint64_t wanted = RWD_JOURNAL_HEADER + job->plain.size, free_bytes;
+    char have[RWD_TIME_TEXT_MAX], left[RWD_TIME_TEXT_MAX];
+    rwd_error ignored;
+    bool look = w->room < wanted;
+    w->room = (look ? wanted + ROOM_LOOK : w->room) - wanted;
+    if (!look || !rwd_disk_free(w->j->dir, &free_bytes, &ignored) || free_bytes >= ROOM_LEFT + wanted) return true;  // a disk that does not say it, the write will tell
+    w->room = 0;
+    rwd_size_text(free_bytes, have);
+    rwd_size_text(ROOM_LEFT, left);
+    (void)rwd_fail(err, RWD_E_DISK_FULL, "no space left on the disk for the journal: %s are free, and %s are for the state and its checkpoints", have, left);
+    (void)rwd_error_at(err, "%s", w->j->dir);
+    return full_hint(w->j, "free space there, lower journal.size", err);
 }
 
 static bool make_file(writer *w, const rwd_journal_job *job, char file[96], rwd_error *err) {
@@ -342,14 +367,14 @@ static bool rolls(const writer *w, const rwd_journal_job *job) {
 // True: its write is in flight.
 static bool begin_write(writer *w, rwd_journal_job *job) {
     rwd_error why;
-    if (rolls(w, job)) {
+    bool roll = rolls(w, job);
+    if (roll) settle(w, true);
+    bool tried = !roll || may_try(w->j);
+    if (!tried || !room_on_disk(w, job, &why) || (roll && !new_segment(w, job, &why))) {
         settle(w, true);
-        bool tried = may_try(w->j);
-        if (!tried || !new_segment(w, job, &why)) {
-            seal(w);
-            if (tried) fail_with(w->j, &why);
-            return false;
-        }
+        seal(w);
+        if (tried) fail_with(w->j, &why);
+        return false;
     }
     output *out = &w->outputs[w->begun % WRITES];
     encode(w, job, out);

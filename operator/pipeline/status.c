@@ -400,7 +400,7 @@ static void put_durable(rwd_json_out *json, const rwd_status *status) {
 static void put_journal(rwd_json_out *json, const rwd_status *status) {
     if (!status->journal_on) return;
     rwd_json_put_object(json, "journal");
-    rwd_json_put_bool(json, "suspended", status->journal_suspended);
+    rwd_json_put_bool(json, "suspended", status->journal_suspended != 0);
     rwd_json_put_uint(json, "bytes", status->journal_bytes);
     rwd_json_put_uint(json, "segments", status->journal_segments);
     rwd_json_put_uint(json, "blocks", status->journal_blocks);
@@ -631,6 +631,17 @@ static void screen_checkpoints(const rwd_status *status, rwd_buf *out) {
     line_end(out);
 }
 
+static void screen_journal(const rwd_status *status, rwd_buf *out) {
+    if (!status->journal_on) return;
+    label(out, "journal");
+    sized(out, status->journal_bytes);
+    if (status->journal_first >= 0) rwd_buf_appendf(out, ", offsets [%" PRId64 ", %" PRId64 ")", status->journal_first, status->journal_next);
+    if (status->journal_holes) rwd_buf_append_str(out, ", "), counted(out, status->journal_holes, " holes");
+    if (status->horizon >= 0) rwd_buf_appendf(out, ", horizon %" PRId64, status->horizon);
+    if (status->journal_suspended) rwd_buf_append_str(out, ", no room: goes on without");
+    line_end(out);
+}
+
 void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
     assert(status->table_count <= RWD_STATUS_TABLES_MAX);
     screen_head(status, out);
@@ -646,6 +657,7 @@ void rwd_status_screen(const rwd_status *status, rwd_buf *out) {
     screen_memory(status, out);
     screen_commits(status, out);
     screen_checkpoints(status, out);
+    screen_journal(status, out);
 }
 
 static double mean_rate(const rwd_status *status, int64_t took_ns) {

@@ -160,7 +160,7 @@ typedef struct rwd_status {
     char io_tier[24];
 
     bool journal_on;            // there is one; else none of these has a meaning
-    bool journal_suspended;     // no room, and the job goes on without
+    uint64_t journal_suspended; // 1: no room, and the job goes on without
     uint64_t journal_bytes, journal_segments, journal_blocks, journal_records;
     uint64_t journal_appended;  // bytes, by this session
     uint64_t journal_holes, journal_damaged, journal_waits;
@@ -242,6 +242,7 @@ typedef struct rwd_status {
     X("journal_durable_offset", "gauge", "", "Offset below which the journal's end is durable; -1: none", journal_durable, 1) \
     X("journal_holes", "gauge", "", "Ranges of offsets that are missing in the journal", journal_holes, 1)               \
     X("journal_damaged", "counter", "", "Places in the journal that were found damaged", journal_damaged, 1)             \
+    X("journal_suspended", "gauge", "", "1: there is no room for the journal, and the job goes on without (journal.on_full: continue)", journal_suspended, 1) \
     X("journal_waits", "counter", "", "Times the pipeline waited for the journal's disk", journal_waits, 1)              \
     X("horizon_offset", "gauge", "", "X of the earliest good checkpoint from which journal or topic can replay up to C; -1: none, or the input is a file", horizon, 1) \
     X("journal_horizon_offset", "gauge", "", "X of the earliest good checkpoint from which the journal alone can replay up to C; -1: none", journal_horizon, 1)

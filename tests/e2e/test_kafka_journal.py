@@ -7,6 +7,7 @@ import time
 import pytest
 
 import rewind as driver
+from disk import Tmpfs
 from rewind import orders, rewind, rewind_json
 from test_kafka_cases import RARELY, killed_at, made_anew, refused, until
 
@@ -220,6 +221,29 @@ def test_when_the_one_checkpoint_above_the_cut_turns_out_bad_the_one_before_it_c
         assert "from checkpoint" in r.stderr and "at offset 1200" in r.stderr
         assert r.stop() == 0, r.stderr
     job.check()
+
+
+def test_a_full_disk_stops_the_journal_before_it_takes_the_room_of_the_state(make_kafka_job):
+    job = make_kafka_job(journal={"codec": "none"}, checkpoints={"every": "50ms", "keep": {"last": 2}, "full": {"keep": 0}}, http={"listen": "127.0.0.1:0"})
+    wide = [f'{line[:-1]},"pad":"{"x" * 20000}"}}' for line in orders(1000)]
+    with Tmpfs(job.folder / "data", "48m") as disk:
+        job.produce(wide)
+        for _ in range(3):          # nor does it take that of a start
+            done = job.run(expect=3)
+            assert "no space left on the disk for the journal" in done.err and "on_full: continue" in done.err, done.err
+        job.set(journal={"codec": "none", "on_full": "continue"})
+        with job.running() as r:
+            r.committed(1000)
+            r.wait_for(lambda s: s["journal"]["suspended"] and s["checkpoints"]["offset"] == 1000)
+            base = "http://" + re.search(r"listening on (\S+)", r.stderr)[1]
+            assert "\nrewind_journal_suspended 1\n" in driver.get(base + "/metrics")[1]
+            assert "no room: goes on without" in rewind("status", "--data", job.data).out
+            assert r.stop() == 0, r.stderr
+        disk.grow("400m")
+        job.produce(orders(100, first=1000))
+        job.run_to_end()
+        job.check()
+        assert rewind_json("journal", "list", "--data", job.data)["missing"]   # from where the disk was full
 
 
 def test_without_a_journal_there_is_none(make_kafka_job, tmp_path):

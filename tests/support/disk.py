@@ -4,6 +4,8 @@
     disk.cut()                  EXT4_IOC_SHUTDOWN: from here on every write fails, and what is in memory only is gone
     disk.again()                mounted again; who had files open there has closed them
     disk.close()
+
+And Tmpfs(folder, "48m"), a small one in memory, for disks that are full: disk.grow("400m").
 """
 import fcntl
 import os
@@ -13,6 +15,8 @@ import struct
 import subprocess
 import tempfile
 import time
+
+import pytest
 
 SHUTDOWN = 0x8004587D       # _IOR('X', 125, __u32), linux/ext4.h
 NO_LOG_FLUSH = 2            # as a power loss: the file system's own log is not written out before
@@ -86,3 +90,23 @@ class Disk:
         if self.mounted:
             self.unmount()
         self.image.unlink()
+
+
+class Tmpfs:
+    """A small file system; skipped, aloud, where the kernel refuses to mount one."""
+
+    def __init__(self, folder, size):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "rewind-test", folder], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"the kernel refuses to mount a tmpfs: {done.stderr.strip()}")
+
+    def grow(self, size):
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.folder], check=True)
