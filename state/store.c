@@ -12,6 +12,7 @@
 #include <rocksdb/c.h>
 
 #include "operator/base/fs.h"
+#include "operator/base/time.h"
 
 #define SCAN_READAHEAD (1u << 20)
 #define SHORT_READAHEAD (32u << 10)
@@ -21,6 +22,7 @@
 #define MANIFEST_BYTES_MAX (4u << 20)
 #define RUNS_TO_COMPACT 8
 #define MANY_MAX 256                     // keys of one call into RocksDB
+#define OPEN_ROOM (6ull << 20)           // RocksDB sets aside some 5 MiB of the disk for its manifest and logs
 
 struct rwd_store {
     char path[RWD_PATH_MAX];
@@ -132,6 +134,19 @@ static void set_operation_options(rwd_store *store) {
     store->file_env = rocksdb_envoptions_create();
 }
 
+// RocksDB built with assertions, as Debian's is, ends the process when its own log cannot be written.
+static bool has_room(const rwd_store *store, rwd_store_mode mode, rwd_error *err) {
+    uint64_t free_bytes;
+    char have[RWD_TIME_TEXT_MAX], want[RWD_TIME_TEXT_MAX];
+    rwd_error ignored;
+    if (mode == RWD_STORE_READ_ONLY || !rwd_disk_free(store->path, &free_bytes, &ignored) || free_bytes >= OPEN_ROOM) return true;
+    rwd_size_text(free_bytes, have);
+    rwd_size_text(OPEN_ROOM, want);
+    (void)rwd_fail(err, RWD_E_DISK_FULL, "no space left to open the state: %s are free, and it takes up to %s", have, want);
+    (void)rwd_error_next(err, "free space there: df -h %s", store->path);
+    return rwd_error_at(err, "%s", store->path);
+}
+
 static rocksdb_t *open_db(rwd_store *store, rwd_store_mode mode, char **message) {
     const char *names[] = {"default"};
     const rocksdb_options_t *options[] = {store->options};
@@ -177,14 +192,16 @@ bool rwd_store_open_filtered(const char *dir, rwd_store_mode mode, uint64_t cach
     set_operation_options(store);
     set_filter(store, filter);
     char *message = NULL;
-    store->db = open_db(store, mode, &message);
-    if (!store->db) {
+    if (has_room(store, mode, err)) {
+        store->db = open_db(store, mode, &message);
+        if (store->db) {
+            *out = store;
+            return true;
+        }
         store_fail(store, message, "cannot open the store", err);
-        rwd_store_close(store);
-        return false;
     }
-    *out = store;
-    return true;
+    rwd_store_close(store);
+    return false;
 }
 
 void rwd_store_close(rwd_store *store) {

@@ -4,11 +4,11 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 
 import pytest
 
 import rewind as driver
+from disk import Tmpfs
 from rewind import FIELDS, Running, dead_letters, orders, rewind
 
 USAGE, IO, CORRUPT, LOCKED, INCOMPATIBLE, LOGIC, SOURCE, NOT_FOUND = 2, 3, 4, 5, 6, 7, 8, 10
@@ -275,32 +275,25 @@ def test_a_place_that_may_not_be_written_is_named(place, make_job):
     one_line(done, place, "ermission")
 
 
-class Tmpfs:
-    """A small file system; skipped, aloud, where the kernel refuses to mount one."""
-
-    def __init__(self, folder, size):
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "rewind-test", folder], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"the kernel refuses to mount a tmpfs: {done.stderr.strip()}")
-
-    def grow(self, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", self.folder], check=True)
-
-
 def test_a_full_disk_under_the_data_directory_stops_with_one_line_and_nothing_is_lost(make_job):
     job = make_job(orders(120000, keys=100000), checkpoints={"every": "50ms", "keep": {"last": 2}, "full": {"keep": 0}}, state={"path": "data", "memory": "64MiB"})
     with Tmpfs(job.folder / "data", "12m") as disk:
         said = one_line(job.run(expect=IO), "data")
         assert "space" in said or "room" in said
         disk.grow("400m")
+        job.run()
+        driver.check_against(job.expected(), job)
+
+
+def test_a_disk_too_full_to_open_the_state_is_told_in_one_line(make_job):
+    job = make_job(orders(1000))
+    with Tmpfs(job.folder / "data", "64m"):
+        job.run()
+        filler = job.folder / "data" / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(job.folder / "data").free - (3 << 20)))
+        job.append("".join(line + "\n" for line in orders(1000, first=1000)))
+        one_line(job.run(expect=IO), "space left to open the state")
+        filler.unlink()
         job.run()
         driver.check_against(job.expected(), job)
 
