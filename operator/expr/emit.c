@@ -69,12 +69,12 @@ static rwd_instruction *add_unary(emitter *e, rwd_op op, const rwd_expr_node *no
 static void add_return(emitter *e, const rwd_expr_node *node) { add(e, RWD_OP_RETURN, node, out_operand, out_operand, out_operand); }
 
 static void move(emitter *e, const rwd_expr_node *node, rwd_operand from, rwd_operand to) {
-    if (!same_place(from, to)) add_unary(e, RWD_OP_MOVE, node, from, to);
+    if (!same_place(from, to)) add(e, RWD_OP_MOVE, node, (rwd_operand){.base = RWD_BASE_VALUES}, from, to);
 }
 
 // A jump whose target is filled in later; jumps to one target form a chain through their targets.
 static void add_jump(emitter *e, rwd_op op, const rwd_expr_node *node, rwd_operand a, rwd_operand b, uint16_t *chain) {
-    rwd_instruction *jump = add(e, op, node, a, b, a);
+    rwd_instruction *jump = add(e, op, node, a, b, out_operand);
     jump->target = *chain;
     *chain = (uint16_t)(e->program->code_count - 1);
 }
@@ -428,6 +428,7 @@ static void emit_into(emitter *e, const rwd_expr_node *node, rwd_operand to, boo
 bool rwd_expr_emit(rwd_compile *c, const rwd_expr_node *root, rwd_program *out) {
     *out = (rwd_program){0};
     emitter e = {.c = c, .program = out};
+    add(&e, RWD_OP_BEGIN, root, out_operand, out_operand, out_operand);
     emit_into(&e, root, out_operand, true);
     if (e.failed) rwd_program_deinit(out);
     else rwd_program_link(out);

@@ -123,6 +123,7 @@ typedef struct rwd_expr_input {
 // Registers and memory for strings. Zero-initialised is ready.
 typedef struct rwd_expr_scratch {
     rwd_value registers[RWD_EXPR_REGISTERS];
+    const struct rwd_expr_input *in;  // during a call
     const uint8_t *bases[4];  // where operands stand, during a call
     rwd_arena strings;        // what lower, upper and + made, until the reset
     uint32_t column;          // of the part that failed, in the text that was compiled

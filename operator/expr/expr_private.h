@@ -92,6 +92,16 @@ rwd_expr_node *rwd_expr_node_new(rwd_compile *c, rwd_node_kind kind, uint8_t id,
 // Operands stand at an offset from one of these.
 typedef enum rwd_base { RWD_BASE_VALUES, RWD_BASE_CONSTANTS, RWD_BASE_REGISTERS, RWD_BASE_OUT } rwd_base;
 
+// Where the operands of an instruction with two of them stand. What expressions are mostly made of has a function for each, which finds its operands without the
+// bases: F a field, C a constant, O the program's answer; the result goes to the answer.
+#define RWD_KIND_TABLE(X) X(ANY) X(FF) X(FC) X(OF) X(OC) X(FO)
+typedef enum rwd_kind {
+#define RWD_KIND_ENUM(id) RWD_KIND_##id,
+    RWD_KIND_TABLE(RWD_KIND_ENUM)
+#undef RWD_KIND_ENUM
+        RWD_KIND_COUNT
+} rwd_kind;
+
 // Comparisons, in the order of the operators EQ..GE.
 #define RWD_COMPARISONS(X, kind) X(EQ_##kind) X(NE_##kind) X(LT_##kind) X(LE_##kind) X(GT_##kind) X(GE_##kind)
 // The same that jump unless the answer is true.
@@ -101,26 +111,29 @@ typedef enum rwd_base { RWD_BASE_VALUES, RWD_BASE_CONSTANTS, RWD_BASE_REGISTERS,
 #define RWD_ALL(X, kind) X(FIRST_EQ_##kind) X(FIRST_NE_##kind) X(FIRST_LT_##kind) X(FIRST_LE_##kind) X(FIRST_GT_##kind) X(FIRST_GE_##kind) \
     X(ALSO_EQ_##kind) X(ALSO_NE_##kind) X(ALSO_LT_##kind) X(ALSO_LE_##kind) X(ALSO_GT_##kind) X(ALSO_GE_##kind)
 
-// I: int, time; D: decimal; F: float; S: string, bytes; B: bool; T: time. `n` is the instruction's small number.
-#define RWD_OP_TABLE(X)                                                                                                   \
+// I: int, time; D: decimal; F: float; S: string, bytes; B: bool; T: time. `n` is the instruction's small number. X has one function, Y those for the kinds
+// ANY, FF and FC, Z those for all kinds.
+#define RWD_OP_TABLE(X, Y, Z)                                                                                             \
+    X(BEGIN)                                         /* the first of a program: what ANY needs */                         \
     X(RETURN) X(RETURN_IF_FALSE) X(RETURN_IF_TRUE)   /* the last two look at a */                                         \
     X(JUMP) X(JUMP_IF_FALSE) X(JUMP_IF_TRUE) X(JUMP_IF_PRESENT) X(JUMP_UNLESS_TRUE)                                       \
-    X(MOVE) X(META_KEY) X(META_OFFSET) X(META_TIMESTAMP) X(META_HEADER) X(META_EVENT_TIME)                                \
+    Y(MOVE) /* of b; a says nothing */                                                                                    \
+    X(META_KEY) X(META_OFFSET) X(META_TIMESTAMP) X(META_HEADER) X(META_EVENT_TIME)                                        \
     X(AND) X(OR) X(NOT) X(IS_NULL) X(IS_NOT_NULL)                                                                         \
-    X(ADD_I) X(SUB_I) X(MUL_I) X(NEG_I) X(ABS_I) X(ADD_T) X(SUB_T)                                                        \
-    X(ADD_D) X(SUB_D) X(MUL_D) X(MUL_DI) X(MUL_DOWN) X(DIV_D) X(NEG_D) X(ABS_D)                                           \
-    X(ADD_F) X(SUB_F) X(MUL_F) X(DIV_F) X(NEG_F) X(ABS_F)                                                                 \
+    Z(ADD_I) Z(SUB_I) Z(MUL_I) X(NEG_I) X(ABS_I) Z(ADD_T) Z(SUB_T)                                                        \
+    Z(ADD_D) Z(SUB_D) Z(MUL_D) Z(MUL_DI) X(MUL_DOWN) X(DIV_D) X(NEG_D) X(ABS_D)                                           \
+    Z(ADD_F) Z(SUB_F) Z(MUL_F) Z(DIV_F) X(NEG_F) X(ABS_F)                                                                 \
     X(I_TO_D) X(D_UP) X(D_DOWN) X(D_TO_I) X(D_ROUND_I) X(I_TO_F) X(D_TO_F) X(F_TO_D) X(F_TO_I) X(F_ROUND_I)               \
-    X(CALL) /* n arguments from register a on; b: a constant whose text is the function */                                  \
-    X(CONCAT) X(LOWER) X(UPPER) X(STARTS_WITH) X(LEN_S) X(LEN_B)                                                          \
-    RWD_COMPARISONS(X, I) RWD_COMPARISONS(X, D) RWD_COMPARISONS(X, F) RWD_COMPARISONS(X, S)                               \
+    X(CALL) /* n arguments from register a on; b: a constant whose text is the function */                                \
+    X(CONCAT) X(LOWER) X(UPPER) Z(STARTS_WITH) X(LEN_S) X(LEN_B)                                                          \
+    RWD_COMPARISONS(Z, I) RWD_COMPARISONS(Z, D) RWD_COMPARISONS(Z, F) RWD_COMPARISONS(Z, S)                               \
     X(EQ_B) X(NE_B) X(COMPARE_SCALED) /* n: scale of a less that of b; extra: the comparison */                           \
-    RWD_UNLESS(X, I) RWD_UNLESS(X, D) RWD_UNLESS(X, F) RWD_UNLESS(X, S)                                                   \
-    RWD_ALL(X, I) RWD_ALL(X, D) RWD_ALL(X, F) RWD_ALL(X, S)
+    RWD_UNLESS(Y, I) RWD_UNLESS(Y, D) RWD_UNLESS(Y, F) RWD_UNLESS(Y, S)                                                   \
+    RWD_ALL(Y, I) RWD_ALL(Y, D) RWD_ALL(Y, F) RWD_ALL(Y, S)
 
 typedef enum rwd_op {
 #define RWD_OP_ENUM(id) RWD_OP_##id,
-    RWD_OP_TABLE(RWD_OP_ENUM)
+    RWD_OP_TABLE(RWD_OP_ENUM, RWD_OP_ENUM, RWD_OP_ENUM)
 #undef RWD_OP_ENUM
         RWD_OP_COUNT
 } rwd_op;
@@ -131,7 +144,7 @@ typedef struct rwd_operand {
 } rwd_operand;
 
 struct rwd_instruction;
-typedef rwd_code rwd_handler(const struct rwd_instruction *ip, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out);
+typedef rwd_code rwd_handler(const struct rwd_instruction *ip, const rwd_value *values, rwd_expr_scratch *scratch, rwd_value *out);
 
 #define RWD_EXPR_CODE_MAX 4096u  // instructions of a program
 
@@ -142,14 +155,15 @@ typedef struct rwd_instruction {
     int8_t n;
     uint8_t extra;
     uint16_t target;    // of a jump: so many instructions further
-    uint32_t a, b, to;  // offsets
+    uint32_t a, b, to;  // offsets from their bases; of a constant that is told by the kind: from this instruction
     uint32_t column;
 } rwd_instruction;
 
 typedef struct rwd_program {
-    rwd_instruction *code;
+    const rwd_instruction *start;  // of a linked program
+    rwd_instruction *code;         // BEGIN and what follows; linked: and the constants behind it, in one piece of memory
     uint32_t code_count, code_capacity;
-    rwd_value *constants;
+    rwd_value *constants;          // until the program is linked
     uint32_t constant_count, constant_capacity;
 } rwd_program;
 
@@ -172,7 +186,7 @@ struct rwd_expr {
 
 // The program of a typed tree. CONFIG if it would need too many registers.
 RWD_MUST bool rwd_expr_emit(rwd_compile *c, const rwd_expr_node *root, rwd_program *out);
-// Ends the making of a program: instructions get their functions, jumps their distances.
+// Ends the making of a program: instructions get their functions, jumps their distances, constants their places.
 void rwd_program_link(rwd_program *program);
 void rwd_program_deinit(rwd_program *program);
 RWD_MUST rwd_code rwd_program_run(const rwd_program *program, const rwd_expr_input *in, rwd_expr_scratch *scratch, rwd_value *out);

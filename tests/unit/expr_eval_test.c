@@ -102,6 +102,53 @@ static void a_null_condition_counts_as_false(void **state) {
     }
 }
 
+// `kind` against a constant and against a field, as an answer, as parts of an `and` and as a condition; each string in memory of just its size.
+static void check_equality(const char *kind, const char *other) {
+    static const char *const forms[] = {"kind == %s",        "kind == %s and kind == %s",       "not (kind != %s)",
+                                        "if(kind == %s, true, false)", "not if(kind != %s, true, false)", "quantity == 3 and kind == %s"};
+    bool is = strcmp(kind, other) == 0, found;
+    char constant[64], text[200];
+    snprintf(constant, sizeof constant, "\"%s\"", other);
+    for (size_t form = 0; form < 2 * (sizeof forms / sizeof forms[0]); form++) {
+        const char *right = form % 2 ? "coupon" : constant;
+        rwd_expr *expr;
+        rwd_value row[SLOTS];
+        uint8_t *a = malloc(strlen(kind) + (strlen(kind) == 0)), *b = malloc(strlen(other) + (strlen(other) == 0));
+        memcpy(a, kind, strlen(kind)), memcpy(b, other, strlen(other));
+        fill_row(row);
+        row[KIND].s = rwd_slice_of(a, strlen(kind));
+        row[COUPON] = (rwd_value){.s = rwd_slice_of(b, strlen(other)), .present = true};
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(text, sizeof text, forms[form / 2], right, right);
+#pragma GCC diagnostic pop
+        assert_true(rwd_expr_compile(text, &row_scope, &expr, NULL, NULL));
+        assert_int_equal(rwd_expr_test(expr, &(rwd_expr_input){.values = row}, &scratch, &found), RWD_E_NONE);
+        if (found != is) fail_msg("%s with kind \"%s\" and coupon \"%s\" is %d", text, kind, other, found);
+        rwd_expr_free(expr);
+        free(a);
+        free(b);
+    }
+}
+
+static void strings_of_every_length_differ_in_any_byte(void **state) {
+    (void)state;
+    for (size_t size = 0; size <= 20; size++) {
+        char kind[32] = "abcdefghijklmnopqrstuvwxyz", other[32];
+        kind[size] = 0;
+        strcpy(other, kind);
+        check_equality(kind, other);
+        for (size_t at = 0; at < size; at++) {
+            other[at] = '#';
+            check_equality(kind, other);
+            other[at] = kind[at];
+        }
+        strcat(other, "+");
+        check_equality(kind, other);
+        check_equality(other, kind);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_exact_and_round_half_to_even),
@@ -111,6 +158,7 @@ int main(void) {
         cmocka_unit_test(times_move_by_durations),
         cmocka_unit_test(metadata_of_the_record_is_at_hand),
         cmocka_unit_test(a_null_condition_counts_as_false),
+        cmocka_unit_test(strings_of_every_length_differ_in_any_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
