@@ -344,11 +344,12 @@ static int64_t stage_end(const rwd_lineage *lineage, int64_t at, int64_t until) 
     return until;
 }
 
-// Where the next stage begins: at the place that the state stands for, or, where the rows are of a later segment that found no record yet, with that one.
+// Where the next stage begins: at the place that the state stands for, or, where the rows are of a later segment that found no record yet, with that one. Rows of the logic that decided the record
+// below X are of no later segment, though one may have that logic again.
 static int64_t stage_begin(const rwd_shadow *shadow) {
     const rwd_lineage *lineage = &shadow->lineage;
     int64_t at = shadow->base.facts.next_offset;
-    size_t i = rwd_lineage_segment_at(lineage, at);
+    size_t i = rwd_lineage_segment_at(lineage, at > lineage->segments[0].from ? at - 1 : at);
     while (shadow->own && i + 1 < lineage->segment_count && !rwd_hash128_equal(lineage->segments[i].logic, shadow->base.facts.fingerprint)) i++;
     bool later = rwd_hash128_equal(lineage->segments[i].logic, shadow->base.facts.fingerprint);
     return later && lineage->segments[i].from > at ? lineage->segments[i].from : at;

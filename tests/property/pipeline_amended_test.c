@@ -1,6 +1,6 @@
 // Amendments and shadows against a second way to the same state: an operator without any of that, over a file in which they were carried out by hand.
 //
-// Random events with ids, times, faults; random amendments; two logics that change at an offset. Offsets differ between the two inputs, and nothing in these tables knows of offsets:
+// Random events with ids, times, faults; random amendments; another logic between two offsets. Offsets differ between the two inputs, and nothing in these tables knows of offsets:
 // so rows, stream time and counts must be equal (L1, L6). What stays the topic's own (count and hash of records, X) is that of the operator that made the base.
 #include <inttypes.h>
 #include <setjmp.h>
@@ -184,10 +184,10 @@ static void expect_equal(world *truth, const rwd_shadow *shadow) {
 
 typedef struct story {
     char *lines[EVENTS];         // as they came
-    char *carried[AMENDED_MAX];  // amendments carried out, and the second logic
+    char *carried[AMENDED_MAX];  // amendments carried out, and the other logic
     size_t carried_count;
     rwd_lineage lineage;
-    int64_t switched;            // the second logic decides from here on
+    int64_t switched, back;      // the other logic decides in [switched, back)
 } story;
 
 static void amend(story *s, rwd_amend_kind kind, int64_t at, const char *value) {
@@ -198,7 +198,7 @@ static void amend(story *s, rwd_amend_kind kind, int64_t at, const char *value) 
 
 static void carry(story *s, int64_t offset, const char *line) {
     assert_true(s->carried_count < AMENDED_MAX);
-    s->carried[s->carried_count++] = multiplied(line, offset >= s->switched ? 3 : 1);
+    s->carried[s->carried_count++] = multiplied(line, offset >= s->switched && offset < s->back ? 3 : 1);
 }
 
 // Events, and beside them what becomes of each by amendments: mostly none; now and then hundreds of inserts at one place, more than a group holds.
@@ -206,6 +206,7 @@ static story tell(uint64_t seed, bool crowd) {
     random_state = seed;
     now_s = 1000;
     story s = {.switched = (int64_t)draw(EVENTS)};
+    s.back = s.switched + 1 + (int64_t)draw((uint64_t)(EVENTS - s.switched) * 2);
     rwd_lineage_init(&s.lineage, (rwd_hash128){0}, 0);
     for (int64_t i = 0; i < EVENTS; i++) {
         size_t inserts = draw(12) == 0 ? 1 + draw(3) : crowd && draw(300) == 0 ? 200 + draw(600) : 0;
@@ -238,7 +239,7 @@ static void forget(story *s) {
     rwd_lineage_deinit(&s->lineage);
 }
 
-// The base's own lineage, with the story's amendments, and the other logic from `switched` on.
+// The base's own lineage, with the story's amendments, and the other logic in [switched, back).
 static rwd_lineage lineage_of(world *w, const story *s, rwd_hash128 other) {
     rwd_lineage own, out;
     rwd_buf text = {0};
@@ -247,6 +248,7 @@ static rwd_lineage lineage_of(world *w, const story *s, rwd_hash128 other) {
     rwd_lineage_init(&out, own.source, own.genesis);
     if (s->switched > 0) rwd_lineage_add_segment(&out, own.segments[0]);
     rwd_lineage_add_segment(&out, (rwd_lineage_segment){.from = s->switched, .logic = other, .sinks = own.segments[0].sinks});
+    if (s->back < EVENTS) rwd_lineage_add_segment(&out, (rwd_lineage_segment){.from = s->back, .logic = own.segments[0].logic, .sinks = own.segments[0].sinks});
     for (size_t i = 0; i < s->lineage.amendment_count; i++) {
         const rwd_amendment *a = &s->lineage.amendments[i];
         rwd_amendment copy = {.kind = a->kind, .at = a->at, .has_value = a->has_value, .time_us = a->time_us};
@@ -302,7 +304,7 @@ static void tell_and_compare(uint64_t seed, bool crowd) {
     // In parts, by an owner that is stopped, and others that go on.
     options.keep = true;
     options.every_ns = 1;
-    options.until = (int64_t)draw(EVENTS);
+    options.until = draw(2) ? (int64_t)draw(EVENTS) : s.switched;  // where one logic ends, too
     assert_true(rwd_shadow_new(&options, &shadow, &err));
     if (!rwd_shadow_build(shadow, &err)) fail_msg("%s: %s", err.place, err.cause);
     rwd_shadow_free(shadow);
