@@ -32,6 +32,26 @@ int rwd_logic_column_before(const rwd_job *old, const rwd_job *new, size_t table
     return table < old->table_count ? find_column(&old->tables[table], new->tables[table].schema.columns[column].name) : -1;
 }
 
+bool rwd_logic_same_rows(const rwd_job *old, const rwd_job *new) {
+    if (old->table_count != new->table_count) return false;
+    for (size_t t = 0; t < new->table_count; t++) {
+        if (old->tables[t].schema.column_count != new->tables[t].schema.column_count) return false;
+        for (size_t i = 0; i < new->tables[t].schema.column_count; i++)
+            if (rwd_logic_column_before(old, new, t, i) != (int)i) return false;
+    }
+    return true;
+}
+
+// What sources take of a logic.
+bool rwd_logic_same_input(const rwd_job *old, const rwd_job *new) {
+    bool csv = new->source.format == RWD_FORMAT_CSV;
+    if (old->source.format != new->source.format || old->source.tombstone != new->source.tombstone || old->event.max_size != new->event.max_size) return false;
+    if (csv && (old->source.csv_header != new->source.csv_header || old->source.csv_delimiter != new->source.csv_delimiter)) return false;
+    for (size_t t = 0; t < old->table_count && t < new->table_count; t++)
+        if (old->tables[t].partial != new->tables[t].partial) return false;
+    return old->table_count == new->table_count;
+}
+
 // ---- what state is shaped by
 
 static bool same_key(comparing *c, size_t t) {

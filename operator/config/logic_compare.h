@@ -28,6 +28,11 @@ void rwd_logic_compare(const rwd_job *old, const rwd_job *new, rwd_logic_compari
 // What makes `have` another job than `want`, for people: the first lines of logic, or else of sinks, that differ, as `have` should say them.
 void rwd_job_difference(const rwd_job *have, const rwd_job *want, char out[RWD_LOGIC_WHAT_MAX]);
 
+// Do both read the same records: cut out of the input alike, with the same limit, and from a topic that may change alike?
+bool rwd_logic_same_input(const rwd_job *old, const rwd_job *new);
+// Does a row of the one mean the same to the other: the same tables with the same columns, in the same order? Precondition: the two are not GENESIS.
+bool rwd_logic_same_rows(const rwd_job *old, const rwd_job *new);
+
 // The column of `old` that column `column` of table `table` of `new` goes on from, or -1: it begins with `new`. Precondition: the two are not GENESIS.
 int rwd_logic_column_before(const rwd_job *old, const rwd_job *new, size_t table, size_t column);
 

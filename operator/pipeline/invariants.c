@@ -178,6 +178,14 @@ void rwd_watch_look(rwd_watch *watch) {
         if (rwd_watch_wants(watch, (uint16_t)t)) rwd_tables_take_changes(watch->tables, (uint16_t)t, take_silently, watch);
 }
 
+void rwd_watch_take_job(rwd_watch *watch, const rwd_job *job) {
+    assert(watch->silent && watch->job->invariant_count == job->invariant_count);
+    rwd_watch_look(watch);
+    rwd_answers_deinit(&watch->answers);  // of the earlier job's tables
+    watch->answers = (rwd_answers){0};
+    watch->job = job;
+}
+
 void rwd_watch_live(rwd_watch *watch, int64_t from) {
     rwd_watch_look(watch);
     watch->silent = false;

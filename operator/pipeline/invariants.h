@@ -31,6 +31,8 @@ rwd_participant *rwd_watch_participant(rwd_watch *watch);
 // From here on, behind the opening of tables and watch: silent replay. Then `look` at the end of each batch, and before a freeze.
 void rwd_watch_silently(rwd_watch *watch);
 void rwd_watch_look(rwd_watch *watch);
+// The records that follow are another job's, whose invariants are the same. Silent; no checkpoint is being written. *Borrows* `job`.
+void rwd_watch_take_job(rwd_watch *watch, const rwd_job *job);
 // Live from position `from` on. The tables' changes were looked at before.
 void rwd_watch_live(rwd_watch *watch, int64_t from);
 // Is the table tracked for it? The upper half of a change's mark says what the row violated.

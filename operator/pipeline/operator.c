@@ -59,10 +59,13 @@ static bool set_data(rwd_operator *op, rwd_error *err) {
     return true;
 }
 
-// All that follows from the job, but for source, decoder and what sessions make.
-static void make_for_job(rwd_operator *op) {
+static void take_schemas(rwd_operator *op) {
     op->schema_count = rwd_job_schemas(op->job, op->schemas);
     op->has_sessions = op->schema_count > op->job->table_count;
+}
+
+// All that follows from the job, but for schemas, source, decoder and what sessions make.
+static void make_for_job(rwd_operator *op) {
     op->update_sinks = rwd_calloc(op->job->sink_count + 1, sizeof(*op->update_sinks));
     for (size_t i = 0; i < op->job->sink_count; i++)
         if (op->job->sinks[i].emit == RWD_EMIT_UPDATE) op->update_sinks[op->update_sink_count++] = i;
@@ -106,17 +109,33 @@ static void close_source(rwd_operator *op) {
     op->decoder = NULL;
 }
 
+static void set_job(rwd_operator *op, const rwd_job *job) {
+    pthread_mutex_lock(&op->lock);
+    op->job = job;
+    pthread_mutex_unlock(&op->lock);
+}
+
 void rwd_take_job(rwd_operator *op, const rwd_job *job) {
     assert(!op->sink && !op->tables);
     close_source(op);  // it knows how records are written
     rwd_buf_clear(&op->source_identity);
     drop_for_job(op);
-    pthread_mutex_lock(&op->lock);
-    op->job = job;
-    pthread_mutex_unlock(&op->lock);
+    set_job(op, job);
+    take_schemas(op);
     make_for_job(op);
     memset(op->late, 0, sizeof(op->late));
     rwd_publish(op, true);
+}
+
+bool rwd_take_job_in_place(rwd_operator *op, const rwd_job *job, rwd_error *err) {
+    assert(!op->last_record && !op->inside_record && op->freeze_at < 0);
+    rwd_decoder_free(op->decoder);
+    op->decoder = NULL;
+    drop_for_job(op);
+    set_job(op, job);
+    make_for_job(op);  // the schemas, which tables and their threads read, say the same already
+    if (op->watch) rwd_watch_take_job(op->watch, job);
+    return rwd_open_decoder(op, err);
 }
 
 bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operator_hooks *hooks, rwd_operator **out, rwd_error *err) {
@@ -139,6 +158,7 @@ bool rwd_operator_new_with(const rwd_operator_options *options, const rwd_operat
     }
     rwd_budget_set_aside(&op->budget, rwd_memory_aside(op->job, memory));
     if (getrandom(&op->owner, sizeof(op->owner), 0) != (ssize_t)sizeof(op->owner)) op->owner = (uint64_t)rwd_clock_wall_us(op->clock);
+    take_schemas(op);
     make_for_job(op);
 
     rwd_status *s = &op->status;

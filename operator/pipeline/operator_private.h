@@ -333,6 +333,9 @@ typedef struct rwd_open_dirs { const char *tables, *timers, *rest; } rwd_open_di
 RWD_MUST bool rwd_open_participants_from(rwd_operator *op, const rwd_open_dirs *dirs, rwd_error *err);
 // Between sessions: all that follows from the job is made again from this one, which stays while the operator does.
 void rwd_take_job(rwd_operator *op, const rwd_job *job);
+// Between two records of a session: the same, with source, tables and all that checkpoints are made of as they are. Both jobs stay while the operator does. Precondition: rwd_changes_in_place, no
+// batch is held, and no checkpoint is running.
+RWD_MUST bool rwd_take_job_in_place(rwd_operator *op, const rwd_job *job, rwd_error *err);
 
 // change.c
 // L5: sets the lineage that C names and says whether this session's job is its last segment's. A false return with `next_job` set: the session is to end, and that job to be taken.
@@ -351,6 +354,8 @@ RWD_MUST bool rwd_complete_history(rwd_operator *op, rwd_error *err);
 // stages.c
 // May state made by `before` be opened by `job` (L3)? `out_from_nothing`: nothing of it, since it is that of genesis. LOGIC_CHANGED says why not.
 RWD_MUST bool rwd_may_follow(const rwd_job *before, const rwd_job *job, const rwd_facts *base, bool *out_from_nothing, rwd_error *err);
+// May an operator that runs with `before` go on with `job` at any record, with all that it holds as it is? Else its state is to be written, and opened by the other. L3 allows `job` there. Pure.
+bool rwd_changes_in_place(const rwd_job *before, const rwd_job *job);
 // Opens the participants from a checkpoint in `dir`, whose rows may be an earlier logic's.
 RWD_MUST bool rwd_open_base(rwd_operator *op, const rwd_checkpoint *base, const char *dir, rwd_error *err);
 // Where the last logic of the lineage begins, if that is above `x`; else -1.
@@ -366,6 +371,8 @@ void rwd_set_lineage(rwd_operator *op, const rwd_lineage *lineage);
 RWD_MUST bool rwd_commit_lineage(rwd_operator *op, rwd_error *err);
 // A shadow's: from a checkpoint, in `base_dir`, to the state at `until`; nothing is looked up or committed. *Takes* `lineage`. The session is open.
 RWD_MUST bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpoint *base, const char *base_dir, int64_t until, rwd_error *err);
+// Behind that: goes on to `until` with `job`, to which it may change in place.
+RWD_MUST bool rwd_rebuild_on(rwd_operator *op, const rwd_job *job, int64_t until, rwd_error *err);
 // Genesis at a C that there is: the state is what `fill` makes of an empty one, marked as rebuilt with `mark`; a checkpoint of it becomes durable, then C is committed again as ours (as C2).
 RWD_MUST bool rwd_genesis_at(rwd_operator *op, const rwd_commit *commit, const char *mark, bool (*fill)(void *context, rwd_operator *op, rwd_error *err), void *context, rwd_error *err);
 // The second half alone: an earlier try was killed behind the checkpoint.

@@ -10,6 +10,7 @@
 //   (8) live at C
 //
 // Thread: pipeline.
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -84,6 +85,7 @@ static void start_at(rwd_operator *op, const rwd_facts *facts) {
     op->rebuilt = facts->rebuilt ? rwd_strdup(facts->rebuilt) : NULL;
     op->last_record = NULL;
     rwd_buf_clear(&op->cursor);
+    rwd_buf_append_slice(&op->cursor, facts->cursor);
     // A checkpoint that was made before the index was kept has none: it begins there, as the index of a job without dead letters.
     op->dead_since = facts->dead.known ? facts->dead.since : facts->counts.dead > 0 ? facts->next_offset : 0;
     if (facts->dead.known || facts->counts.dead == 0) return;
@@ -359,6 +361,16 @@ bool rwd_rebuild(rwd_operator *op, const rwd_lineage *lineage, const rwd_checkpo
     op->frontier = until;
     op->checkpoint_at = -1;  // of the shadow's own there is none here yet
     op->checkpoint_started_ns = rwd_clock_ns(op->clock);
+    return replay(op, from, until, false, err) && rwd_close_windows(op, false, err);
+}
+
+// No other decoder or step sees the rest of the batch in which the place lies: it is read again from there.
+bool rwd_rebuild_on(rwd_operator *op, const rwd_job *job, int64_t until, rwd_error *err) {
+    int64_t from = op->position.next_offset;
+    assert(rwd_changes_in_place(op->job, job));
+    if (!rwd_drive_checkpoint(op, err) || !rwd_take_job_in_place(op, job, err) || !op->source->ops->assign(op->source, from, rwd_buf_slice(&op->cursor), err)) return false;
+    op->frontier = until;
+    op->checkpoint_at = -1;  // one that was made right here names the earlier logic
     return replay(op, from, until, false, err) && rwd_close_windows(op, false, err);
 }
 

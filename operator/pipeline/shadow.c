@@ -320,18 +320,6 @@ static bool save_lineage(const rwd_shadow *shadow, rwd_repo *repo, rwd_error *er
     return !shadow->options.logics || rwd_logics_save_in(shadow->options.logics, repo, &shadow->lineage, err);
 }
 
-// From where it stands to `until`, all with one logic.
-static bool run_stage(rwd_shadow *shadow, const rwd_job *job, int64_t until, rwd_error *err) {
-    rwd_lineage lineage;
-    if (!begin_operator(shadow, job, err)) return false;
-    rwd_operator *op = shadow->op;
-    bool ok = rwd_operator_open(op, err) && save_lineage(shadow, op->repo, err) && rwd_open_session(op, err);
-    if (ok) rwd_lineage_copy(&shadow->lineage, &lineage);
-    ok = ok && rwd_rebuild(op, &lineage, &shadow->base, shadow->dir, until, err) && keep_result(shadow, op, err);
-    end_operator(shadow);
-    return ok;
-}
-
 // ---- stages
 
 // The end of the run of records from `at` on that one logic decides, at most `until`.
@@ -342,6 +330,43 @@ static int64_t stage_end(const rwd_lineage *lineage, int64_t at, int64_t until) 
         return lineage->segments[i].from < until ? lineage->segments[i].from : until;
     }
     return until;
+}
+
+static bool stage_job(const rwd_shadow *shadow, int64_t at, const rwd_job **out, rwd_error *err) {
+    return job_of(&shadow->options, shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].logic, out, err);
+}
+
+static void say_stage(const rwd_shadow *shadow, int64_t at, int64_t end, int64_t until) {
+    if (end == until && at <= shadow->done.from) return;
+    rwd_log(RWD_LOG_INFO, "shadow", "offsets [%" PRId64 ", %" PRId64 ") with the logic of the segment from %" PRId64, at, end,
+            shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].from);
+}
+
+// Behind the stage that ends at `*at`: those that its operator can go on with as it stands.
+static bool go_on_in_place(rwd_shadow *shadow, int64_t *at, int64_t until, rwd_error *err) {
+    rwd_operator *op = shadow->op;
+    const rwd_job *job;
+    while (*at < until) {
+        int64_t end = stage_end(&shadow->lineage, *at, until);
+        if (!stage_job(shadow, *at, &job, err)) return false;
+        if (!rwd_changes_in_place(op->job, job)) return true;
+        say_stage(shadow, *at, end, until);
+        if (!rwd_rebuild_on(op, job, end, err)) return false;
+        *at = end;
+    }
+    return true;
+}
+
+// From where it stands to `*at` with this logic, and further, up to `until`, with those that go on in place; `*at` is where they end. The state there is a checkpoint.
+static bool run_stage(rwd_shadow *shadow, const rwd_job *job, int64_t *at, int64_t until, rwd_error *err) {
+    rwd_lineage lineage;
+    if (!begin_operator(shadow, job, err)) return false;
+    rwd_operator *op = shadow->op;
+    bool ok = rwd_operator_open(op, err) && save_lineage(shadow, op->repo, err) && rwd_open_session(op, err);
+    if (ok) rwd_lineage_copy(&shadow->lineage, &lineage);
+    ok = ok && rwd_rebuild(op, &lineage, &shadow->base, shadow->dir, *at, err) && go_on_in_place(shadow, at, until, err) && keep_result(shadow, op, err);
+    end_operator(shadow);
+    return ok;
 }
 
 // Where the next stage begins: at the place that the state stands for, or, where the rows are of a later segment that found no record yet, with that one. Rows of the logic that decided the record
@@ -359,16 +384,13 @@ static bool run_stages(rwd_shadow *shadow, int64_t until, rwd_error *err) {
     const rwd_job *job;
     int64_t at = stage_begin(shadow);
     if (at >= until && shadow->own) return true;
-    if (at >= until) return job_of(&shadow->options, shadow->base.facts.fingerprint, &job, err) && run_stage(shadow, job, until, err);
+    if (at >= until) return job_of(&shadow->options, shadow->base.facts.fingerprint, &job, err) && run_stage(shadow, job, &until, until, err);
     while (at < until) {
+        if (!stage_job(shadow, at, &job, err) || !check_rows(&shadow->options, &shadow->base.facts, job, err)) return false;
         int64_t end = stage_end(&shadow->lineage, at, until);
-        rwd_hash128 logic = shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].logic;
-        if (!job_of(&shadow->options, logic, &job, err) || !check_rows(&shadow->options, &shadow->base.facts, job, err)) return false;
-        if (end < until || at > shadow->done.from)
-            rwd_log(RWD_LOG_INFO, "shadow", "offsets [%" PRId64 ", %" PRId64 ") with the logic of the segment from %" PRId64, at, end,
-                    shadow->lineage.segments[rwd_lineage_segment_at(&shadow->lineage, at)].from);
-        if (!run_stage(shadow, job, end, err)) return false;
+        say_stage(shadow, at, end, until);
         at = end;
+        if (!run_stage(shadow, job, &at, until, err)) return false;
     }
     return true;
 }

@@ -4,8 +4,9 @@
 // of its own, with a repository of its own, in which its result is a checkpoint; of the data directory that the base is in nothing but the base's files and the journal is read: the
 // journal first, the topic for the rest. Table files are linked where the folder is on the same file system as the base's, else copied.
 //
-// What is replayed is a lineage (L1): the base's own, or another one whose history below the base's X is the base's. It goes in stages, one for each segment with a logic of its own: the checkpoint at
-// the end of one is the base of the next. Amendments act as they do in an operator with that lineage (L6).
+// What is replayed is a lineage (L1): the base's own, or another one whose history below the base's X is the base's. It goes in stages, one for each segment with a logic of its own. Where the state
+// means the same to two of them, the logic is changed in place, between two records; else the checkpoint at the end of one is the base of the next. Amendments act as they do in an operator with that
+// lineage (L6).
 //
 //   new, or open -> build -> read the checkpoint in rwd_shadow_dir -> extend, as often as wanted -> free
 //

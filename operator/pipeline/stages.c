@@ -2,7 +2,7 @@
 //
 // A lineage's segments are stages (L1). Recovery runs with the logic of the last one. A base below the place where that begins is not replayed through: the state there is built by a shadow, with
 // the earlier logic, and becomes a checkpoint of the repository; from it recovery goes on as from any other. So a kill on the way costs no more than that checkpoint, and there is one way to replay
-// with an earlier logic.
+// with an earlier logic. A shadow changes the logic between two records where the state means the same to both; else the checkpoint at the end of one stage is the base of the next.
 //
 // What must stay true: a record is decided by its segment's logic and no other; rows that are opened have the columns of the job that opens them.
 //
@@ -15,6 +15,7 @@
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
+#include "operator/config/invariants.h"
 #include "operator/config/logic_compare.h"
 #include "operator/pipeline/operator_private.h"
 #include "operator/pipeline/shadow.h"
@@ -40,14 +41,11 @@ bool rwd_may_follow(const rwd_job *before, const rwd_job *job, const rwd_facts *
     return rwd_error_next(err, "undo that change; or begin at the first offset of this history");
 }
 
-static bool same_rows(const rwd_job *before, const rwd_job *job) {
-    if (before->table_count != job->table_count) return false;
-    for (size_t t = 0; t < job->table_count; t++) {
-        if (before->tables[t].schema.column_count != job->tables[t].schema.column_count) return false;
-        for (size_t i = 0; i < job->tables[t].schema.column_count; i++)
-            if (rwd_logic_column_before(before, job, t, i) != (int)i) return false;
-    }
-    return true;
+bool rwd_changes_in_place(const rwd_job *before, const rwd_job *job) {
+    rwd_logic_comparison how;
+    rwd_logic_compare(before, job, &how);
+    if (how.relation == RWD_LOGIC_GENESIS || !rwd_logic_same_rows(before, job) || !rwd_logic_same_input(before, job)) return false;
+    return before->invariant_count == job->invariant_count && rwd_hash128_equal(rwd_invariants_hash(before), rwd_invariants_hash(job));
 }
 
 // The tables of `dir` with this job's columns, in a folder of the session's own.
@@ -73,7 +71,7 @@ bool rwd_open_base(rwd_operator *op, const rwd_checkpoint *base, const char *dir
     if (rwd_hash128_equal(base->facts.fingerprint, op->job->logic)) return rwd_open_participants(op, dir, err);
     if (!rwd_logics_job(op->logics, base->facts.fingerprint, &before, err) || !rwd_may_follow(before, op->job, &base->facts, &from_nothing, err)) return false;
     if (from_nothing) return rwd_open_participants(op, NULL, err);
-    if (same_rows(before, op->job)) return rwd_open_participants(op, dir, err);
+    if (rwd_logic_same_rows(before, op->job)) return rwd_open_participants(op, dir, err);
     rwd_open_dirs dirs = {.tables = migrated, .timers = has_windows(before) ? dir : NULL, .rest = dir};
     if (!migrate(op, before, dir, migrated, err) || !rwd_open_participants_from(op, &dirs, err)) return false;
     rwd_log(RWD_LOG_INFO, "recovery", "rows of checkpoint %s were kept by an earlier logic: new aggregates begin empty at offset %" PRId64, base->id, base->facts.next_offset);
