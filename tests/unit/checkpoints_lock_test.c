@@ -1,4 +1,5 @@
 // LOCK: one owner, a term that rises, and directories that are not ours.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -78,6 +79,9 @@ static void a_second_owner_is_refused_and_told_the_first_ones_process(void **sta
 
 static void the_lock_ends_with_its_process_and_is_not_inherited_by_programs(void **state) {
     fixture *fx = *state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     pid_t child = fork();
     if (child == 0) {
         rwd_error own;
@@ -91,13 +95,10 @@ static void the_lock_ends_with_its_process_and_is_not_inherited_by_programs(void
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    // The sleeping program may need a moment to replace the process that forked it.
-    bool opened = false;
-    for (int i = 0; i < 1000 && !opened; i++) {
-        opened = fixture_open(fx, &err);
-        if (!opened) (void)usleep(5000);
-    }
-    fixture_must(opened, &err);
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);  // until the sleeping program has replaced the process that forked it
+    (void)close(ends[0]);
+    fixture_must(fixture_open(fx, &err), &err);
     assert_int_equal(rwd_repo_term(fx->repo), 2);
 }
 

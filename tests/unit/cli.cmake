@@ -11,7 +11,7 @@ foreach(page commands config metrics errors kafka aggregates expressions formats
   add_test(NAME reference_${page}_is_what_the_program_prints
     COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:rewind> -D PAGE=${page} -D FILE=${rwd_reference}/${page}.md
       -P ${CMAKE_CURRENT_SOURCE_DIR}/support/compare_page.cmake)
-  set_tests_properties(reference_${page}_is_what_the_program_prints PROPERTIES LABELS unit TIMEOUT 60)
+  set_tests_properties(reference_${page}_is_what_the_program_prints PROPERTIES LABELS unit TIMEOUT ${rwd_test_bound})
   list(APPEND rwd_reference_commands COMMAND sh -c "exec \"$0\" docs ${page} > ${rwd_reference}/${page}.md" $<TARGET_FILE:rewind>)
 endforeach()
 add_custom_target(reference ${rwd_reference_commands} VERBATIM)
