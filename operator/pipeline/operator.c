@@ -227,8 +227,15 @@ static bool start_fresh(rwd_operator *op, rwd_error *err) {
     return !op->job->dead_letter_path || move_aside(op, op->job->dead_letter_path, err);
 }
 
+// What was asked since `asked_us` has no answer; the source may know of an earlier silence.
+static int64_t away_since(const rwd_operator *op, int64_t asked_us) {
+    rwd_outlook outlook = {.begin = -1, .end = -1};
+    if (op->source && op->source->ops->outlook) op->source->ops->outlook(op->source, &outlook);
+    return outlook.away_us ? outlook.away_us : asked_us;
+}
+
 // A broker that is away is waited for, with longer and longer pauses. False: asked to stop meanwhile.
-static bool wait_for_broker(rwd_operator *op, const rwd_error *err) {
+static bool wait_for_broker(rwd_operator *op, int64_t asked_us, const rwd_error *err) {
     unsigned doubled = op->waits < RWD_WAITS_MAX ? op->waits : RWD_WAITS_MAX;
     op->waits++;
     int64_t now = rwd_clock_ns(op->clock);
@@ -238,7 +245,7 @@ static bool wait_for_broker(rwd_operator *op, const rwd_error *err) {
     }
     rwd_error_format(err, op->status.reason, sizeof(op->status.reason));
     snprintf(op->status.next, sizeof(op->status.next), "%s", err->next);
-    if (op->away_us == 0) op->away_us = rwd_clock_wall_us(op->clock);
+    if (op->away_us == 0) op->away_us = away_since(op, asked_us);
     rwd_set_phase(op, RWD_PHASE_STARTING);
     rwd_publish(op, true);
     int64_t until = rwd_clock_ns(op->clock) + (RWD_BACKOFF_NS << doubled);
@@ -264,8 +271,9 @@ static bool open_real_source(rwd_operator *op, rwd_error *err) {
     bool open = false, waits = true;
     if (repo) rwd_known_source(op->job, repo, &known);
     while (!open && waits) {
+        int64_t asked_us = rwd_clock_wall_us(op->clock);
         open = rwd_open_known_source(op->job, op->io, op->clock, &op->budget, rwd_buf_slice(&known), &op->raw_source, err);
-        waits = open || (err->decision == RWD_RETRY && wait_for_broker(op, err));
+        waits = open || (err->decision == RWD_RETRY && wait_for_broker(op, asked_us, err));
     }
     rwd_buf_deinit(&known);
     return open;
@@ -582,7 +590,7 @@ static void say_what_was_tried(const rwd_operator *op, rwd_error *err) {
 static bool another_session(rwd_operator *op, rwd_error *err, unsigned *rollbacks) {
     if (atomic_load(&op->stop)) return false;
     if (err->decision != RWD_ROLLBACK && err->decision != RWD_ABORT_TXN && err->decision != RWD_RETRY) return false;
-    if (err->decision == RWD_RETRY && op->job->kafka.brokers) return wait_for_broker(op, err);
+    if (err->decision == RWD_RETRY && op->job->kafka.brokers) return wait_for_broker(op, rwd_clock_wall_us(op->clock), err);
     if (op->commit_started) *rollbacks = 0;
     if (++*rollbacks > RWD_ROLLBACKS_MAX) return say_what_was_tried(op, err), false;
     op->status.rollbacks++;

@@ -75,6 +75,8 @@ def test_outputs_in_topics_wait_for_the_broker_and_nothing_is_lost(make_kafka_jo
         assert status["phase"] == "starting" and not status["ready"]
         code, text = page(r, "/readyz")
         assert code == 503 and "because: " in text, text
+        said = re.search(r"no broker answers since (\S+)", r.stderr)[1]
+        assert status["source"]["away_since"][:19] == said[:19], r.stderr   # from when it was asked, not from when it was given up
         broker.start()
         job.produce(stamped(500, first=3000))
         r.committed(job.end())
