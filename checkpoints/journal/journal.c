@@ -317,10 +317,20 @@ static int compare_segments(const void *a, const void *b) {
     return (x->number > y->number) - (x->number < y->number);
 }
 
+// Not a folder or a pipe, whose opening waits for somebody.
+static bool is_file(const rwd_journal *j, const char *file) {
+    char path[RWD_PATH_MAX];
+    struct stat info;
+    rwd_error ignored;
+    if (!rwd_journal_path(j, file, path, &ignored) || stat(path, &info) != 0 || S_ISREG(info.st_mode)) return true;  // what cannot be asked, the opening will tell
+    rwd_log(RWD_LOG_WARN, "journal", "%s is no file, and is passed over", path);
+    return false;
+}
+
 static bool scan_one(rwd_journal *j, const char *file, rwd_error *err) {
     uint64_t term, number;
     if (j->options.term && (ends_with(file, RWD_JOURNAL_PART) || ends_with(file, RWD_JOURNAL_COPYING))) return drop_unconfirmed(j, file, err);
-    if (!parse_name(file, &term, &number)) return true;
+    if (!parse_name(file, &term, &number) || !is_file(j, file)) return true;
     if (term == j->options.term && number > j->number) j->number = number;
     rwd_journal_segment *s = rwd_journal_segment_add(j);
     (void)snprintf(s->file, sizeof s->file, "%s", file);

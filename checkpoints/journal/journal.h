@@ -28,6 +28,7 @@
 #define RWD_JOURNAL_BLOCK_SIZE (64u << 10)     // a block is closed once its records have that many bytes
 #define RWD_JOURNAL_QUEUE 16u                  // blocks between pipeline and disk
 #define RWD_JOURNAL_SIZE_MIN (16ull << 20)     // the least `size`
+#define RWD_JOURNAL_ROOM (32ull << 20)         // of a disk, for the state and its checkpoints: without them a journal is of no use
 #define RWD_JOURNAL_SEGMENTS 16u               // `size` and `keep` are this many segments, roughly
 
 typedef struct rwd_journal rwd_journal;
@@ -41,6 +42,7 @@ typedef struct rwd_journal_options {
     rwd_journal_codec codec;    // of new blocks
     uint64_t size;              // bytes of all segments, roughly
     int64_t keep_ns;            // age of what may go
+    uint64_t room;              // with less than that left on the disk, it counts as full
     bool on_full_continue;      // a full disk, or a full journal, makes a hole; false: it is an error
 } rwd_journal_options;
 

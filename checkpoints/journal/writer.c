@@ -25,8 +25,7 @@
 #define KEPT_MAX (1u << 20)                // a job's memory above this is given back
 #define SEGMENT_MAX (256ull << 20)
 #define TRY_AGAIN_NS 10000000000LL         // while the disk is full
-#define ROOM_LEFT (32ull << 20)            // of the disk: for the state and its checkpoints, without which a journal is of no use
-#define ROOM_LOOK (1ull << 20)             // that much is written between two looks at it
+#define ROOM_LOOK (1ull << 20)             // that much is written between two looks at the room on the disk
 
 // ---- the pipeline's side
 
@@ -278,15 +277,15 @@ static bool room_above_floor(rwd_journal *j, rwd_error *err) {
 
 // A journal that took the last of the disk would take the next start, and every checkpoint, with it.
 static bool room_on_disk(writer *w, const rwd_journal_job *job, rwd_error *err) {
-    uint64_t wanted = RWD_JOURNAL_HEADER + job->plain.size, free_bytes;
+    uint64_t keeps = w->j->options.room, wanted = RWD_JOURNAL_HEADER + job->plain.size, free_bytes;
     char have[RWD_TIME_TEXT_MAX], left[RWD_TIME_TEXT_MAX];
     rwd_error ignored;
     bool look = w->room < wanted;
     w->room = (look ? wanted + ROOM_LOOK : w->room) - wanted;
-    if (!look || !rwd_disk_free(w->j->dir, &free_bytes, &ignored) || free_bytes >= ROOM_LEFT + wanted) return true;  // a disk that does not say it, the write will tell
+    if (!look || !rwd_disk_free(w->j->dir, &free_bytes, &ignored) || keeps == 0 || free_bytes >= keeps + wanted) return true;  // a disk that does not say it, the write will tell
     w->room = 0;
     rwd_size_text(free_bytes, have);
-    rwd_size_text(ROOM_LEFT, left);
+    rwd_size_text(keeps, left);
     (void)rwd_fail(err, RWD_E_DISK_FULL, "no space left on the disk for the journal: %s are free, and %s are for the state and its checkpoints", have, left);
     (void)rwd_error_at(err, "%s", w->j->dir);
     return full_hint(w->j, "free space there, lower journal.size", err);

@@ -37,6 +37,11 @@ static void time_cell(rwd_grid *grid, int64_t time_us) {
     else rwd_time_text_ms(time_us, text), rwd_grid_text(grid, text);
 }
 
+static void offset_cell(rwd_grid *grid, int64_t offset) {
+    if (offset < 0) rwd_grid_text(grid, "-");
+    else rwd_grid_int(grid, offset);
+}
+
 static void show_table(rwd_cli *cli, const rwd_journal_segment_info *all, size_t count, bool checked) {
     rwd_grid grid;
     rwd_grid_init(&grid);
@@ -45,8 +50,8 @@ static void show_table(rwd_cli *cli, const rwd_journal_segment_info *all, size_t
     for (size_t i = 0; i < count; i++) {
         char size[RWD_TIME_TEXT_MAX];
         rwd_size_text(all[i].bytes, size);
-        rwd_grid_int(&grid, all[i].first);
-        rwd_grid_int(&grid, all[i].next);
+        offset_cell(&grid, all[i].first);
+        offset_cell(&grid, all[i].next);
         rwd_grid_int(&grid, (int64_t)all[i].term);
         rwd_grid_int(&grid, (int64_t)all[i].records);
         rwd_grid_int(&grid, (int64_t)all[i].blocks);

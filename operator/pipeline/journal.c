@@ -53,7 +53,7 @@ bool rwd_open_session_journal(rwd_operator *op, rwd_error *err) {
     if (op->options.data) return open_others(op, err);
     rwd_journal_options options = {
         .data = op->data, .repository = rwd_repo_id(op->repo), .term = rwd_repo_term(op->repo), .codec = (rwd_journal_codec)op->job->journal.codec,
-        .size = op->job->journal.size, .keep_ns = op->job->journal.keep_ns, .on_full_continue = op->job->journal.on_full == RWD_ON_FULL_CONTINUE,
+        .size = op->job->journal.size, .keep_ns = op->job->journal.keep_ns, .room = RWD_JOURNAL_ROOM, .on_full_continue = op->job->journal.on_full == RWD_ON_FULL_CONTINUE,
     };
     if (!durable_to(op->repo, &options.durable_to, &options.durable_term, err) || !rwd_io_clone(op->io, &io, err)) return false;
     if (!rwd_journal_open(&options, io, op->clock, &op->journal, err)) return false;

@@ -170,6 +170,7 @@ static bool kafka_bounds(rwd_source *source, int64_t *out_low, int64_t *out_high
 static bool check_start(kafka_source *self, int64_t offset, int64_t low, int64_t high, rwd_error *err) {
     if (offset >= low && offset <= high) return true;
     (void)rwd_fail(err, RWD_E_POSITION, "source.kafka.start: offset %" PRId64 " is not in the partition, which holds [%" PRId64 ", %" PRId64 ")", offset, low, high);
+    (void)rwd_error_next(err, "write one of these offsets, earliest, latest or {time: T}");
     return rwd_error_at(err, "%s", self->label);
 }
 

@@ -464,6 +464,45 @@ static void a_lost_segment_is_a_hole(void **state) {
     assert_int_equal(read_topic(r->journal, 2000), 3000);
 }
 
+static void what_is_no_segment_is_passed_over(void **state) {
+    rig *r = *state;
+    char path[RWD_PATH_MAX];
+    rwd_journal_stats stats;
+    open_owner(r);
+    must(append_topic(r->journal, 0, 1000) && rwd_journal_confirm(r->journal, &err));
+    close_it(r);
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "%s/" RWD_JOURNAL_FOLDER "/%020d-%016d-%08d.jnl", r->root, i, 7, i + 1);
+        if (i == 0) assert_int_equal(mkdir(path, 0700), 0);
+        else if (i == 1) assert_int_equal(mkfifo(path, 0600), 0);
+        else if (i == 2) assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+        else assert_int_equal(symlink("nowhere", strcat(path, ".other")), 0);
+    }
+    open_owner(r);
+    rwd_journal_get_stats(r->journal, &stats);
+    assert_int_equal(stats.segments, 2);  // the empty one is a segment without blocks
+    assert_int_equal(read_topic(r->journal, 0), 1000);
+}
+
+// Records go to the disk only as long as they leave the room that they must.
+static void the_last_room_of_a_disk_is_left(void **state) {
+    rig *r = *state;
+    rwd_journal_stats stats;
+    r->options.room = (uint64_t)1 << 62;
+    for (int goes_on = 0; goes_on < 2; goes_on++) {
+        r->options.on_full_continue = goes_on;
+        open_owner(r);
+        bool ok = append_topic(r->journal, 0, 3000) && rwd_journal_settle(r->journal, &err);
+        assert_int_equal(ok, goes_on);
+        if (!ok) assert_int_equal(err.code, RWD_E_DISK_FULL);
+        if (!ok) assert_non_null(strstr(err.next, "on_full"));
+        rwd_journal_get_stats(r->journal, &stats);
+        assert_int_equal(stats.suspended, goes_on);
+        assert_int_equal(stats.records, 0);
+        start_over(r);
+    }
+}
+
 // An owner that slept goes on writing into its own segment: the new owner's are others, and both say the same.
 static void a_zombie_writes_into_its_own_segments_only(void **state) {
     rig *r = *state;
@@ -722,6 +761,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_index_on_disk_spares_the_walk_and_is_checked_when_blocks_are_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_index_is_no_index, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_segment_is_a_hole, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_segment_is_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_room_of_a_disk_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(a_zombie_writes_into_its_own_segments_only, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_read_is_an_error_and_loses_nothing, setup, teardown),
