@@ -173,6 +173,8 @@ static bool make_switch(rwd_operator *op, const char *what, rwd_error *err) {
     if (!rwd_logics_save(op->logics, &op->lineage, err)) return false;
     RWD_CRASH_POINT(change_lineage_kept);
     if (!rwd_freeze(op, "segment", true, err) || !rwd_drive_checkpoint(op, err)) return false;
+    // R5: a change is taken back like a repair, from this checkpoint: below C the history is the old one.
+    if (!rwd_repo_pin(op->repo, op->checkpoint_id, rwd_clock_wall_us(op->clock) + op->switch_to->repair.keep_us, err)) return false;
     RWD_CRASH_POINT(change_checkpoint);
     op->switch_number++;
     if (!rwd_commit_lineage(op, err)) return false;

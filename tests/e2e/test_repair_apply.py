@@ -242,6 +242,23 @@ def test_a_change_of_the_job_file_is_taken_back_too_and_what_is_below_it_after_t
     assert [(r["kind"], r["undoes"]) for r in repairs.repairs(job)] == [("repair", None), ("undo", None), ("undo", below["id"])]
 
 
+def test_the_checkpoint_at_which_the_job_file_changed_stays_to_go_back_to(make_job):
+    """R5, of a change: its base outlives retention, so that little need be replayed."""
+    job, fixed = logic_job(make_job, on_change="from-now")
+    job.run()
+    job.set(tables=fixed.given["tables"], checkpoints={"every": "1h", "keep": {"last": 2, "hourly": 0, "daily": 0}, "full": {"keep": 0}})
+    for first in (600, 650, 700, 750):
+        job.append("".join(line + "\n" for line in orders(50, keys=30, first=first)))
+        job.run()
+    rewind("checkpoint", "prune", job.file, "--yes", cwd=job.folder)
+    left = {c["next_offset"]: c for c in driver.checkpoints(job)}
+    assert sorted(left) == [0, 600, 750, 800] and left[600]["reason"] == "segment" and left[600]["pinned"] and not left[750]["pinned"]
+    undo(job)
+    assert repairs.repairs(job)[-1]["base_offset"] == 600
+    job.set(tables=REVENUE_TABLES)
+    check(job, job.expected())
+
+
 def test_a_repair_of_what_broke_an_invariant_can_be_taken_back(make_job):
     """S5 holds a plan to the invariants; but what only alerts was published before the repair, so it keeps nobody from going back. What parks does."""
     faults = Faults()
