@@ -276,7 +276,7 @@ RWD_MUST bool rwd_job_parse(const char *name, rwd_slice text, const rwd_override
 void rwd_job_free(rwd_job *job);
 
 // The logic of a job file: `event`, `tables`, `plugins`, and what `source` says of how records are written.
-typedef enum rwd_take_sinks { RWD_SINKS_OF_BASE, RWD_SINKS_OF_LOGIC, RWD_SINKS_NONE } rwd_take_sinks;  // NONE: nor invariants
+typedef enum rwd_take_sinks { RWD_SINKS_OF_BASE, RWD_SINKS_OF_LOGIC, RWD_SINKS_NONE } rwd_take_sinks;  // NONE: nor invariants. OF_LOGIC: those of the invariants that its tables have the columns for
 typedef struct rwd_job_logic {
     const char *name;        // of the file, for messages
     rwd_slice text;

@@ -26,6 +26,7 @@ typedef struct rwd_job_build {
     rwd_node *root;
     rwd_job *job;
     rwd_error *err;
+    bool foreign_invariants;  // they were written for another logic: those that ask for what this one does not have are passed over
 } rwd_job_build;
 
 // Fails at a place, with a cause.

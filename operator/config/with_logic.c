@@ -75,6 +75,7 @@ bool rwd_job_with_logic(const rwd_job *base, const rwd_job_logic *logic, rwd_job
     rwd_error unasked;
     if (!err) b.err = &unasked;
     rwd_error_clear(b.err);
+    b.foreign_invariants = logic->sinks == RWD_SINKS_OF_LOGIC;
     rwd_job_build_init(&b, logic->name);
     bool worked = merge(&b, base, logic) && rwd_job_build_tree(&b);
     if (worked) {

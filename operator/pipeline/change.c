@@ -107,12 +107,14 @@ static bool may_begin_now(rwd_operator *op, const rwd_job *needed, const rwd_job
 
 static void warn_once(rwd_operator *op, const rwd_job *needed) {
     char what[RWD_LOGIC_WHAT_MAX], name[RWD_HASH128_HEX];
+    size_t invariants = op->options.job->invariant_count - needed->invariant_count;
     if (op->warned_of_job) return;
     op->warned_of_job = true;
     rwd_hash128_hex(rwd_lineage_id(&op->lineage), name);
     rwd_job_difference(op->options.job, needed, what);
     rwd_log(RWD_LOG_WARN, "recovery", "%s is an earlier job file of this data directory: its logic is not used. What is committed goes on with that of lineage %.8s; change in the job "
             "file: %s. The whole of it: %s/lineages/%s/" RWD_LINEAGE_JOB, op->options.job->file, name, what, op->data, name);
+    if (invariants > 0) rwd_log(RWD_LOG_WARN, "invariant", "%zu of %s ask for what that logic does not have, and are not looked at", invariants, op->options.job->file);
 }
 
 // The job file is not the lineage's last segment, which is `needed`.

@@ -259,6 +259,29 @@ def test_the_checkpoint_at_which_the_job_file_changed_stays_to_go_back_to(make_j
     check(job, job.expected())
 
 
+def test_invariants_of_columns_that_came_with_a_repair_do_not_keep_it_from_being_taken_back(make_job):
+    """L5: the job file was edited for the repair, invariants too; then the repair is taken back, and the pod restarts with that file."""
+    job, fixed = logic_job(make_job)
+    sinks = [{**SINKS[0], "fields": ["orders", "revenue"]}]
+    job.set(sinks=sinks)
+    job.run()
+    new = {"customers": {"key": "customer", "aggregates": {**FIXED, "most": "max(amount)"}}}
+    fixed.set(tables=new, sinks=sinks)
+    plan(job, "--from", LATER, "--logic", fixed.file)
+    apply(job)
+    assert shown(job) == revenue(job)
+    job.set(tables=new, invariants=[{"table": "customers", "check": "most < 500"}, {"table": "customers", "check": "orders > 0"}])
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=600)))
+    assert "its logic is not used" not in job.run().err
+    assert driver.newest(job)["violated"].startswith("customers: most < 500")
+    undo(job)
+    assert shown(job) == revenue(job, 0)
+    job.append("".join(line + "\n" for line in orders(100, keys=30, first=700)))
+    again = job.run().err
+    assert "its logic is not used" in again and "1 of " in again and "are not looked at" in again
+    assert shown(job) == revenue(job, 0) and driver.newest(job).get("violated") is None
+
+
 def test_a_repair_of_what_broke_an_invariant_can_be_taken_back(make_job):
     """S5 holds a plan to the invariants; but what only alerts was published before the repair, so it keeps nobody from going back. What parks does."""
     faults = Faults()
