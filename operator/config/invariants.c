@@ -96,8 +96,14 @@ static bool judge(rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_
 
 bool rwd_invariants_tally(rwd_invariant_tally *tallies, rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_slice key, const uint8_t *old, uint32_t old_size,
                           const uint8_t *now, uint32_t now_size, rwd_error *err) {
-    uint32_t before, after;
-    if (!judge(answers, job, table, key, old, old_size, &before, err) || !judge(answers, job, table, key, now, now_size, &after, err)) return false;
+    uint32_t before;
+    return judge(answers, job, table, key, old, old_size, &before, err) && rwd_invariants_tally_from(tallies, answers, job, table, key, before, now, now_size, err);
+}
+
+bool rwd_invariants_tally_from(rwd_invariant_tally *tallies, rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_slice key, uint32_t before, const uint8_t *now,
+                               uint32_t now_size, rwd_error *err) {
+    uint32_t after;
+    if (!judge(answers, job, table, key, now, now_size, &after, err)) return false;
     for (size_t i = 0; (before | after) && i < job->invariant_count; i++) {
         bool was = before >> i & 1, is = after >> i & 1;
         rwd_invariant_tally *tally = &tallies[i];

@@ -38,6 +38,9 @@ typedef struct rwd_invariant_tally {
 // CORRUPT: key or row is none of the table's.
 RWD_MUST bool rwd_invariants_tally(rwd_invariant_tally *tallies, rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_slice key, const uint8_t *old,
                                    uint32_t old_size, const uint8_t *now, uint32_t now_size, rwd_error *err);
+// The same where somebody else has judged the old row: `before` is what it violates.
+RWD_MUST bool rwd_invariants_tally_from(rwd_invariant_tally *tallies, rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_slice key, uint32_t before, const uint8_t *now,
+                                        uint32_t now_size, rwd_error *err);
 // Key and row of a table, cut, for people and for JSON.
 void rwd_invariants_show(rwd_answers *answers, const rwd_job *job, uint16_t table, rwd_slice key, const uint8_t *row, char out_key[RWD_INVARIANT_TEXT_MAX],
                          char out_row[RWD_INVARIANT_TEXT_MAX]);

@@ -23,6 +23,7 @@
 #include "operator/repair/logics.h"
 #include "operator/pipeline/operator_private.h"
 #include "operator/repair/repair_plan.h"
+#include "operator/repair/violations.h"
 #include "operator/pipeline/rooms.h"
 #include "operator/pipeline/shadow.h"
 
@@ -256,19 +257,38 @@ static bool refuse_more(const act *a, rwd_error *err) {
     return true;
 }
 
+// S5, as of C: what came since the plan may violate an invariant, too. Those that alert do so in a moment; what one that parks keeps back is not published here either.
+static bool refuse_violations(act *a, const rwd_violations *violations, rwd_error *err) {
+    rwd_violations_note(violations, &a->plan);
+    for (size_t i = 0; i < a->plan.violation_count; i++) {
+        const rwd_repair_violation *v = &a->plan.violations[i];
+        if (!v->parks) continue;
+        rwd_fail(err, RWD_E_INVARIANT, "the state that %s %s makes at offset %" PRId64 " violates invariant %s by %" PRIu64 " keys that did not, such as %s", a->plan.kind, a->plan.id,
+                 a->op->position.next_offset, v->check, v->keys, v->key);
+        (void)next_again(a->op, &a->plan, "   (it shows what came since; or start the job with on_violation: alert)", err);
+        return true;
+    }
+    return false;
+}
+
 static bool compare(act *a, rwd_reader_db *before, rwd_reader_db *after, rwd_error *err) {
     rwd_corrections_summary summary = {0};
+    rwd_violations violations;
+    rwd_violations_init(&violations, a->old_job, a->new_job);
     const rwd_facts *facts = &rwd_shadow_checkpoint(a->shadow)->facts;
     rwd_corrections_options options = {
         .old_view = {a->old_job, before, a->before.facts.stream_time, a->plan.old_lineage},
         .new_view = {a->new_job, after, facts->stream_time, a->plan.new_lineage},
         .next_offset = facts->next_offset, .repair = a->plan.id, .path = a->corrections, .io = a->op->repo_io, .memory = COMPARE_MEMORY, .temp_dir = a->folder,
+        .see = rwd_violations_see, .context = &violations,
     };
     bool ok = rwd_corrections_make(&options, &summary, err);
     a->rows = summary.rows;
     a->hash = summary.hash;
+    ok = ok && !refuse_more(a, err) && !refuse_violations(a, &violations, err);
     rwd_corrections_summary_deinit(&summary);
-    return ok && !refuse_more(a, err);
+    rwd_violations_deinit(&violations);
+    return ok;
 }
 
 // R6. A job without a place for them has none.

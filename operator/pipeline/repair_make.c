@@ -10,10 +10,10 @@
 
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
-#include "operator/config/invariants.h"
 #include "operator/config/logic_compare.h"
 #include "operator/logic/step.h"
 #include "operator/repair/corrections.h"
+#include "operator/repair/violations.h"
 #include "operator/pipeline/rooms.h"
 #include "state/dead.h"
 #include "state/reader.h"
@@ -36,10 +36,8 @@ typedef struct making {
     rwd_read_lock live_lock, base_lock;
     bool live_locked, base_locked;
     rwd_shadow *shadow, *old_shadow;
-    rwd_invariant_tally *tallies;
-    rwd_answers answers;
-    const rwd_job *new_job;        // whose invariants are looked at
-    bool same_tables;              // an old row can be judged by them, too
+    rwd_violations violations;
+    const rwd_job *new_job;
     int64_t began_us;
 } making;
 
@@ -413,13 +411,6 @@ bool rwd_repair_jobs(const rwd_repair_plan *plan, const char *folder, rwd_repo *
     return ok;
 }
 
-static bool see_changed(void *context, uint16_t table, rwd_slice key, rwd_slice old_row, rwd_slice new_row, rwd_error *err) {
-    making *m = context;
-    if (m->new_job->invariant_count == 0) return true;
-    if (!m->same_tables) old_row = (rwd_slice){0};
-    return rwd_invariants_tally(m->tallies, &m->answers, m->new_job, table, key, old_row.data, (uint32_t)old_row.size, new_row.data, (uint32_t)new_row.size, err);
-}
-
 static char *text_of(rwd_buf *text, bool known) {
     char *copy = rwd_strndup(known ? (const char *)text->data : "", known ? text->size : 0);
     rwd_buf_clear(text);
@@ -460,30 +451,13 @@ static void note_sinks(rwd_repair_plan *plan, const rwd_corrections_summary *sum
     }
 }
 
-static void note_violations(making *m) {
-    rwd_repair_plan *plan = m->plan;
-    const rwd_job *job = m->new_job;
-    rwd_buf text = {0};
-    plan->violations = rwd_calloc(job->invariant_count + 1, sizeof(*plan->violations));
-    for (size_t i = 0; i < job->invariant_count; i++) {
-        const rwd_invariant_tally *tally = &m->tallies[i];
-        if (tally->begun == 0) continue;
-        rwd_buf_clear(&text);
-        rwd_invariant_text(job, i, &text);
-        plan->violations[plan->violation_count++] = (rwd_repair_violation){
-            .table = rwd_strdup(job->tables[job->invariants[i].table].schema.name), .check = rwd_strdup(rwd_buf_cstr(&text)), .key = rwd_strdup(tally->key), .keys = tally->begun,
-            .parks = job->invariants[i].on_violation == RWD_ON_VIOLATION_PARK};
-    }
-    rwd_buf_deinit(&text);
-}
-
 static void note(making *m, const rwd_corrections_summary *summary) {
     rwd_repair_plan *plan = m->plan;
     plan->rows = plan->approved = summary->rows;
     plan->corrections = summary->hash;
     note_tables(plan, summary);
     note_sinks(plan, summary, m->new_job);
-    note_violations(m);
+    rwd_violations_note(&m->violations, plan);
     plan->rows_per_transaction = m->o->job->repair.max_transaction;
     // One moves C even where there is nothing to correct.
     plan->transactions = plan->rows ? (plan->rows + plan->rows_per_transaction - 1) / plan->rows_per_transaction : 1;
@@ -495,16 +469,14 @@ static bool compare(making *m, const rwd_checkpoint *old_side, rwd_reader_db *ol
     const rwd_checkpoint *new_side = rwd_shadow_checkpoint(m->shadow);
     const rwd_job *old_job;
     char path[RWD_PATH_MAX];
-    rwd_logic_comparison logics;
     int64_t at = old_side->facts.next_offset;
     if (!job_at(m->logics, &m->old, at, &old_job, err) || !job_at(m->logics, &m->new, at, &m->new_job, err) || !rwd_path_join(path, m->folder, "corrections", err)) return false;
-    rwd_logic_compare(old_job, m->new_job, &logics);
-    m->same_tables = logics.relation == RWD_LOGIC_SAME || (logics.relation == RWD_LOGIC_COMPATIBLE && logics.new_columns == 0);
-    m->tallies = rwd_calloc(m->new_job->invariant_count + 1, sizeof(*m->tallies));
+    rwd_violations_init(&m->violations, old_job, m->new_job);
     rwd_corrections_options options = {
         .old_view = {.job = old_job, .state = old_state, .stream_time = old_side->facts.stream_time, .lineage = rwd_lineage_id(&m->old)},
         .new_view = {.job = m->new_job, .state = new_state, .stream_time = new_side->facts.stream_time, .lineage = rwd_lineage_id(&m->new)},
-        .next_offset = old_side->facts.next_offset, .repair = m->plan->id, .path = path, .io = m->o->io, .memory = SORT_MEMORY, .temp_dir = m->folder, .see = see_changed, .context = m,
+        .next_offset = old_side->facts.next_offset, .repair = m->plan->id, .path = path, .io = m->o->io, .memory = SORT_MEMORY, .temp_dir = m->folder,
+        .see = rwd_violations_see, .context = &m->violations,
     };
     rwd_corrections_summary summary;
     if (!rwd_corrections_make(&options, &summary, err)) return false;
@@ -607,9 +579,8 @@ bool rwd_repair_make(const rwd_repair_options *options, rwd_repair_plan *out, rw
     rwd_checkpoint_deinit(&m->base);
     rwd_lineage_deinit(&m->old);
     rwd_lineage_deinit(&m->new);
-    rwd_answers_deinit(&m->answers);
+    rwd_violations_deinit(&m->violations);
     rwd_logics_free(m->logics);
-    free(m->tallies);
     free(m);
     if (!ok) rwd_repair_plan_deinit(out);
     return ok;

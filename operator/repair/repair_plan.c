@@ -33,19 +33,25 @@ bool rwd_repair_refuse_violations(const rwd_repair_plan *plan, const char *job, 
     while (at < plan->violation_count && undo && !plan->violations[at].parks) at++;
     if (at == plan->violation_count) return false;
     rwd_fail(err, RWD_E_INVARIANT, "the state that %s %s makes violates invariant %s", undo ? "undo" : "repair", plan->id, plan->violations[at].check);
-    if (undo) rwd_error_next(err, "to publish it all the same, set on_violation: alert, and: rewind repair undo %s", job);
+    if (undo) rwd_error_next(err, "to publish it all the same, start the job with on_violation: alert there, and: rewind repair undo %s", job);
     else rwd_error_next(err, "rewind repair show %s %s; where the invariant is what is wrong, change it, and: rewind repair rebase %s %s", job, plan->id, job, plan->id);
     return true;
+}
+
+void rwd_repair_plan_clear_violations(rwd_repair_plan *plan) {
+    for (size_t i = 0; i < plan->violation_count; i++) free(plan->violations[i].table), free(plan->violations[i].check), free(plan->violations[i].key);
+    free(plan->violations);
+    plan->violations = NULL;
+    plan->violation_count = 0;
 }
 
 void rwd_repair_plan_deinit(rwd_repair_plan *plan) {
     free(plan->kind), free(plan->undoes), free(plan->who), free(plan->build);
     for (size_t i = 0; i < plan->sink_count; i++) free(plan->sinks[i].table), free(plan->sinks[i].target);
     for (size_t i = 0; i < plan->table_count; i++) free_table(&plan->tables[i]);
-    for (size_t i = 0; i < plan->violation_count; i++) free(plan->violations[i].table), free(plan->violations[i].check), free(plan->violations[i].key);
+    rwd_repair_plan_clear_violations(plan);
     free(plan->sinks);
     free(plan->tables);
-    free(plan->violations);
     *plan = (rwd_repair_plan){0};
 }
 

@@ -56,6 +56,7 @@ typedef struct rwd_repair_plan {
     int64_t differs_from;         // lowest offset at which the lineages differ
 } rwd_repair_plan;
 void rwd_repair_plan_deinit(rwd_repair_plan *plan);
+void rwd_repair_plan_clear_violations(rwd_repair_plan *plan);
 // It takes back what was switched last: a repair (`undoes`), or a change of the job file (R5).
 bool rwd_repair_is_undo(const rwd_repair_plan *plan);
 // S5: a state that is wrong by the job's own words is not put in the place of another; but the way back stays open: of an undo only what parks counts, since what alerts was published before.

@@ -259,6 +259,43 @@ def test_the_checkpoint_at_which_the_job_file_changed_stays_to_go_back_to(make_j
     check(job, job.expected())
 
 
+def test_what_came_since_the_plan_is_held_to_an_invariant_that_parks(make_job):
+    """S5 at C: the plan violated nothing, and by now the new logic would. The operator goes on as it was."""
+    job, fixed = logic_job(make_job)
+    job.run()
+    total = {key[0]: abs(float(row[1])) for key, row in revenue(job).items()}
+    limit = int(max(total.values()) * 1.2) + 1
+    job.set(invariants=[{"table": "customers", "check": f"revenue < {limit}", "on_violation": "park"}])
+    made = plan(job, "--from", LATER, "--logic", fixed.file)
+    assert made["violations"] == [] and made["corrections"] == 30
+    most = max(total, key=total.get)
+    add = int(limit - 1 - next(float(row[1]) for key, row in revenue(job, 0).items() if key[0] == most))   # below the limit once, above it twice
+    line = json.dumps({"customer": most, "country": "x", "amount": add, "quantity": 1, "ts": 1700000000000})
+    job.append(line + "\n")
+    job.run()
+    before = driver.outputs(job)
+    refused = apply(job, expect=1)
+    assert f"violates invariant customers: revenue < {limit} by 1 keys that did not, such as {most}" in refused.err and "repair rebase" in refused.err
+    assert driver.outputs(job) == before
+    assert typed(job, refused.err, "repair rebase").out
+    assert "VIOLATED" in rewind("repair", "show", job.file, cwd=job.folder).out
+    job.run()
+    assert shown(job) == revenue(job, 0)
+
+
+def test_a_repair_that_adds_a_column_is_not_held_to_what_was_violated_before(make_job):
+    """S5: a key begins to violate an invariant, or it does not, also where its rows have other columns by then."""
+    job, fixed = logic_job(make_job)
+    job.set(sinks=[{**SINKS[0], "fields": ["orders", "revenue"]}], invariants=[{"table": "customers", "check": "orders < 10"}])
+    job.run()
+    assert driver.newest(job)["violated"]
+    fixed.set(tables={"customers": {"key": "customer", "aggregates": {"most": "max(amount)", **FIXED}}})
+    made = plan(job, "--from", LATER, "--logic", fixed.file)
+    assert made["corrections"] == 30 and made["violations"] == []
+    apply(job)
+    assert shown(job) == revenue(job)
+
+
 def test_invariants_of_columns_that_came_with_a_repair_do_not_keep_it_from_being_taken_back(make_job):
     """L5: the job file was edited for the repair, invariants too; then the repair is taken back, and the pod restarts with that file."""
     job, fixed = logic_job(make_job)
@@ -298,7 +335,7 @@ def test_a_repair_of_what_broke_an_invariant_can_be_taken_back(make_job):
     check(job, true)
     job.set(invariants=[{**check_of, "on_violation": "park"}])
     refused = undo(job, expect=1)
-    assert f"violates invariant customers: most <= {most}" in refused.err and "set on_violation: alert" in refused.err
+    assert f"violates invariant customers: most <= {most}" in refused.err and "on_violation: alert" in refused.err
     assert "is not applied" in rewind("repair", "show", job.file, cwd=job.folder).out
     check(job, true)
     job.set(invariants=[{**check_of, "on_violation": "alert"}])
