@@ -136,7 +136,9 @@ def test_another_data_directory_stops_before_it_fences(make_kafka_job, tmp_path)
     feed.more(500)
     with job.running() as r:
         r.committed(feed.count)
+        r.signal(signal.SIGSTOP)   # while files come and go they cannot be copied
         stranger = job.copy(tmp_path / "stranger")
+        r.signal(signal.SIGCONT)
         driver.shutil.rmtree(stranger.folder / "data")
         said = rewind("run", stranger.file, expect=6, cwd=stranger.folder).err
         assert "this data directory is new" in said
