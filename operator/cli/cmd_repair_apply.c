@@ -8,6 +8,7 @@
 #include "operator/base/log.h"
 #include "operator/cli/cli_private.h"
 #include "operator/cli/pace.h"
+#include "operator/cli/render_repair.h"
 #include "operator/cli/signals.h"
 #include "operator/config/amend_file.h"
 #include "operator/repair/logics.h"
@@ -407,6 +408,13 @@ static void put_hash(rwd_buf *out, const char *label, rwd_hash128 hash) {
     rwd_buf_appendf(out, "%-14s%s\n", label, text);
 }
 
+static void report_outputs(const rwd_repair_plan *plan, rwd_buf *out) {
+    for (size_t i = 0; i < plan->sink_count; i++) {
+        const rwd_repair_sink *s = &plan->sinks[i];
+        rwd_buf_appendf(out, "output %s: %" PRIu64 " changed, %" PRIu64 " added, %" PRIu64 " vanished\n", s->target, s->changed, s->added, s->vanished);
+    }
+}
+
 static void report_tables(const rwd_repair_plan *plan, rwd_buf *out) {
     for (size_t i = 0; i < plan->table_count; i++) {
         const rwd_repair_table *t = &plan->tables[i];
@@ -476,6 +484,8 @@ static void report_json(const rwd_repair_plan *plan, const rwd_switch *done, rwd
         rwd_json_put_string(&json, "checkpoint_after", done->new_checkpoint);
         rwd_json_put_hash(&json, "digest_after", done->new_digest);
     }
+    rwd_json_key(&json, "plan");
+    rwd_render_repair_json(plan, done ? "applied" : "planned", &json);
     rwd_json_object_end(&json);
     rwd_buf_append_char(out, '\n');
 }
@@ -490,6 +500,7 @@ static void report(const repairing *r, const rwd_switch *done) {
     if (done) report_done(done, out);
     else rwd_buf_append_str(out, "not applied\n");
     rwd_buf_append_str(out, "as it was planned:\n");
+    report_outputs(&r->plan, out);
     report_tables(&r->plan, out);
 }
 

@@ -70,7 +70,7 @@ static bool find_repair(rwd_cli_side *side, const rwd_place *place, const char *
     (void)snprintf(id, RWD_PATH_MAX, "latest");
     if (rwd_path_exists(side->data)) return true;
     (void)rwd_fail(err, RWD_E_NOT_FOUND, "the second state of repair %s is there no more", repair);
-    return rwd_error_next(err, "make the plan again: rewind repair plan");
+    return rwd_error_next(err, "rewind repair report --data %s %s   (where it was applied, it names the checkpoints before and after: compare those)", place->data, repair);
 }
 
 // The new checkpoint's id; where no operator runs, "latest".

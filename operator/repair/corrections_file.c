@@ -135,7 +135,7 @@ struct rwd_corrections {
 static bool damaged(const rwd_corrections *c, const char *what, rwd_error *err) {
     (void)rwd_fail(err, RWD_E_CORRUPT, "corrections of a repair: %s", what);
     (void)rwd_error_at(err, "%s at byte %llu", c->path, (unsigned long long)c->at);
-    return rwd_error_next(err, "make the plan again: rewind repair plan");
+    return rwd_error_next(err, "make the plan again: rewind repair rebase JOB ID");
 }
 
 // The frame at `at`; payload *borrows* from c->bytes.

@@ -247,7 +247,7 @@ static bool take(const Rewind__RepairPlan *m, rwd_repair_plan *out) {
 static bool no_such_plan(const char *folder, rwd_error *err) {
     rwd_error_clear(err);
     (void)rwd_fail(err, RWD_E_NOT_FOUND, "there is no plan of a repair");
-    (void)rwd_error_next(err, "rewind repair list");
+    (void)rwd_error_next(err, "rewind repair list JOB");
     return rwd_error_at(err, "%s", folder);
 }
 

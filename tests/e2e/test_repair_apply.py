@@ -99,6 +99,9 @@ def test_after_a_repair_all_is_as_if_the_true_events_had_been_read(running, make
     job.run(*[], expect=0) if not running else None
     report = rewind_json("repair", "report", job.file, "latest", cwd=job.folder)
     assert report["applied"] and report["why"] == "as the drill has it" and report["digest_before"] != report["digest_after"]
+    assert [o["output"] for o in report["plan"]["outputs"]] == [sink["file"]["path"] for sink in SINKS] and {t["table"] for t in report["plan"]["tables"]} == {"customers", "countries"}
+    page = rewind("repair", "report", job.file, "latest", cwd=job.folder).out
+    assert all(f"output {sink['file']['path']}: " in page for sink in SINKS)
 
 
 # ------------------------------------------------------------------------------------------------ kills
@@ -363,6 +366,9 @@ def test_what_a_refusal_says_is_to_be_typed_works(planned, tmp_path):
     apply(job, planned[2]["id"])
     assert "is applied: it is part of the history" in (done := rewind("repair", "forget", job.file, planned[2]["id"], "--yes", cwd=job.folder, expect=11).err)
     assert planned[2]["id"] in typed(job, done, "repair report").out
+    gone = rewind("diff", job.file, "live", f"repair:{planned[2]['id']}", cwd=job.folder, expect=10).err
+    ends = {word: re.search(rf"{word} +checkpoint (\S+)", typed(job, gone, "repair report").out)[1] for word in ("before", "after")}
+    assert "customers: " in rewind("diff", job.file, ends["before"], ends["after"], cwd=job.folder, expect=1).out
     refused = apply(job, second["id"], expect=7)
     again = typed(job, refused.err, "repair rebase").out
     assert second["id"] in again and "correction" in typed(job, again, "repair show").out
