@@ -418,8 +418,7 @@ static bool switch_lineage(rwd_operator *op, rwd_error *err) {
     rwd_logics *logics = rwd_logics_new(op->repo, op->job);
     ok = rwd_publishing_job(logics, &lineage, op->apply_facts.new_logic, &job, err) && open_sink(op, job, err) && carry_out(op, err);
     // The sink may look at the job until it is closed.
-    if (op->sink) op->sink->ops->close(op->sink);
-    op->sink = NULL;
+    rwd_drop_sink(op);
     rwd_logics_free(logics);
     rwd_lineage_deinit(&lineage);
     return ok;

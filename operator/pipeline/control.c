@@ -210,7 +210,9 @@ static void fill_sink(rwd_operator *op, rwd_status *s) {
     rwd_watchdog_since(&op->dog, RWD_STAGE_SINK, k.sending_ns);
     rwd_watchdog_since(&op->dog, RWD_STAGE_COMMIT, k.committing_ns);
     s->sink_away_us = k.away_us;
-    s->commits = k.commits, s->commit_repeats = k.repeats, s->rows = k.rows, s->output_bytes = k.bytes, s->last_commit_us = k.last_commit_us, s->last_commit_ns = k.last_commit_ns;
+    const rwd_sink_stats *earlier = &op->earlier, *last = k.last_commit_us ? &k : earlier;
+    s->commits = earlier->commits + k.commits, s->commit_repeats = earlier->repeats + k.repeats, s->rows = earlier->rows + k.rows, s->output_bytes = earlier->bytes + k.bytes;
+    s->last_commit_us = last->last_commit_us, s->last_commit_ns = last->last_commit_ns;
 }
 
 static void fill_position(rwd_operator *op, rwd_status *s, int64_t now) {

@@ -379,6 +379,17 @@ bool rwd_open_participants_from(rwd_operator *op, const rwd_open_dirs *dirs, rwd
     return true;
 }
 
+// What it has committed stays counted.
+void rwd_drop_sink(rwd_operator *op) {
+    rwd_sink_stats k;
+    if (!op->sink) return;
+    op->sink->ops->stats(op->sink, &k);
+    op->earlier.commits += k.commits, op->earlier.repeats += k.repeats, op->earlier.rows += k.rows, op->earlier.bytes += k.bytes;
+    if (k.last_commit_us) op->earlier.last_commit_us = k.last_commit_us, op->earlier.last_commit_ns = k.last_commit_ns;
+    op->sink->ops->close(op->sink);
+    op->sink = NULL;
+}
+
 void rwd_close_session(rwd_operator *op) {
     rwd_set_serving(op, false);
     if (op->source) op->source->ops->release(op->source);
@@ -387,7 +398,7 @@ void rwd_close_session(rwd_operator *op) {
     rwd_checkpointer_free(op->checkpointer);
     rwd_close_session_journal(op);
     if (op->sink && op->sink->ops->give_up && atomic_load(&op->stop)) op->sink->ops->give_up(op->sink);
-    if (op->sink) op->sink->ops->close(op->sink);
+    rwd_drop_sink(op);
     if (op->tables) {
         rwd_participant *participant = rwd_tables_participant(op->tables);
         participant->ops->discard(participant);
@@ -407,7 +418,6 @@ void rwd_close_session(rwd_operator *op) {
     op->keeper = NULL;
     op->checkpointer = NULL;
     op->tables = NULL;
-    op->sink = NULL;
     op->committing = op->freeze_at = op->hold_offset = -1;
     for (int i = 0; i < RWD_STAGE_COUNT; i++) rwd_watchdog_end(&op->dog, (rwd_stage)i);
     op->freeze_waits = op->warm = op->commit_started = op->inside_record = false;

@@ -216,6 +216,7 @@ struct rwd_operator {
     unsigned session;         // number of this session in this process
     char live[4096];
     rwd_sink *sink;
+    rwd_sink_stats earlier;       // of sinks that are closed: of sessions before this one
     rwd_tables *tables;
     rwd_dedup *dedup;         // NULL: ids are not remembered
     rwd_dead *dead;
@@ -321,6 +322,7 @@ RWD_MUST bool rwd_operator_new_with(const rwd_operator_options *options, const r
 // operator.c
 // A session begins, from the source (if it is not open yet) to an empty state; and ends, whatever it came to.
 RWD_MUST bool rwd_open_session(rwd_operator *op, rwd_error *err);
+void rwd_drop_sink(rwd_operator *op);
 void rwd_close_session(rwd_operator *op);
 // A portion of loading the state into memory after it was opened.
 void rwd_warm_up(rwd_operator *op);

@@ -177,7 +177,7 @@ def test_a_running_operator_rewinds_and_goes_on(delivery, make_job):
     job = follower(make_job, delivery=delivery)
     with Running(job) as r:
         in_the_middle(job, r)
-        pid = r.status()["pid"]
+        pid, commits = r.status()["pid"], r.status()["commits"]["count"]
         done = rewind_json("restore", job.file, "--offset", 650, "--yes", "--reason", "a test", cwd=job.folder)
         assert (done["committed"], done["equal_checkpoints"], done["different_checkpoints"]) == (700, 1, 0)
         assert done["digest"] == job.expected().digest()
@@ -185,6 +185,7 @@ def test_a_running_operator_rewinds_and_goes_on(delivery, make_job):
         assert "the same state" in told
         status = r.wait_for(lambda s: s["phase"] == "waiting")
         assert (status["pid"], status["restore"]["done"], status["restore"]["failed"]) == (pid, 2, 0)
+        assert status["commits"]["count"] >= commits > 0 and status["commits"]["last"]   # of this process, whatever it went back to
         job.append(text(orders(200, first=700, bad_every=37)))
         r.committed(900)
         assert r.stop() == 0
