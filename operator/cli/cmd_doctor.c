@@ -66,7 +66,7 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     rwd_buf *out = context;
     char resolved[RWD_PATH_MAX];
-    static const char *const ours[] = {"librocksdb", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "liburing", "libxxhash"};
+    static const char *const ours[] = {"librocksdb", "librdkafka", "libprotobuf-c", "libsimdjson", "libyaml", "libmicrohttpd", "libjemalloc", "liburing", "libxxhash", "liblz4", "libzstd"};
     const char *name = rwd_path_name(info->dlpi_name);
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strncmp(name, ours[i], strlen(ours[i])) != 0) continue;
@@ -183,7 +183,8 @@ static void check_limits(doctor *d) {
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         limit_text(files.rlim_cur, soft, sizeof(soft));
         limit_text(files.rlim_max, hard, sizeof(hard));
-        say(d, files.rlim_cur < FILES_WARN ? WARNING : GOOD, "open files", "at most %s (could be raised to %s with ulimit -n)", soft, hard);
+        bool raisable = files.rlim_cur != files.rlim_max;
+        say(d, files.rlim_cur < FILES_WARN ? WARNING : GOOD, "open files", raisable ? "at most %s (could be raised to %s with ulimit -n)" : "at most %s", soft, hard);
     }
     if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0) {
         limit_text(locked.rlim_cur, soft, sizeof(soft));
