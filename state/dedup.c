@@ -193,9 +193,13 @@ static uint32_t match(const uint8_t *group, uint8_t tag) {
 }
 
 static int64_t moment_above(int64_t base, const partition *p, uint32_t slot) {
-    uint64_t above = 0;
-    memcpy(&above, p->moments + (size_t)slot * MOMENT_BYTES, MOMENT_BYTES);
-    return base + (int64_t)above;
+    // Two loads: one wide load of what two narrow stores put together would wait for them.
+    uint32_t low;
+    uint16_t high;
+    const uint8_t *at = p->moments + (size_t)slot * MOMENT_BYTES;
+    memcpy(&low, at, sizeof low);
+    memcpy(&high, at + sizeof low, sizeof high);
+    return base + (int64_t)((uint64_t)high << 32 | low);
 }
 static int64_t moment_at(const rwd_dedup *d, const partition *p, uint32_t slot) { return moment_above(d->base, p, slot); }
 static void set_moment(const rwd_dedup *d, partition *p, uint32_t slot, int64_t moment) {
@@ -246,19 +250,23 @@ static void partition_deinit(rwd_dedup *d, partition *p) {
     *p = (partition){0};
 }
 
-// Is this one still needed in memory? D1, D2.
-static bool stays(const rwd_dedup *d, int64_t moment) { return remembered(d, moment, d->newest) && moment > d->spilled; }
+// Memory need not have what has a moment up to here: it has expired, or is the store's. D1, D2.
+static int64_t outlived(const rwd_dedup *d) {
+    int64_t expired = d->newest == RWD_TIME_NONE ? RWD_TIME_NONE : d->newest - d->within;
+    return expired > d->spilled ? expired : d->spilled;
+}
 
 // A partition anew, without what memory need not have, and sized for what is left: 0.73 full. `base`: what its moments stand above.
 static void rebuild(rwd_dedup *d, partition *p, int64_t base) {
     partition old = *p;
+    int64_t last = outlived(d);
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < old.slots; i++) kept += old.tags[i] && stays(d, moment_above(base, &old, i));
+    // Without a branch: which ones stay cannot be foretold.
+    for (uint32_t i = 0; i < old.slots; i++) kept += (uint32_t)(old.tags[i] != 0) & (uint32_t)(moment_above(base, &old, i) > last);
     partition_init(d, p, kept + kept / 4 + kept / 8);
     for (uint32_t i = 0; i < old.slots; i++) {
-        if (!old.tags[i]) continue;
         int64_t moment = moment_above(base, &old, i);
-        if (!stays(d, moment)) continue;
+        if (!((uint32_t)(old.tags[i] != 0) & (uint32_t)(moment > last))) continue;
         uint32_t at = find_free(p, old.ids[i]);
         take_slot(p, at, old.ids[i]);
         set_moment(d, p, at, moment);
@@ -359,14 +367,13 @@ static bool ask_store(rwd_dedup *d, rwd_dedup_id *ids, size_t count, rwd_error *
     return rwd_store_get_many(d->store, d->ask, asks, take_answer, &a, err);
 }
 
-// Brings in what a search in the home group will look at, or an addition write. The tags are there. Inlined: of a call GCC sees no effect, and drops it.
+// Brings in what a search looks at, or an addition writes: an entry that has the tag, and the free one at the end. The tags are there. Inlined: of a call GCC sees
+// no effect, and drops it.
 __attribute__((always_inline)) static inline void fetch_slot(const partition *p, rwd_hash128 id) {
-    uint32_t home = home_of(p, id), likely = match(p->tags + home, tag_of(id));
-    if (!likely) likely = match(p->tags + home, 0);
-    if (!likely) return;
-    uint32_t slot = home + (uint32_t)__builtin_ctz(likely);
-    __builtin_prefetch(&p->ids[slot], 1);
-    __builtin_prefetch(p->moments + (size_t)slot * MOMENT_BYTES, 1);
+    uint32_t home = home_of(p, id), same = match(p->tags + home, tag_of(id)), at = find_free(p, id);
+    if (same) __builtin_prefetch(&p->ids[home + (uint32_t)__builtin_ctz(same)]);
+    __builtin_prefetch(&p->ids[at], 1);
+    __builtin_prefetch(p->moments + (size_t)at * MOMENT_BYTES, 1);
 }
 
 bool rwd_dedup_resolve(rwd_dedup *d, rwd_dedup_id *ids, size_t count, int64_t stream_time, rwd_error *err) {
