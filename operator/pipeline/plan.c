@@ -270,6 +270,7 @@ static bool place_by_offset(planning *p, rwd_error *err) {
         (void)rwd_fail(err, RWD_E_USAGE, "offset %" PRId64 " is below %" PRId64 ", where the job began", plan->place, p->lineage.genesis);
         return rwd_error_next(err, "rewind checkpoint list --data %s", rwd_repo_path(p->options->repo));
     }
+    if (p->options->place_only) return true;
     // Its record is shown; where it cannot be had, the plan stands without it.
     rwd_error ignored;
     if (!open_source(p, &ignored) || !go_to(p, plan->place, RWD_TIME_NONE, &ignored) || !look(p, &none, RWD_TIME_NONE, &ignored)) plan->has_record = false;

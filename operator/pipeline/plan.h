@@ -78,6 +78,7 @@ typedef struct rwd_plan_options {
     rwd_clock *clock;
     rwd_target target;
     bool above_c;            // N may be above C: what is wanted is a state, not a way back
+    bool place_only;         // the record at an offset is not wanted: nothing is read for it, and `has_record` is false
 } rwd_plan_options;
 
 // C as it stands in the outputs. `out_found` false: there are no outputs, or nothing was committed.

@@ -85,7 +85,7 @@ static bool load_old(making *m, rwd_error *err) {
 
 static bool find_place(making *m, const rwd_target *target, int64_t *out, rwd_error *err) {
     rwd_plan plan;
-    rwd_plan_options options = {.job = m->o->job, .repo = m->o->repo, .io = m->o->io, .clock = m->o->clock, .target = *target};
+    rwd_plan_options options = {.job = m->o->job, .repo = m->o->repo, .io = m->o->io, .clock = m->o->clock, .target = *target, .place_only = true};
     if (!rwd_plan_make(&options, &plan, err)) return false;
     *out = plan.place;
     rwd_plan_deinit(&plan);

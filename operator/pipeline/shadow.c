@@ -1,4 +1,4 @@
-// Shadows (shadow.h): an operator with a folder of its own and no outputs, that recovers to a place and is asked for nothing more; one for each stage.
+// Shadows (shadow.h): an operator with a folder of its own and no outputs, that recovers to a place and is asked for nothing more; one for each run of stages that it can go through in place.
 //
 //   <folder>/SHADOW   frame "RWSH", version 1: what the shadow was begun with, hashed (16 bytes); the id of the base's manifest (16 letters); the base's X (8, big-endian); the lineage's id (16)
 //
