@@ -74,8 +74,19 @@ static bool store_fail(const rwd_store *store, char *message, const char *what, 
 // verified at start and read back: more than it costs. Larger blocks would write and scan a little faster, but a miss decompresses a whole
 // one: with 16 KiB a state four times the memory gets 76 k touches/s, with 8 KiB 95 k, with 4 KiB 90 to 110 k and a tenth more bytes.
 // The filter saves a miss from looking into every run; 10 bits let one in a hundred through.
+//
+// The cache is one piece. In shards of half a MiB, as RocksDB makes them, it holds no filter of more than that (400 k keys): each look-up would read the whole of it again.
+static rocksdb_cache_t *new_cache(uint64_t bytes) {
+    rocksdb_lru_cache_options_t *options = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(options, bytes);
+    rocksdb_lru_cache_options_set_num_shard_bits(options, 0);
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru_opts(options);
+    rocksdb_lru_cache_options_destroy(options);
+    return cache;
+}
+
 static void set_table_options(rwd_store *store, uint64_t cache_bytes) {
-    store->cache = rocksdb_cache_create_lru(cache_bytes);
+    store->cache = new_cache(cache_bytes);
     store->table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(store->table, store->cache);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(store->table, 1);
