@@ -6,7 +6,7 @@ import pytest
 
 import disk as support
 import rewind as driver
-from rewind import orders, rewind_json
+from rewind import orders, rewind, rewind_json
 
 pytestmark = pytest.mark.xdist_group("kafka")
 RESTLESS = {"every": "40ms", "keep": {"last": 3}}
@@ -27,7 +27,8 @@ def disk(allowed, tmp_path):
 
 
 def nothing_missing_below_the_newest_checkpoint(job):
-    if not driver.checkpoints(job):
+    if rewind("checkpoint", "list", "--data", job.data, expect=None).returncode == 10 or not driver.checkpoints(job):
+        assert job.c() is None   # C2: cut before genesis was durable, so nothing is committed either
         return
     newest = driver.newest(job)["next_offset"]
     if newest == 0:
