@@ -75,14 +75,15 @@ static bool get_varint(rwd_reader *r, uint64_t *out) {
 
 void rwd_journal_record_put(rwd_buf *payload, const rwd_journal_record *record, int64_t *expected, int64_t *time) {
     assert(record->offset >= *expected);
-    uint8_t head[3 * VARINT_MAX];
     uint64_t moved = (uint64_t)record->time_us - (uint64_t)*time;
     uint64_t zigzag = moved << 1 ^ (moved >> 63 ? UINT64_MAX : 0);
-    size_t size = put_varint(head, (uint64_t)(record->offset - *expected));
-    size += put_varint(head + size, zigzag);
-    size += put_varint(head + size, record->raw.size);
-    rwd_buf_append(payload, head, size);
-    rwd_buf_append(payload, record->raw.data, record->raw.size);
+    if (payload->capacity - payload->size < 3 * VARINT_MAX + record->raw.size) rwd_buf_reserve(payload, 3 * VARINT_MAX + record->raw.size);
+    uint8_t *at = payload->data + payload->size;
+    at += put_varint(at, (uint64_t)(record->offset - *expected));
+    at += put_varint(at, zigzag);
+    at += put_varint(at, record->raw.size);
+    if (record->raw.size) memcpy(at, record->raw.data, record->raw.size);
+    payload->size = (size_t)(at - payload->data) + record->raw.size;
     *expected = record->offset + 1;
     *time = record->time_us;
 }

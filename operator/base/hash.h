@@ -22,6 +22,8 @@ typedef struct rwd_hash128 {
 
 // CRC32C of `size` bytes, going on from `crc` (0 to begin).
 uint32_t rwd_crc32c(uint32_t crc, const void *data, size_t size);
+// The same in one pass with copying them, while they are in the cache. The two do not overlap.
+uint32_t rwd_crc32c_copy(uint32_t crc, void *to, const void *from, size_t size);
 
 // XXH3 of a run of bytes. Seed 0 unless several hashes of the same bytes are wanted.
 uint64_t rwd_hash64(const void *data, size_t size, uint64_t seed);

@@ -50,6 +50,26 @@ static void crc32c_agrees_with_the_bitwise_one_at_any_alignment_and_cut(void **s
     }
 }
 
+// Long runs go in lanes; copying goes in pieces of them.
+static void crc32c_of_long_runs_agrees_too_and_copies_what_it_read(void **state) {
+    (void)state;
+    test_random r = test_random_of(2);
+    enum { MOST = 60000 };
+    uint8_t *bytes = malloc(MOST), *copy = malloc(MOST);
+    for (size_t j = 0; j < MOST; j++) bytes[j] = (uint8_t)(test_random_u64(&r) >> 30);
+    for (int i = 0; i < 200; i++) {
+        size_t from = test_random_below(&r, 16), size = i < 10 ? 12285 + (size_t)i : test_random_below(&r, MOST - 16), cut = size ? test_random_below(&r, size) : 0;
+        uint32_t expected = slow_crc32c(bytes + from, size);
+        assert_int_equal(rwd_crc32c(rwd_crc32c(0, bytes + from, cut), bytes + from + cut, size - cut), expected);
+        memset(copy, 0, MOST);
+        assert_int_equal(rwd_crc32c_copy(0, copy + from / 2, bytes + from, size), expected);
+        assert_memory_equal(copy + from / 2, bytes + from, size);
+        assert_int_equal(copy[from / 2 + size], 0);
+    }
+    free(bytes);
+    free(copy);
+}
+
 // The input of the xxHash project's own sanity check.
 static void fill_sanity_buffer(uint8_t *out, size_t size) {
     uint64_t generator = 2654435761u;
@@ -142,6 +162,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_has_the_vectors_of_rfc_3720),
         cmocka_unit_test(crc32c_agrees_with_the_bitwise_one_at_any_alignment_and_cut),
+        cmocka_unit_test(crc32c_of_long_runs_agrees_too_and_copies_what_it_read),
         cmocka_unit_test(xxh3_has_the_published_values),
         cmocka_unit_test(a_hash_of_pieces_is_the_hash_of_the_whole),
         cmocka_unit_test(a_sum_of_hashes_is_addition_modulo_2_to_128),
