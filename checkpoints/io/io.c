@@ -112,6 +112,11 @@ bool rwd_io_open_direct(rwd_io *io, const char *path, int flags, unsigned mode, 
     return true;
 }
 
+bool rwd_io_set_direct(int fd, bool direct) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
 void rwd_io_close(rwd_io *io, int fd) {
     if (fd >= 0) (void)io->ops->close(io, fd);
 }

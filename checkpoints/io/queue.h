@@ -69,5 +69,7 @@ RWD_MUST bool rwd_io_check(const rwd_io_op *op, const char *path, rwd_error *err
 
 // Opens past the page cache (O_DIRECT), or plainly where the file system cannot; `out_direct` says which. The descriptor is the caller's.
 RWD_MUST bool rwd_io_open_direct(rwd_io *io, const char *path, int flags, unsigned mode, int *out_fd, bool *out_direct, rwd_error *err);
+// From now on transfers of an open descriptor go past the page cache, or through it; none is in flight. False: the file system cannot.
+RWD_MUST bool rwd_io_set_direct(int fd, bool direct);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "checkpoints/journal/journal_private.h"
 #include "operator/base/crash_point.h"
@@ -375,6 +376,11 @@ bool rwd_journal_open(const rwd_journal_options *options, rwd_io *io, rwd_clock 
     j->floor = -1;
     pthread_mutex_init(&j->mutex, NULL);
     pthread_cond_init(&j->changed, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     bool ok = rwd_path_join(j->dir, options->data, RWD_JOURNAL_FOLDER, err) && rwd_io_clone(io, &j->sync_io, err) && rwd_io_clone(io, &j->read_io, err) &&
               (!options->term || rwd_io_make_dirs(io, j->dir, err)) && scan_all(j, err) && (!options->term || start_thread(j, err));
     if (!ok) {
@@ -440,7 +446,7 @@ void rwd_journal_close(rwd_journal *j) {
         rwd_journal_flush(j);
         pthread_mutex_lock(&j->mutex);
         j->stop = true;
-        pthread_cond_broadcast(&j->changed);
+        pthread_cond_signal(&j->work);
         pthread_mutex_unlock(&j->mutex);
         pthread_join(j->thread, NULL);
     }
@@ -450,6 +456,7 @@ void rwd_journal_close(rwd_journal *j) {
     rwd_io_free(j->read_io);
     rwd_io_free(j->sync_io);
     rwd_io_free(j->io);
+    pthread_cond_destroy(&j->work);
     pthread_cond_destroy(&j->changed);
     pthread_mutex_destroy(&j->mutex);
     free(j);

@@ -27,6 +27,7 @@
 #define RWD_JOURNAL_COPYING ".copying"
 #define RWD_JOURNAL_BLOCK_SIZE (64u << 10)     // a block is closed once its records have that many bytes
 #define RWD_JOURNAL_QUEUE 16u                  // blocks between pipeline and disk
+#define RWD_JOURNAL_WRITE_SIZE (512u << 10)    // what is written at once while nobody waits: as much as may be registered for long (queue.h)
 #define RWD_JOURNAL_SIZE_MIN (16ull << 20)     // the least `size`
 #define RWD_JOURNAL_ROOM (32ull << 20)         // of a disk, for the state and its checkpoints: without them a journal is of no use
 #define RWD_JOURNAL_SEGMENTS 16u               // `size` and `keep` are this many segments, roughly
@@ -43,6 +44,7 @@ typedef struct rwd_journal_options {
     uint64_t size;              // bytes of all segments, roughly
     int64_t keep_ns;            // age of what may go
     uint64_t room;              // with less than that left on the disk, it counts as full
+    size_t write_size;          // a multiple of RWD_IO_ALIGN; 0: RWD_JOURNAL_WRITE_SIZE
     bool on_full_continue;      // a full disk, or a full journal, makes a hole; false: it is an error
 } rwd_journal_options;
 
@@ -68,7 +70,7 @@ RWD_MUST bool rwd_journal_append(rwd_journal *journal, const rwd_journal_record 
 void rwd_journal_pass(rwd_journal *journal, int64_t next);
 // Behind what was appended last: where begin must be called if reading goes on elsewhere. -1: nothing was begun.
 int64_t rwd_journal_position(const rwd_journal *journal);
-// Hands over the open block, so that a reader, or the next process, can have it soon.
+// Hands over the open block, and has all that was handed over written at once, so that a reader, or the next process, can have it soon.
 void rwd_journal_flush(rwd_journal *journal);
 // Flushes, and waits until all that was handed over is written (not synced): readers see it then.
 RWD_MUST bool rwd_journal_settle(rwd_journal *journal, rwd_error *err);

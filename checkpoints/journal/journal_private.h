@@ -78,13 +78,15 @@ struct rwd_journal {
     rwd_journal_job *filling;  // the job at `head`, or NULL
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t changed;    // room for jobs, or jobs whose fate is known
+    pthread_cond_t work;       // for the thread
     rwd_journal_segment *segments;  // in order of (term, number)
     size_t segment_count, segment_capacity;
     uint64_t number;           // of the newest own segment
     rwd_journal_job jobs[RWD_JOURNAL_QUEUE];
     uint64_t head, tail;       // jobs handed over; jobs taken by the thread
     uint64_t written;          // jobs whose fate is known
+    uint64_t wanted;           // jobs that somebody waits for, or wants to be written soon
     uint64_t frozen;           // head at the freeze
     int64_t frozen_at;         // X
     bool stop, failed;

@@ -1,18 +1,27 @@
-// Appending: the pipeline fills blocks, a thread compresses and writes them.
+// Appending: the pipeline fills blocks, a thread compresses and writes them, many with one write.
 //
 //   pipeline                          thread
-//   fill jobs[head]; hand over   ->   take jobs[tail]; header, checksum, codec; submit the write; give the job back
-//                                     completion, in order of blocks: into the index, where readers see it
+//   fill jobs[head]; hand over   ->   take jobs[tail]; header, checksum, codec, into the buffer; give the job back
+//                                     the buffer is full, or somebody wants what is in it: write, wait
+//                                     what was written goes into the index, where readers see it
+//
+// The thread goes to work once for WAKE_AT blocks, or when somebody flushes: a wake-up and a write for each block would cost more than all the rest. Blocks that nobody asks for wait for others
+// LINGER_NS at most while none come.
+//
+// A full buffer goes past the page cache (O_DIRECT) in whole pages, which spares the kernel a copy; what is left of its last page goes with the next one. What somebody waits for goes through the page
+// cache as it is: it is there at once, and the file ends with it. The page that it ends in may be written once more then, with the same bytes in the same places, as the page cache would.
 //
 // What must stay true: the index never has a block whose write, or that of a block before it in its segment, is not known to have worked; a segment in which a write
-// failed is not written to again.
+// failed is not written to again; the file holds nothing but blocks, one behind the other.
 //
 // Thread: the functions of journal.h are the pipeline's.
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "checkpoints/journal/journal_private.h"
 #include "operator/base/crash_point.h"
@@ -20,8 +29,10 @@
 #include "operator/base/time.h"
 
 #define NONE_TIME INT64_MIN
-#define WRITES 4u                          // blocks in flight
-#define BUFFER_SIZE (20u * RWD_IO_ALIGN)   // holds a usual block, compressed or not
+#define DIRECT_SHARE 4u                    // less than this part of a buffer goes through the page cache
+#define PLACED_MAX 256u                    // blocks whose write is not known to have worked
+#define WAKE_AT (RWD_JOURNAL_QUEUE / 4)    // blocks handed over
+#define LINGER_NS 100000000L               // of real time
 #define KEPT_MAX (1u << 20)                // a job's memory above this is given back
 #define SEGMENT_MAX (256ull << 20)
 #define TRY_AGAIN_NS 10000000000LL         // while the disk is full
@@ -56,18 +67,30 @@ static rwd_journal_job *fill(rwd_journal *j) {
     return j->filling = job;
 }
 
-void rwd_journal_flush(rwd_journal *j) {
-    if (!j->filling) return;
+// The block is full. The mutex is held.
+static void hand_over(rwd_journal *j) {
     j->filling = NULL;
-    pthread_mutex_lock(&j->mutex);
     j->head++;
-    pthread_cond_broadcast(&j->changed);
+    if (j->head - j->tail == 1 || j->head - j->tail >= WAKE_AT) pthread_cond_signal(&j->work);
+}
+
+static void close_block(rwd_journal *j) {
+    pthread_mutex_lock(&j->mutex);
+    hand_over(j);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+void rwd_journal_flush(rwd_journal *j) {
+    pthread_mutex_lock(&j->mutex);
+    if (j->filling) hand_over(j);
+    j->wanted = j->head;
+    if (j->written < j->wanted) pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->mutex);
 }
 
 void rwd_journal_begin(rwd_journal *j, int64_t offset) {
     assert(j->options.term > 0 && offset >= 0);
-    rwd_journal_flush(j);
+    if (j->filling) close_block(j);
     j->position = offset;
     j->leap = true;
 }
@@ -92,7 +115,7 @@ bool rwd_journal_append(rwd_journal *j, const rwd_journal_record *records, size_
         assert(records[i].offset >= j->position && "offsets rise");
         put_record(job, &records[i]);
         j->position = records[i].offset + 1;
-        if (job->plain.size >= RWD_JOURNAL_BLOCK_SIZE) rwd_journal_flush(j);
+        if (job->plain.size >= RWD_JOURNAL_BLOCK_SIZE) close_block(j);
     }
     pthread_mutex_lock(&j->mutex);
     bool failed = take_failure(j, err);
@@ -104,8 +127,7 @@ void rwd_journal_pass(rwd_journal *j, int64_t next) {
     if (next <= j->position) return;
     rwd_journal_job *job = fill(j);
     if (!job) return;
-    job->block.next = next;
-    job->expected = j->position = next;
+    job->block.next = j->position = next;  // `expected` stays: a record that follows in this block counts from the one before it
 }
 
 bool rwd_journal_settle(rwd_journal *j, rwd_error *err) {
@@ -146,23 +168,26 @@ bool rwd_journal_confirm(rwd_journal *j, rwd_error *err) {
 
 // ---- the thread's side
 
-typedef struct output {
-    rwd_io_op op;
-    void *pooled;           // NULL: in heap
-    rwd_buf heap;
+// A block in the buffer, all or the end of it.
+typedef struct placed {
     rwd_journal_block block;
-} output;
+    uint64_t at;            // in the file
+} placed;
 
 typedef struct writer {
     rwd_journal *j;
     rwd_io_queue *queue;
-    output outputs[WRITES];
-    uint64_t begun, done;
+    uint8_t *buffer;
+    size_t capacity;        // of it
+    size_t used, flushed;   // of it; of these: in the file already
+    uint64_t base;          // where it goes: a multiple of RWD_IO_ALIGN
+    placed placed[PLACED_MAX];
+    uint64_t encoded, known;  // blocks of it
     bool open;              // a segment is
+    bool direct, can_direct;  // how its file is open; how it may be
     int fd;
     char path[RWD_PATH_MAX];
     rwd_journal_name name;
-    uint64_t at;            // where the next block goes
     uint32_t before;
     int64_t begun_us;       // wall clock: when the segment was made
     uint64_t room;          // so much may be written before the disk is looked at again
@@ -192,10 +217,11 @@ static void seal(writer *w) {
     pthread_mutex_unlock(&j->mutex);
 }
 
-// A job whose fate is known.
-static void count_written(rwd_journal *j) {
+// Jobs whose fate is known.
+static void count_written(rwd_journal *j, uint64_t count) {
+    if (count == 0) return;
     pthread_mutex_lock(&j->mutex);
-    j->written++;
+    j->written += count;
     pthread_cond_broadcast(&j->changed);
     pthread_mutex_unlock(&j->mutex);
 }
@@ -221,41 +247,72 @@ static bool full_hint(const rwd_journal *j, const char *remedies, rwd_error *err
     return rwd_error_next(err, "%s%s", remedies, j->options.on_full_continue ? "" : ", or let it go on without: journal: {on_full: continue}");
 }
 
-static void enter_index(writer *w, const output *out) {
+// What was written up to `end`.
+static void enter_index(writer *w, uint64_t end) {
     rwd_journal *j = w->j;
+    uint64_t count = 0;
     pthread_mutex_lock(&j->mutex);
     rwd_journal_segment *s = newest(j);
-    rwd_journal_entry_add(&s->entries, &out->block, out->op.offset);
-    s->size = out->op.offset + out->op.size;
     s->changed_us = rwd_clock_wall_us(j->clock);
-    j->stats.appended_blocks++;
-    j->stats.appended_bytes += out->op.size;
-    j->stats.appended_records += out->block.count;
+    for (; w->known + count < w->encoded; count++) {
+        const placed *p = &w->placed[(w->known + count) % PLACED_MAX];
+        uint64_t size = RWD_JOURNAL_HEADER + (uint64_t)p->block.stored;
+        if (p->at + size > end) break;
+        rwd_journal_entry_add(&s->entries, &p->block, p->at);
+        s->size = p->at + size;
+        j->stats.appended_blocks++;
+        j->stats.appended_bytes += size;
+        j->stats.appended_records += p->block.count;
+    }
     pthread_mutex_unlock(&j->mutex);
+    w->known += count;
     RWD_CRASH_POINT(journal_block_written);
+    count_written(j, count);
 }
 
-// Takes completions in order of blocks; with `wait`, of all.
-static void settle(writer *w, bool wait) {
-    while (w->done < w->begun) {
-        output *out = &w->outputs[w->done % WRITES];
-        if (!out->op.finished && !wait) return;
-        rwd_io_await(w->queue, &out->op);
-        rwd_error why;
-        if (!w->open) {
-            // A write before it failed: what is behind that does not count.
-        } else if (rwd_io_check(&out->op, w->path, &why)) {
-            enter_index(w, out);
-        } else {
-            seal(w);
-            if (why.code == RWD_E_DISK_FULL) why.next[0] = '\0', (void)full_hint(w->j, "free space there, lower journal.size", &why);
-            fail_with(w->j, &why);
-        }
-        if (out->pooled) rwd_io_buffer_give(w->queue, out->pooled);
-        if (out->heap.capacity > KEPT_MAX) rwd_buf_deinit(&out->heap);
-        w->done++;
-        count_written(w->j);
+// What is in the buffer does not count, and nothing more goes into the segment.
+static void give_up_segment(writer *w, const rwd_error *why) {
+    uint64_t count = w->encoded - w->known;
+    seal(w);
+    fail_with(w->j, why);
+    w->known = w->encoded;
+    count_written(w->j, count);
+}
+
+static bool set_direct(writer *w, bool direct) {
+    if (w->direct == direct || (direct && !w->can_direct)) return w->direct == direct;
+    if (rwd_io_set_direct(w->fd, direct)) w->direct = direct;
+    else w->can_direct = false;
+    return w->direct == direct;
+}
+
+// Writes [from, until) of `data`, whose first byte goes to `base`, and waits for it.
+static bool transfer(writer *w, uint8_t *data, size_t from, size_t until, rwd_error *err) {
+    rwd_io_op op = {.kind = RWD_IO_WRITE, .fd = w->fd, .data = data + from, .size = until - from, .offset = w->base + from}, *ops[] = {&op};
+    rwd_io_submit(w->queue, ops, 1);
+    rwd_io_await(w->queue, &op);
+    if (op.result != -EINVAL || !w->direct) return rwd_io_check(&op, w->path, err);
+    w->can_direct = false;  // the file system took the flag, and not the write
+    return set_direct(w, false) ? transfer(w, data, from, until, err) : rwd_io_check(&op, w->path, err);
+}
+
+// Writes what is in `data`: the buffer, or memory that begins as it does and holds more. All of it, or, past the page cache, its whole pages.
+static void write_out(writer *w, uint8_t *data, bool all) {
+    rwd_error why;
+    size_t whole = w->used - w->used % RWD_IO_ALIGN;
+    bool direct = set_direct(w, !all && whole >= w->capacity / DIRECT_SHARE) && w->direct;
+    size_t from = direct ? 0 : w->flushed, until = direct ? whole : w->used;
+    if (from == until) return;
+    if (!transfer(w, data, from, until, &why)) {
+        if (why.code == RWD_E_DISK_FULL) why.next[0] = '\0', (void)full_hint(w->j, "free space there, lower journal.size", &why);
+        give_up_segment(w, &why);
+        return;
     }
+    enter_index(w, w->base + until);
+    w->used -= whole;
+    w->flushed = direct ? 0 : w->used;
+    w->base += whole;
+    memmove(w->buffer, data + whole, w->used);
 }
 
 // K7: what must stay is as much as may be. False: no segment may be added.
@@ -309,7 +366,9 @@ static bool new_segment(writer *w, const rwd_journal_job *job, rwd_error *err) {
     seal(w);
     w->name = (rwd_journal_name){j->options.repository, j->options.term, ++j->number};  // the thread's while it runs
     if (!room_above_floor(j, err) || !make_file(w, job, file, err)) return false;
-    w->at = 0;
+    w->base = 0;
+    w->used = w->flushed = 0;
+    w->direct = false;
     w->before = 0;
     w->begun_us = rwd_clock_wall_us(j->clock);
     w->open = true;
@@ -328,26 +387,35 @@ static bool new_segment(writer *w, const rwd_journal_job *job, rwd_error *err) {
     return true;
 }
 
-// Header and payload as they go to the file.
-static void encode(writer *w, rwd_journal_job *job, output *out) {
+// Most bytes of a block.
+static size_t bound_of(rwd_journal_codec codec, size_t plain) {
+    size_t bound = rwd_journal_bound(codec, plain);
+    return RWD_JOURNAL_HEADER + (bound > plain ? bound : plain);
+}
+
+// Header and payload as they go to the file, at `bytes`. Returns their size.
+static size_t encode(writer *w, const rwd_journal_job *job, uint8_t *bytes, size_t most) {
     rwd_journal_codec codec = w->j->options.codec;
-    size_t plain = job->plain.size, bound = rwd_journal_bound(codec, plain), most = RWD_JOURNAL_HEADER + (bound > plain ? bound : plain);
-    out->pooled = most <= BUFFER_SIZE ? rwd_io_buffer_take(w->queue) : NULL;
-    rwd_buf_clear(&out->heap);
-    if (!out->pooled) rwd_buf_reserve(&out->heap, most);
-    uint8_t *bytes = out->pooled ? out->pooled : out->heap.data;
-    rwd_journal_block *b = &out->block;
+    placed *p = &w->placed[w->encoded++ % PLACED_MAX];
+    rwd_journal_block *b = &p->block;
+    uint8_t *payload = bytes + RWD_JOURNAL_HEADER;
     *b = job->block;
-    size_t stored = codec == RWD_JOURNAL_PLAIN ? 0 : rwd_journal_compress(codec, rwd_buf_slice(&job->plain), bytes + RWD_JOURNAL_HEADER, most - RWD_JOURNAL_HEADER);
-    b->codec = (uint32_t)(stored ? codec : RWD_JOURNAL_PLAIN);
-    if (!stored && plain) memcpy(bytes + RWD_JOURNAL_HEADER, job->plain.data, plain);
+    p->at = w->base + w->used;
     b->name = w->name;
-    b->plain = (uint32_t)plain;
-    b->stored = (uint32_t)(stored ? stored : plain);
+    b->plain = (uint32_t)job->plain.size;
     b->before = w->before;
-    b->payload_checksum = rwd_crc32c(0, bytes + RWD_JOURNAL_HEADER, b->stored);
+    b->stored = codec == RWD_JOURNAL_PLAIN ? 0 : (uint32_t)rwd_journal_compress(codec, rwd_buf_slice(&job->plain), payload, most - RWD_JOURNAL_HEADER);
+    if (b->stored) {
+        b->codec = (uint32_t)codec;
+        b->payload_checksum = rwd_crc32c(0, payload, b->stored);
+    } else {
+        b->codec = RWD_JOURNAL_PLAIN;
+        b->stored = b->plain;
+        b->payload_checksum = rwd_crc32c_copy(0, payload, job->plain.data, job->plain.size);
+    }
     rwd_journal_block_put(b, bytes);
-    out->op = (rwd_io_op){.kind = RWD_IO_WRITE, .fd = w->fd, .data = bytes, .size = RWD_JOURNAL_HEADER + (size_t)b->stored, .offset = w->at};
+    w->before = b->checksum;
+    return RWD_JOURNAL_HEADER + (size_t)b->stored;
 }
 
 static bool may_try(rwd_journal *j) {
@@ -359,61 +427,106 @@ static bool may_try(rwd_journal *j) {
 
 static bool rolls(const writer *w, const rwd_journal_job *job) {
     const rwd_journal_options *o = &w->j->options;
-    if (job->new_segment || !w->open || w->at >= segment_bytes(w->j)) return true;
+    if (job->new_segment || !w->open || w->base + w->used >= segment_bytes(w->j)) return true;
     return rwd_clock_wall_us(w->j->clock) - w->begun_us >= o->keep_ns / 1000 / RWD_JOURNAL_SEGMENTS;
 }
 
-// True: its write is in flight.
-static bool begin_write(writer *w, rwd_journal_job *job) {
+// All that was encoded is written, or its fate known.
+static void finish(writer *w) {
+    if (w->encoded > w->known) write_out(w, w->buffer, true);
+}
+
+// A segment for that block, with `anew` a new one, and room on the disk. False: there is none, and nothing more goes into the one that was.
+static bool prepare(writer *w, const rwd_journal_job *job, bool anew) {
     rwd_error why;
-    bool roll = rolls(w, job);
-    if (roll) settle(w, true);
-    bool tried = !roll || may_try(w->j);
-    if (!tried || !room_on_disk(w, job, &why) || (roll && !new_segment(w, job, &why))) {
-        settle(w, true);
-        seal(w);
-        if (tried) fail_with(w->j, &why);
-        return false;
-    }
-    output *out = &w->outputs[w->begun % WRITES];
-    encode(w, job, out);
-    rwd_io_op *op = &out->op;
-    rwd_io_submit(w->queue, &op, 1);
-    w->begun++;
-    w->at += out->op.size;
-    w->before = out->block.checksum;
+    bool tried = !anew || may_try(w->j);
+    if (tried && room_on_disk(w, job, &why) && (!anew || new_segment(w, job, &why))) return true;
+    finish(w);
+    seal(w);
+    if (tried) fail_with(w->j, &why);
+    return false;
+}
+
+// A block that is larger than the buffer.
+static void write_large(writer *w, const rwd_journal_job *job, size_t most) {
+    uint8_t *data = rwd_aligned_alloc(RWD_IO_ALIGN, w->used + most);
+    memcpy(data, w->buffer, w->used);
+    w->used += encode(w, job, data + w->used, most);
+    write_out(w, data, true);
+    free(data);
+}
+
+// True: it is in the buffer, or written.
+static bool take(writer *w, const rwd_journal_job *job) {
+    size_t most = bound_of(w->j->options.codec, job->plain.size);
+    bool anew = rolls(w, job);
+    if (anew) finish(w);
+    if (!prepare(w, job, anew)) return false;
+    if (most > w->capacity - w->used) write_out(w, w->buffer, false);
+    if (w->encoded - w->known == PLACED_MAX) finish(w);
+    if (!w->open) return false;  // a write before it failed
+    if (most > w->capacity - w->used) write_large(w, job, most);
+    else w->used += encode(w, job, w->buffer + w->used, most);
     return true;
 }
 
-// The next job, or NULL: there is none now; `out_ends`: nor ever.
-static rwd_journal_job *next_job(writer *w, bool *out_ends) {
+// What the thread does next: JOB is worth taking; FINISH what was encoded; END, for nothing comes any more.
+typedef enum act { JOB, FINISH, END } act;
+
+static struct timespec after_linger(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += LINGER_NS;
+    if (t.tv_nsec < 1000000000L) return t;
+    return (struct timespec){t.tv_sec + 1, t.tv_nsec - 1000000000L};
+}
+
+// Until there may be something to do, or what lingers has done so long enough: `until`, if it was set before. The mutex is held. True: that time has come.
+static bool wait_for_work(rwd_journal *j, bool lingers, struct timespec *until) {
+    if (!lingers) return pthread_cond_wait(&j->work, &j->mutex) != 0;
+    if (until->tv_sec == 0) *until = after_linger();
+    return pthread_cond_timedwait(&j->work, &j->mutex, until) == ETIMEDOUT;
+}
+
+// `running`: it has begun to take jobs, and goes on until there are none.
+static act next_act(writer *w, bool running) {
     rwd_journal *j = w->j;
+    struct timespec until = {0};
+    bool urgent = false;
     pthread_mutex_lock(&j->mutex);
-    while (j->head == j->tail && !j->stop && w->done == w->begun) pthread_cond_wait(&j->changed, &j->mutex);
-    bool none = j->head == j->tail;
-    *out_ends = none && j->stop;
+    for (;;) {
+        uint64_t waiting = j->head - j->tail;
+        bool unwritten = w->encoded > w->known;
+        urgent |= j->wanted > j->written || j->stop;
+        act next = waiting > 0 ? JOB : unwritten ? FINISH : END;
+        bool now = next == JOB ? running || urgent || waiting >= WAKE_AT : next == FINISH ? urgent : j->stop;
+        if (now) {
+            pthread_mutex_unlock(&j->mutex);
+            return next;
+        }
+        running = false;
+        urgent = wait_for_work(j, next != END, &until);
+    }
+}
+
+// The pipeline, if it waits for room, is woken once there is much of it.
+static void give_job_back(rwd_journal *j) {
+    pthread_mutex_lock(&j->mutex);
+    j->tail++;
+    if (j->head - j->tail == RWD_JOURNAL_QUEUE / 2) pthread_cond_broadcast(&j->changed);
     pthread_mutex_unlock(&j->mutex);
-    return none ? NULL : &j->jobs[j->tail % RWD_JOURNAL_QUEUE];
 }
 
 static void run(writer *w) {
     rwd_journal *j = w->j;
-    bool ends = false;
-    while (!ends) {
-        rwd_journal_job *job = next_job(w, &ends);
-        if (!job) {
-            settle(w, true);
+    for (act next = next_act(w, false); next != END; next = next_act(w, next == JOB)) {
+        if (next == FINISH) {
+            finish(w);
             continue;
         }
-        if (w->begun - w->done == WRITES) rwd_io_await(w->queue, &w->outputs[w->done % WRITES].op);
-        (void)rwd_io_poll(w->queue);
-        settle(w, false);
-        bool begun = begin_write(w, job);
-        pthread_mutex_lock(&j->mutex);
-        j->tail++;
-        pthread_cond_broadcast(&j->changed);
-        pthread_mutex_unlock(&j->mutex);
-        if (!begun) count_written(j);
+        bool taken = take(w, &j->jobs[j->tail % RWD_JOURNAL_QUEUE]);
+        give_job_back(j);
+        if (!taken) count_written(j, 1);
     }
     seal(w);
 }
@@ -424,11 +537,16 @@ void *rwd_journal_thread(void *context) {
     rwd_error why;
     w->j = j;
     w->fd = -1;
-    const rwd_io_queue_options options = {.depth = WRITES, .buffer_count = WRITES, .buffer_size = BUFFER_SIZE};
-    if (rwd_io_queue_open(j->io, &options, &w->queue, &why)) run(w);
-    else fail_with(j, &why);
+    w->can_direct = true;
+    w->capacity = j->options.write_size ? j->options.write_size : RWD_JOURNAL_WRITE_SIZE;
+    const rwd_io_queue_options options = {.depth = 1, .buffer_count = 1, .buffer_size = w->capacity};
+    if (rwd_io_queue_open(j->io, &options, &w->queue, &why)) {
+        w->buffer = rwd_io_buffer_take(w->queue);
+        run(w);
+    } else {
+        fail_with(j, &why);
+    }
     rwd_io_queue_close(w->queue);
-    for (size_t i = 0; i < WRITES; i++) rwd_buf_deinit(&w->outputs[i].heap);
     free(w);
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "checkpoints/io/fake_disk.h"
+#include "checkpoints/io/queue.h"
 #include "checkpoints/journal/journal.h"
 #include "operator/base/fs.h"
 #include "tests/support/journal_topic.h"
@@ -522,16 +523,16 @@ static void a_zombie_writes_into_its_own_segments_only(void **state) {
 
 // ---- faults
 
-// What a process does: fills a hole below C and confirms it, appends, syncs at two checkpoints. *synced: the newest X whose sync worked; 0: none.
-static bool life(rig *r, rwd_io *io, int64_t *synced) {
+// What a process does: fills a hole below C and confirms it, appends, syncs at two checkpoints, `count` offsets each time. *synced: the newest X whose sync worked; 0: none.
+static bool life(rig *r, rwd_io *io, int64_t count, int64_t *synced) {
     *synced = r->options.durable_to;
     if (!rwd_journal_open(&r->options, io, r->clock, &r->journal, &err)) return false;
     int64_t at, until;
     at = rwd_journal_covers(r->journal, 0, &until) ? until : 0;
-    bool ok = append_topic(r->journal, at, at + 600) && rwd_journal_confirm(r->journal, &err);
+    bool ok = append_topic(r->journal, at, at + count) && rwd_journal_confirm(r->journal, &err);
     for (int i = 1; i < 3 && ok; i++) {
-        ok = append_topic(r->journal, at + 600 * i, at + 600 * (i + 1)) && sync_at(r->journal, at + 600 * (i + 1));
-        if (ok) *synced = at + 600 * (i + 1);
+        ok = append_topic(r->journal, at + count * i, at + count * (i + 1)) && sync_at(r->journal, at + count * (i + 1));
+        if (ok) *synced = at + count * (i + 1);
     }
     return ok;
 }
@@ -559,7 +560,7 @@ static void an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on(
             r->options.on_full_continue = n % 2;
             must(rwd_io_fault_new(io, &(rwd_io_fault_plan){.seed = n, .fail_at = n, .error = errors[e], .reorder = 4, .short_percent = 10, .again_percent = 10}, &faulty, &err));
             r->options.term = 1;
-            failed = !life(r, faulty, &synced);
+            failed = !life(r, faulty, 600, &synced);
             uint64_t done = r->journal ? rwd_io_fault_count(faulty) : n;
             close_it(r);
             failed |= done >= n;
@@ -606,24 +607,96 @@ static void an_error_at_any_read_is_an_error_and_loses_nothing(void **state) {
     assert_int_equal(read_topic(r->journal, 0), 3000);
 }
 
-static void a_power_loss_at_any_operation_loses_nothing_that_a_checkpoint_counts_on(void **state) {
-    rig *r = *state;
+static void lose_power_anywhere(rig *r, int64_t count, uint64_t seeds) {
     bool cut = true;
     for (uint64_t n = 1; cut; n++)
-        for (uint64_t seed = 0; seed < 4; seed++) {
+        for (uint64_t seed = 0; seed < seeds; seed++) {
             int64_t synced;
             rwd_fake_disk *disk;
             rwd_io *io = test_tier_new(), *faulty;
             must(rwd_fake_disk_new(r->root, &disk, &err));
             must(rwd_io_fault_new(io, &(rwd_io_fault_plan){.seed = n, .disk = disk, .power_off_at = n, .reorder = 4}, &faulty, &err));
             r->options.term = 1;
-            cut = !life(r, faulty, &synced);
+            cut = !life(r, faulty, count, &synced);
             close_it(r);
             must(rwd_fake_disk_power_loss(disk, seed, &err));
             rwd_fake_disk_free(disk);
             check_after(r, synced);
             start_over(r);
         }
+}
+
+static void a_power_loss_at_any_operation_loses_nothing_that_a_checkpoint_counts_on(void **state) { lose_power_anywhere(*state, 600, 4); }
+
+// ---- writes of a full buffer, past the page cache
+
+// A block fills a buffer, so that most of them go past the page cache, and what was wanted at once through it.
+static void write_full_buffers(rig *r) {
+    r->options.write_size = 20 * RWD_IO_ALIGN;
+    r->options.codec = RWD_JOURNAL_PLAIN;
+}
+
+static void full_buffers_come_back_whatever_was_wanted_at_once_between_them(void **state) {
+    rig *r = *state;
+    const size_t sizes[] = {0, 20 * RWD_IO_ALIGN, 40 * RWD_IO_ALIGN};
+    for (size_t i = 0; i < 3; i++)
+        for (int64_t step = 50; step <= 6000; step = step * 3 + 7) {
+            char path[RWD_PATH_MAX];
+            rwd_journal_stats stats;
+            write_full_buffers(r);
+            r->options.write_size = sizes[i];
+            open_owner(r);
+            must(rwd_journal_confirm(r->journal, &err));
+            for (int64_t at = 0; at < 12000; at += step) {
+                must(append_topic(r->journal, at, at + step));
+                if (at / step % 3 == 0) rwd_journal_flush(r->journal);
+                if (at / step % 5 == 0) must(rwd_journal_settle(r->journal, &err));
+                if (at / step % 5 == 0) assert_int_equal(read_topic(r->journal, at), at + step);
+            }
+            must(rwd_journal_settle(r->journal, &err));
+            int64_t end = rwd_journal_position(r->journal);
+            assert_int_equal(read_topic(r->journal, 0), end);
+            rwd_journal_get_stats(r->journal, &stats);
+            segment_path(r, 0, path);
+            if (stats.segments == 1) assert_int_equal(size_of(path), stats.bytes);  // nothing but blocks
+            close_it(r);
+            open_owner(r);
+            assert_int_equal(read_topic(r->journal, 0), end);
+            start_over(r);
+        }
+}
+
+static void a_power_loss_loses_nothing_that_a_checkpoint_counts_on_past_the_page_cache_either(void **state) {
+    write_full_buffers(*state);
+    lose_power_anywhere(*state, 2000, 3);
+}
+
+// EINVAL is what a file system says that takes O_DIRECT and then not the write: it goes through the page cache. EIO is what it is.
+static void a_write_past_the_page_cache_that_is_refused_goes_through_it(void **state) {
+    rig *r = *state;
+    const int errors[] = {EINVAL, EIO, ENOSPC};
+    unsigned saved = 0;
+    write_full_buffers(r);
+    for (size_t e = 0; e < 3; e++) {
+        bool reached = true;
+        for (uint64_t n = 1; reached; n++) {
+            int64_t synced;
+            rwd_io *faulty;
+            must(rwd_io_fault_new(test_tier_new(), &(rwd_io_fault_plan){.seed = n, .fail_at = n, .error = errors[e], .short_percent = 20, .again_percent = 10}, &faulty, &err));
+            r->options.term = 1;
+            bool ok = life(r, faulty, 2000, &synced);
+            reached = !r->journal || rwd_io_fault_count(faulty) >= n;
+            saved += ok && reached && errors[e] == EINVAL;
+            close_it(r);
+            check_after(r, synced);
+            start_over(r);
+        }
+    }
+    char path[RWD_PATH_MAX];
+    must(rwd_path_join(path, r->root, "probe", &err));
+    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (rwd_io_set_direct(fd, true)) assert_true(saved > 0);
+    (void)close(fd);
 }
 
 // K3: the newest checkpoint's X is in a segment of an earlier process, which never synced it: the next one does.
@@ -767,6 +840,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_error_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_read_is_an_error_and_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_power_loss_at_any_operation_loses_nothing_that_a_checkpoint_counts_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_buffers_come_back_whatever_was_wanted_at_once_between_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_power_loss_loses_nothing_that_a_checkpoint_counts_on_past_the_page_cache_either, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_write_past_the_page_cache_that_is_refused_goes_through_it, setup, teardown),
         cmocka_unit_test_setup_teardown(inherited_segments_are_synced_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_an_error_or_a_hole_as_the_job_says, setup, teardown),
         cmocka_unit_test_setup_teardown(the_oldest_segments_go_when_there_is_too_much_but_never_above_the_floor, setup, teardown),
