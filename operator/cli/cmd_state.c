@@ -18,6 +18,7 @@
 #define SCAN_ALIGN_ROWS 1000                  // rows whose widths are looked at before they are shown
 #define SCAN_LIMIT 100
 #define SORT_MEMORY ((size_t)64 << 20)
+#define CHOICES_MAX 16u                       // of a checkpoint to read, each gone before it was locked
 
 // A checkpoint under a reader's lock (K6), its tables and the job that made it.
 typedef struct reading {
@@ -56,22 +57,34 @@ static bool choose(rwd_cli *cli, reading *r, rwd_buf *out_word, rwd_error *err) 
     return true;
 }
 
-static bool open_checkpoint(reading *r, const char *word, rwd_error *err) {
+static bool lock_checkpoint(reading *r, const char *word, rwd_error *err) {
     if (!rwd_place_checkpoint(&r->place, word, &r->checkpoint, err)) return false;
-    r->found = true;
+    r->found = r->locked = rwd_repo_read_lock(r->place.repo, r->checkpoint.id, &r->lock, err);
+    if (!r->found) rwd_checkpoint_deinit(&r->checkpoint);
+    return r->found;
+}
+
+// K6: retention may take a checkpoint between the choice and the lock. Where nobody named it, a newer one serves as well.
+static bool choose_and_lock(rwd_cli *cli, reading *r, rwd_error *err) {
+    bool named = rwd_given(cli->in, RWD_FLAG_ID_CHECKPOINT);
+    for (unsigned choices = 1;; choices++) {
+        rwd_buf word = {0};
+        bool chosen = choose(cli, r, &word, err) && (r->place.repo || rwd_place_open_reader(cli, &r->place, err));
+        bool locked = chosen && lock_checkpoint(r, rwd_buf_cstr(&word), err);
+        rwd_buf_deinit(&word);
+        if (locked || !chosen || named || choices == CHOICES_MAX || err->code != RWD_E_NOT_FOUND) return locked;
+    }
+}
+
+static bool open_checkpoint(reading *r, rwd_error *err) {
     char dir[RWD_PATH_MAX];
-    if (!rwd_repo_read_lock(r->place.repo, r->checkpoint.id, &r->lock, err)) return false;
-    r->locked = true;
     return rwd_repo_job_of(r->place.repo, &r->checkpoint, &r->job, NULL, err) &&
            rwd_repo_checkpoint_path(r->place.repo, r->checkpoint.id, dir, err) && rwd_state_open(dir, &r->reader, err);
 }
 
 static bool begin_reading(rwd_cli *cli, reading *r, rwd_error *err) {
-    rwd_buf word = {0};
-    bool worked = choose(cli, r, &word, err) && rwd_place_open_reader(cli, &r->place, err) && open_checkpoint(r, rwd_buf_cstr(&word), err) &&
-                  rwd_find_table(r->job, cli->in->values[RWD_FLAG_ID_TABLE], &r->table, err);
+    bool worked = choose_and_lock(cli, r, err) && open_checkpoint(r, err) && rwd_find_table(r->job, cli->in->values[RWD_FLAG_ID_TABLE], &r->table, err);
     if (worked) r->shape = &r->job->tables[r->table];
-    rwd_buf_deinit(&word);
     return worked;
 }
 

@@ -188,7 +188,7 @@ def test_it_works_beside_a_running_operator_and_changes_nothing(tmp_path):
     with Running(job) as running:
         for i in range(0, 3000, 500):
             job.append("".join(text + "\n" for text in lines[i:i + 500]))
-            running.committed(i + 499)
+            running.committed(i + 500)
         made = {p.name for p in job.checkpoints.iterdir() if p.suffix != ".part"}   # one may be in making
         status = running.status()
         found = bisect(job, "balance >= -100")

@@ -318,8 +318,7 @@ def test_create_answers_with_a_checkpoint_that_began_after_it_was_asked_for(tmp_
         slow = subprocess.Popen([driver.PROGRAM, "checkpoint", "create", "--data", job.data], stdout=subprocess.DEVNULL, env=driver.environment())
         r.wait_for(lambda s: s["checkpoints"]["running"] or s["checkpoints"]["made"] > 1)
         job.append(text(orders(1)))
-        while not rewind("state", "get", "--table", "customers", "c0000000", "--data", job.data).out.count("200001"):
-            pass
+        r.wait_for(lambda s: s["position"] == 200001)
         assert rewind_json("checkpoint", "create", "--data", job.data)["next_offset"] == 200001
         assert slow.wait(driver.PATIENCE) == 0
         assert r.stop() == 0

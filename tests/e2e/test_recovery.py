@@ -86,8 +86,8 @@ def test_a_restore_that_is_stopped_says_that_it_was_not_done(tmp_path):
         made = len(by_reason(job, "restore"))
         process = subprocess.Popen([driver.PROGRAM, "restore", job.file, "--to", genesis, "--yes"], cwd=job.folder, env=environment(),
                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        while b"silent replay" not in process.stderr.readline():
-            pass
+        while b"silent replay" not in (said := process.stderr.readline()):
+            assert said, "it ended before the replay"
         process.send_signal(signal.SIGTERM)
         stderr = process.communicate(timeout=driver.PATIENCE)[1].decode()
         stopped = process.returncode == 11
@@ -163,6 +163,8 @@ def test_damage_that_shows_itself_in_files_that_were_verified_leads_to_the_copy(
     with Running(job) as r:
         job.append(b"".join(lines[::40]))
         r.committed(410000)
+        # What is trusted at the next start is what was read back by now.
+        r.wait_for(lambda s: all(c["state"] == "good" for c in driver.checkpoints(job)) and any(c["independent"] for c in driver.checkpoints(job)), "all to be verified, and the copy")
         r.kill()
     copies = [c["id"] for c in driver.checkpoints(job) if c["independent"]]
     for checkpoint in driver.checkpoints(job):

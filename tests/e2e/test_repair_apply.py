@@ -665,7 +665,7 @@ def test_restore_with_another_logic_or_other_records_is_a_repair_in_a_pause(runn
             rewind("pause", "--data", job.data)
             (job.folder / "amend.jsonl").write_text('{"skip": 0}\n')
             rewind("restore", job.file, "--amend", "amend.jsonl", "--reason", "y", "--yes", cwd=job.folder)
-            assert r.status()["phase"] == "paused"   # as it was found
+            r.wait_for(lambda s: s["phase"] == "paused", "it to be as it was found")
             assert r.stop() == 0
     else:
         job.run()
