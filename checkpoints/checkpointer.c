@@ -15,8 +15,8 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "operator/base/cond.h"
 #include "operator/base/crash_point.h"
 #include "operator/base/fs.h"
 
@@ -139,7 +139,6 @@ static void *run(void *context) {
 bool rwd_checkpointer_new(rwd_repo *repo, rwd_participant *const participants[], size_t count, rwd_io *io, rwd_clock *clock,
                           rwd_checkpointer **out, rwd_error *err) {
     rwd_checkpointer *cp = rwd_calloc(1, sizeof(*cp));
-    pthread_condattr_t attributes;
     cp->repo = repo;
     cp->io = io;
     cp->clock = clock;
@@ -148,10 +147,7 @@ bool rwd_checkpointer_new(rwd_repo *repo, rwd_participant *const participants[],
     for (size_t i = 0; i < count; i++) cp->participants[i] = participants[i];
     cp->swept = rwd_calloc(count + 1, sizeof(bool));
     pthread_mutex_init(&cp->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&cp->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    rwd_cond_init(&cp->changed);
     int result = pthread_create(&cp->thread, NULL, run, cp);
     if (result == 0) {
         *out = cp;
@@ -209,11 +205,7 @@ static bool all_swept(const rwd_checkpointer *cp) {
 
 // Waits at most `timeout_ns` for the thread to have something to poll for.
 static void wait_while_working(rwd_checkpointer *cp, int64_t timeout_ns) {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_ns % 1000000000;
-    until.tv_sec += (time_t)(timeout_ns / 1000000000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    struct timespec until = rwd_deadline_in(timeout_ns);
     pthread_mutex_lock(&cp->mutex);
     while (is_working(cp->phase) && pthread_cond_timedwait(&cp->changed, &cp->mutex, &until) == 0) {}
     pthread_mutex_unlock(&cp->mutex);

@@ -11,9 +11,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "operator/base/cond.h"
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/base/time.h"
@@ -336,7 +336,6 @@ static void *run(void *context) {
 
 bool rwd_keeper_new(rwd_repo *repo, rwd_io *io, rwd_clock *clock, const rwd_keeper_options *options, rwd_keeper **out, rwd_error *err) {
     rwd_keeper *k = rwd_calloc(1, sizeof(*k));
-    pthread_condattr_t attributes;
     k->repo = repo;
     k->io = io;
     k->clock = clock;
@@ -345,10 +344,7 @@ bool rwd_keeper_new(rwd_repo *repo, rwd_io *io, rwd_clock *clock, const rwd_keep
     k->begin = -1;
     k->horizon = (rwd_horizon){-1, -1};
     pthread_mutex_init(&k->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    rwd_cond_init(&k->changed);
     int result = pthread_create(&k->thread, NULL, run, k);
     if (result == 0) {
         *out = k;
@@ -409,11 +405,7 @@ bool rwd_keeper_found_bad(rwd_keeper *k, char out_id[RWD_CHECKPOINT_ID], rwd_err
 }
 
 bool rwd_keeper_drain(rwd_keeper *k, int64_t timeout_ns) {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_ns % 1000000000;
-    until.tv_sec += (time_t)(timeout_ns / 1000000000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    struct timespec until = rwd_deadline_in(timeout_ns);
     pthread_mutex_lock(&k->mutex);
     while ((k->working || has_work(k)) && pthread_cond_timedwait(&k->changed, &k->mutex, &until) == 0) {}
     bool idle = !k->working && !has_work(k);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "checkpoints/journal/journal_private.h"
+#include "operator/base/cond.h"
 #include "operator/base/crash_point.h"
 #include "operator/base/log.h"
 
@@ -376,11 +376,7 @@ bool rwd_journal_open(const rwd_journal_options *options, rwd_io *io, rwd_clock 
     j->floor = -1;
     pthread_mutex_init(&j->mutex, NULL);
     pthread_cond_init(&j->changed, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&j->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    rwd_cond_init(&j->work);
     bool ok = rwd_path_join(j->dir, options->data, RWD_JOURNAL_FOLDER, err) && rwd_io_clone(io, &j->sync_io, err) && rwd_io_clone(io, &j->read_io, err) &&
               (!options->term || rwd_io_make_dirs(io, j->dir, err)) && scan_all(j, err) && (!options->term || start_thread(j, err));
     if (!ok) {

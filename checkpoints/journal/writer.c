@@ -21,9 +21,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "checkpoints/journal/journal_private.h"
+#include "operator/base/cond.h"
 #include "operator/base/crash_point.h"
 #include "operator/base/log.h"
 #include "operator/base/time.h"
@@ -473,18 +473,10 @@ static bool take(writer *w, const rwd_journal_job *job) {
 // What the thread does next: JOB is worth taking; FINISH what was encoded; END, for nothing comes any more.
 typedef enum act { JOB, FINISH, END } act;
 
-static struct timespec after_linger(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += LINGER_NS;
-    if (t.tv_nsec < 1000000000L) return t;
-    return (struct timespec){t.tv_sec + 1, t.tv_nsec - 1000000000L};
-}
-
 // Until there may be something to do, or what lingers has done so long enough: `until`, if it was set before. The mutex is held. True: that time has come.
 static bool wait_for_work(rwd_journal *j, bool lingers, struct timespec *until) {
     if (!lingers) return pthread_cond_wait(&j->work, &j->mutex) != 0;
-    if (until->tv_sec == 0) *until = after_linger();
+    if (until->tv_sec == 0) *until = rwd_deadline_in(LINGER_NS);
     return pthread_cond_timedwait(&j->work, &j->mutex, until) == ETIMEDOUT;
 }
 

@@ -4,11 +4,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "operator/base/bytes.h"
-
-#define SECOND 1000000000
+#include "operator/base/cond.h"
 
 struct rwd_ticker {
     const char *name;
@@ -23,11 +21,7 @@ struct rwd_ticker {
 
 // The pause before a turn. False: told to stop.
 static bool pause_is_over(rwd_ticker *self) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + self->pause_ns;
-    until.tv_sec += ns / SECOND;
-    until.tv_nsec = ns % SECOND;
+    struct timespec until = rwd_deadline_in(self->pause_ns);
     pthread_mutex_lock(&self->mutex);
     while (!self->stop && pthread_cond_timedwait(&self->wake, &self->mutex, &until) == 0) continue;
     bool stop = self->stop;
@@ -51,12 +45,8 @@ static void free_ticker(rwd_ticker *self) {
 bool rwd_ticker_start(const char *name, int64_t pause_ns, void (*turn)(void *context), void *context, rwd_ticker **out, rwd_error *err) {
     rwd_ticker *self = rwd_calloc(1, sizeof *self);
     *self = (rwd_ticker){.name = name, .pause_ns = pause_ns, .turn = turn, .context = context};
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    rwd_cond_init(&self->wake);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);

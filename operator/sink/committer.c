@@ -7,7 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "operator/base/cond.h"
 
 typedef enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_UNTOLD } phase;
 
@@ -129,13 +130,9 @@ rwd_committer *rwd_committer_new(rwd_commit_work work, void *context, rwd_clock 
     self->budget = budget;
     for (size_t i = 0; i < 2; i++) self->pending[i].rows = rwd_transaction_new(budget);
     (void)rwd_fail(&self->failure, RWD_E_INTERNAL, "a commit before the outputs were recovered");
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&self->mutex, NULL);
     pthread_cond_init(&self->called, NULL);
-    pthread_cond_init(&self->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    rwd_cond_init(&self->done);
     return self;
 }
 
@@ -276,11 +273,7 @@ rwd_commit_outcome rwd_committer_poll(rwd_committer *self, rwd_commit *out, rwd_
 }
 
 void rwd_committer_wait(rwd_committer *self, int64_t timeout_ns) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_ns % 1000000000;
-    until.tv_sec += timeout_ns / 1000000000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    struct timespec until = rwd_deadline_in(timeout_ns);
     pthread_mutex_lock(&self->mutex);
     while (self->phase == PHASE_RUNNING && pthread_cond_timedwait(&self->done, &self->mutex, &until) == 0) continue;
     pthread_mutex_unlock(&self->mutex);
