@@ -17,17 +17,13 @@
 #include "operator/base/log.h"
 #include "operator/pipeline/shadow.h"
 #include "state/reader.h"
+#include "tests/support/random.h"
 
 #define EVENTS 900
 #define AMENDED_MAX 8000
 
-static uint64_t random_state;
-static uint64_t draw(uint64_t below) {  // splitmix64 (Steele, Lea, Flood, 2014)
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return (z ^ (z >> 31)) % below;
-}
+static test_random chance;
+static uint64_t draw(uint64_t below) { return test_random_below(&chance, below); }
 
 // %s: folder, factor of the amount, folder
 #define JOB                                                                                                                                            \
@@ -203,7 +199,7 @@ static void carry(story *s, int64_t offset, const char *line) {
 
 // Events, and beside them what becomes of each by amendments: mostly none; now and then hundreds of inserts at one place, more than a group holds.
 static story tell(uint64_t seed, bool crowd) {
-    random_state = seed;
+    chance.state = seed;
     now_s = 1000;
     story s = {.switched = (int64_t)draw(EVENTS)};
     s.back = s.switched + 1 + (int64_t)draw((uint64_t)(EVENTS - s.switched) * 2);

@@ -21,17 +21,13 @@
 #include "state/dead.h"
 #include "state/reader.h"
 #include "state/row.h"
+#include "tests/support/random.h"
 
 #define KEYS 40
 #define EVENTS_MAX 3000
 
-static uint64_t random_state;
-static uint64_t draw(uint64_t below) {  // splitmix64 (Steele, Lea, Flood, 2014)
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return (z ^ (z >> 31)) % below;
-}
+static test_random chance;
+static uint64_t draw(uint64_t below) { return test_random_below(&chance, below); }
 
 // ---------------------------------------------------------------------------------------------- the model
 
@@ -259,7 +255,7 @@ static world *new_world(uint64_t seed, const char *emit, const char *every, cons
     rwd_error err;
     if (!rwd_job_parse("model", rwd_slice_str(text), NULL, 0, &w->job, &err)) fail_msg("%s: %s", err.place, err.cause);
     free(text);
-    random_state = seed;
+    chance.state = seed;
     make_events(w, 200 + draw(EVENTS_MAX - 200));
     return w;
 }

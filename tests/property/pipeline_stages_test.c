@@ -16,18 +16,14 @@
 #include "operator/base/fs.h"
 #include "operator/base/log.h"
 #include "operator/pipeline/shadow.h"
+#include "tests/support/random.h"
 
 #define EVENTS 700
 #define SEGMENTS_MAX 6
 #define ROUNDS 8
 
-static uint64_t random_state;
-static uint64_t draw(uint64_t below) {  // splitmix64 (Steele, Lea, Flood, 2014)
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return (z ^ (z >> 31)) % below;
-}
+static test_random chance;
+static uint64_t draw(uint64_t below) { return test_random_below(&chance, below); }
 
 // ---------------------------------------------------------------------------------------------- logics
 
@@ -148,7 +144,7 @@ static void make_lineage(story *s) {
 }
 
 static void tell(uint64_t seed, story *s) {
-    random_state = seed;
+    chance.state = seed;
     *s = (story){.dir = "/tmp/rewind-stages-XXXXXX", .logics = {{.factor = 1}}, .segments = 2 + (size_t)draw(SEGMENTS_MAX - 1)};
     assert_non_null(mkdtemp(s->dir));
     write_events(s->dir);
