@@ -181,15 +181,19 @@ static void show_done(const rwd_switch *done, bool json_wanted, rwd_buf *out) {
     rwd_buf_append_char(out, '\n');
 }
 
+static void show_outputs(const rwd_repair_plan *plan, const char *before, rwd_buf *out) {
+    for (size_t i = 0; i < plan->sink_count; i++) {
+        const rwd_repair_sink *s = &plan->sinks[i];
+        rwd_buf_appendf(out, "%s%s: %" PRIu64 " changed, %" PRIu64 " added, %" PRIu64 " vanished\n", before, s->target, s->changed, s->added, s->vanished);
+    }
+}
+
 // What a person looks at before saying yes; `repair show` has all of it.
 static void show_plan(const rwd_repair_plan *plan, rwd_buf *out) {
     bool undo = rwd_repair_is_undo(plan);
     rwd_buf_appendf(out, "%s %s%s%s, planned at offset %" PRId64 ": %" PRIu64 " correction%s in %" PRIu64 " transaction%s\n", plan->kind, plan->id, undo ? ", takes back " : "",
                     undo ? taken_back(plan->undoes) : "", plan->position, plan->rows, plan->rows == 1 ? "" : "s", plan->transactions, plan->transactions == 1 ? "" : "s");
-    for (size_t i = 0; i < plan->sink_count; i++) {
-        const rwd_repair_sink *s = &plan->sinks[i];
-        rwd_buf_appendf(out, "  %s: %" PRIu64 " changed, %" PRIu64 " added, %" PRIu64 " vanished\n", s->target, s->changed, s->added, s->vanished);
-    }
+    show_outputs(plan, "  ", out);
 }
 
 static void show_rebased_json(const rwd_repair_plan *plan, const char *was, rwd_buf *out) {
@@ -408,13 +412,6 @@ static void put_hash(rwd_buf *out, const char *label, rwd_hash128 hash) {
     rwd_buf_appendf(out, "%-14s%s\n", label, text);
 }
 
-static void report_outputs(const rwd_repair_plan *plan, rwd_buf *out) {
-    for (size_t i = 0; i < plan->sink_count; i++) {
-        const rwd_repair_sink *s = &plan->sinks[i];
-        rwd_buf_appendf(out, "output %s: %" PRIu64 " changed, %" PRIu64 " added, %" PRIu64 " vanished\n", s->target, s->changed, s->added, s->vanished);
-    }
-}
-
 static void report_tables(const rwd_repair_plan *plan, rwd_buf *out) {
     for (size_t i = 0; i < plan->table_count; i++) {
         const rwd_repair_table *t = &plan->tables[i];
@@ -500,7 +497,7 @@ static void report(const repairing *r, const rwd_switch *done) {
     if (done) report_done(done, out);
     else rwd_buf_append_str(out, "not applied\n");
     rwd_buf_append_str(out, "as it was planned:\n");
-    report_outputs(&r->plan, out);
+    show_outputs(&r->plan, "output ", out);
     report_tables(&r->plan, out);
 }
 

@@ -11,11 +11,11 @@
 #ifndef OPERATOR_CONFIG_JOB_PRIVATE_H
 #define OPERATOR_CONFIG_JOB_PRIVATE_H
 
-// What most people meet first of YAML's flow style.
-#define RWD_COMMA_ENDS "within {...} and [...] a comma ends a value, so one with commas stands in quotes there: \"if(quantity > 9, 'big', 'small')\""
-
 #include "operator/config/keys.h"
 #include "operator/config/node.h"
+
+// What most people meet first of YAML's flow style.
+#define RWD_COMMA_ENDS "within {...} and [...] a comma ends a value, so one with commas stands in quotes there: \"if(quantity > 9, 'big', 'small')\""
 
 #include <string.h>
 
